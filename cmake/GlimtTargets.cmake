@@ -1,0 +1,28 @@
+# One static library a folder of src/, in the order of the layers: a folder may link (and include) only those before it.
+# tests/base/include_direction_test checks the same rule on the #include lines.
+
+add_library(glimt_options INTERFACE)
+target_compile_options(glimt_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wcast-qual -Woverloaded-virtual -Wextra-semi -Werror)
+target_include_directories(glimt_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
+if(GLIMT_SANITIZE)
+  target_compile_options(glimt_options INTERFACE -fsanitize=${GLIMT_SANITIZE} -fno-omit-frame-pointer -g)
+  target_link_options(glimt_options INTERFACE -fsanitize=${GLIMT_SANITIZE})
+endif()
+
+# glimt_library(NAME SOURCES a.cpp ... DEPENDS glimt_base ...)
+function(glimt_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC glimt_options ${ARG_DEPENDS})
+endfunction()
+
+# glimt_test(NAME SOURCES a_test.cpp ... DEPENDS glimt_x ... [LABELS l ...]): one gtest program, one ctest entry a case.
+function(glimt_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE glimt_options ${ARG_DEPENDS} GTest::gmock GTest::gtest GTest::gtest_main)
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_compile_definitions(${name} PRIVATE GLIMT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300 LABELS "${ARG_LABELS}")
+endfunction()

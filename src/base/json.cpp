@@ -1,0 +1,163 @@
+#include "base/json.h"
+
+#include "base/file.h"
+
+#include <cmath>
+
+namespace glimt {
+namespace {
+
+constexpr std::size_t kMaxDepth = 64;
+constexpr std::size_t kShownBytes = 60;  // of a wrong value in a message
+
+bool all_finite(const json::value& value) {
+  if (const double* number = value.if_double()) return std::isfinite(*number);
+  if (const json::array* array = value.if_array()) {
+    for (const json::value& item : *array) {
+      if (!all_finite(item)) return false;
+    }
+  }
+  if (const json::object* object = value.if_object()) {
+    for (const auto& [key, item] : *object) {
+      if (!all_finite(item)) return false;
+    }
+  }
+  return true;
+}
+
+json::value parse(std::string_view text, std::string_view where, ErrorKind kind) {
+  json::parse_options options;
+  options.max_depth = kMaxDepth;
+  json::error_code error;
+  json::value value = json::parse(json::string_view(text.data(), text.size()), error, {}, options);
+  if (error) fail(kind, where, "not valid JSON: {}", error.message());
+  if (!all_finite(value)) fail(kind, where, "not valid JSON: a number is out of range");
+  return value;
+}
+
+void dump(const json::value& value, std::string& out) {
+  if (const json::object* object = value.if_object()) {
+    out += '{';
+    bool first = true;
+    for (const auto& [key, item] : *object) {
+      if (!std::exchange(first, false)) out += ", ";
+      out += json::serialize(key);
+      out += ": ";
+      dump(item, out);
+    }
+    out += '}';
+  } else if (const json::array* array = value.if_array()) {
+    out += '[';
+    bool first = true;
+    for (const json::value& item : *array) {
+      if (!std::exchange(first, false)) out += ", ";
+      dump(item, out);
+    }
+    out += ']';
+  } else if (const double* number = value.if_double()) {
+    // The shortest form that reads back the same; always with a point or an exponent, as Python writes floats.
+    std::string text = fmt::format("{}", *number);
+    if (text.find_first_of(".en") == std::string::npos) text += ".0";
+    out += text;
+  } else {
+    out += json::serialize(value);
+  }
+}
+
+}  // namespace
+
+json::value parse_json(std::string_view text, std::string_view where) {
+  return parse(text, where, ErrorKind::invalid_request);
+}
+
+json::value parse_json_file(const std::filesystem::path& path, std::size_t max_bytes) {
+  return parse(read_file(path, max_bytes), path.string(), ErrorKind::bad_file);
+}
+
+std::string dump_json(const json::value& value) {
+  std::string out;
+  dump(value, out);
+  return out;
+}
+
+JsonFields::JsonFields(const json::object& object, std::string where, ErrorKind kind)
+    : object_(object), where_(std::move(where)), kind_(kind) {}
+
+bool JsonFields::has(std::string_view name) const {
+  const json::value* value = object_.if_contains(name);
+  return value != nullptr && !value->is_null();
+}
+
+const json::value& JsonFields::at(std::string_view name, std::string_view wanted) const {
+  const json::value* value = object_.if_contains(name);
+  if (value == nullptr) fail(kind_, where_, "field '{}' is missing, {} wanted", name, wanted);
+  if (value->is_null()) wrong(name, wanted, *value);
+  return *value;
+}
+
+void JsonFields::wrong(std::string_view name, std::string_view wanted, const json::value& got) const {
+  std::string shown = dump_json(got);
+  if (shown.size() > kShownBytes) shown = shown.substr(0, kShownBytes) + "…";
+  fail(kind_, where_, "field '{}' must be {}, got {}", name, wanted, shown);
+}
+
+std::string JsonFields::string(std::string_view name) const {
+  const json::value& value = at(name, "a string");
+  if (!value.is_string()) wrong(name, "a string", value);
+  return std::string(value.get_string());
+}
+
+std::int64_t JsonFields::integer(std::string_view name, std::int64_t min, std::int64_t max) const {
+  const std::string wanted = fmt::format("an integer from {} to {}", min, max);
+  const json::value& value = at(name, wanted);
+  std::optional<std::int64_t> number;
+  if (value.is_int64()) number = value.get_int64();
+  if (const double* real = value.if_double(); real != nullptr && *real == std::floor(*real) && std::abs(*real) < 9e15) {
+    number = static_cast<std::int64_t>(*real);  // some writers spell 10000 as 1e4
+  }
+  if (!number || *number < min || *number > max) wrong(name, wanted, value);
+  return *number;
+}
+
+double JsonFields::number(std::string_view name, double min, double max) const {
+  const std::string wanted = fmt::format("a number from {} to {}", min, max);
+  const json::value& value = at(name, wanted);
+  if (!value.is_number()) wrong(name, wanted, value);
+  const double number = value.to_number<double>();
+  if (!(number >= min && number <= max)) wrong(name, wanted, value);
+  return number;
+}
+
+bool JsonFields::boolean(std::string_view name) const {
+  const json::value& value = at(name, "true or false");
+  if (!value.is_bool()) wrong(name, "true or false", value);
+  return value.get_bool();
+}
+
+const json::object& JsonFields::object(std::string_view name) const {
+  const json::value& value = at(name, "an object");
+  if (!value.is_object()) wrong(name, "an object", value);
+  return value.get_object();
+}
+
+const json::array& JsonFields::array(std::string_view name) const {
+  const json::value& value = at(name, "an array");
+  if (!value.is_array()) wrong(name, "an array", value);
+  return value.get_array();
+}
+
+std::string JsonFields::string_or(std::string_view name, std::string fallback) const {
+  return has(name) ? string(name) : std::move(fallback);
+}
+
+std::int64_t JsonFields::integer_or(std::string_view name, std::int64_t fallback, std::int64_t min, std::int64_t max) const {
+  return has(name) ? integer(name, min, max) : fallback;
+}
+
+double JsonFields::number_or(std::string_view name, double fallback, double min, double max) const {
+  return has(name) ? number(name, min, max) : fallback;
+}
+
+bool JsonFields::boolean_or(std::string_view name, bool fallback) const { return has(name) ? boolean(name) : fallback; }
+
+}  // namespace glimt
