@@ -97,7 +97,11 @@ const json::value& JsonFields::at(std::string_view name, std::string_view wanted
 
 void JsonFields::wrong(std::string_view name, std::string_view wanted, const json::value& got) const {
   std::string shown = dump_json(got);
-  if (shown.size() > kShownBytes) shown = shown.substr(0, kShownBytes) + "…";
+  if (shown.size() > kShownBytes) {
+    std::size_t end = kShownBytes;
+    while ((static_cast<unsigned char>(shown[end]) & 0xC0) == 0x80) --end;  // not inside a UTF-8 character
+    shown = shown.substr(0, end) + "…";
+  }
   fail(kind_, where_, "field '{}' must be {}, got {}", name, wanted, shown);
 }
 
