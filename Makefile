@@ -1,0 +1,42 @@
+# The commands of this project. `make run` and `make test` set up everything that they need (scripts/setup.sh).
+MODEL ?= models/demo
+GLIMT := build/glimt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build run test eval bench lint format dist clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: ## install what is missing and build
+	@scripts/setup.sh
+
+build: setup ## the same: build/glimt and the tests
+
+run: setup ## chat with the demo model (MODEL=folder for another)
+	@$(GLIMT) run $(MODEL)
+
+test: setup ## every test
+	@scripts/test.sh
+
+eval: setup ## measure the demo model on its 500 held-out questions
+	@$(GLIMT) eval $(MODEL) models/demo/eval/questions.jsonl
+
+bench: setup ## tokens per second of the demo model (MODEL=folder for another), then of the kernels
+	@scripts/bench.sh $(MODEL)
+
+lint: ## formatting, clang-tidy, clippy, shellcheck
+	@scripts/setup.sh --lint
+	@scripts/lint.sh
+
+format: ## rewrite the sources in the project's format
+	@scripts/setup.sh --lint --no-build
+	@scripts/lint.sh --fix-format
+
+dist: ## dist/glimt-VERSION-linux-ARCH.tar.gz, which runs without Python; tested in an empty root
+	@scripts/setup.sh --dist
+	@scripts/dist.sh
+	@scripts/test_dist.sh
+
+clean: ## remove what was built (not .venv)
+	rm -rf build build-* dist .cache

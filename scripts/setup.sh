@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# Brings a machine to where `make run` and `make test` work, then builds. Safe to repeat; quick when nothing is to do.
+#   1. Debian packages (apt)   2. Python packages in .venv (pinned, with hashes)   3. cargo   4. build/ (CMake, Ninja)
+# usage: scripts/setup.sh [--lint] [--dist] [--no-build]
+#   --lint, --dist   also the packages that scripts/lint.sh or scripts/dist.sh need
+#   --no-build       steps 1 to 3 only
+# environment: PYTHON (which Python to make .venv with), BUILD_DIR (default build), BUILD_TYPE (default Release)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# What CMake and the sources need. libboost-dev (1.74) conflicts with 1.81: name the version.
+packages=(
+  g++ cmake ninja-build make pkg-config   # C++20, CMake 3.25
+  python3 python3-venv                    # runs the wheels' CMake helper, and tests/e2e
+  libopenblas-openmp-dev                  # BLAS for MLX, see cmake/GlimtDependencies.cmake
+  libboost1.81-dev libboost-json1.81-dev  # JSON
+  libfmt-dev                              # messages
+  libcli11-dev                            # flags
+  libedit-dev                             # line editing (BSD licence)
+  libgtest-dev libgmock-dev               # tests
+  libbenchmark-dev                        # make bench
+  ca-certificates                         # pip and cargo speak TLS
+)
+lint_packages=(clang-format clang-tidy shellcheck)
+dist_packages=(patchelf)
+min_cargo=1.87  # what the crates in rust/ ask for
+
+build=yes
+for argument in "$@"; do
+  case "$argument" in
+    --lint) packages+=("${lint_packages[@]}") ;;
+    --dist) packages+=("${dist_packages[@]}") ;;
+    --no-build) build=no ;;
+    *) echo "usage: scripts/setup.sh [--lint] [--dist] [--no-build]" >&2; exit 2 ;;
+  esac
+done
+
+step() { printf '==> %s\n' "$*"; }
+stop() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+# Two runs at once (two terminals, an editor) wait for each other instead of building over each other.
+mkdir -p .cache
+exec 9> .cache/setup.lock
+if ! flock -n 9; then
+  step "waiting for another scripts/setup.sh to end"
+  flock 9
+fi
+
+# ---- 1. Debian packages ------------------------------------------------------------------------------------------
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+apt_ready=no
+# apt_install WHY PACKAGE...: shows what it installs; says what is missing where it may not.
+apt_install() {
+  local why=$1
+  shift
+  if ! command -v apt-get > /dev/null; then
+    stop "needs $why, and there is no apt here. Install what these Debian packages hold: $*"
+  fi
+  if [ "$(id -u)" != 0 ] && ! command -v sudo > /dev/null; then
+    stop "needs $why. As root, run: apt-get install $*"
+  fi
+  step "$why: installing $*"
+  if [ $apt_ready = no ]; then
+    as_root apt-get update -qq
+    apt_ready=yes
+  fi
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove "$@" 9>&- \
+    || stop "apt could not install: $*"
+}
+
+if command -v dpkg-query > /dev/null; then
+  installed=$(dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' | sed -n 's/^installed \([^:]*\).*/\1/p')
+  missing=()
+  for package in "${packages[@]}"; do
+    grep -qx "$package" <<< "$installed" || missing+=("$package")
+  done
+  if [ ${#missing[@]} -gt 0 ]; then
+    apt_install "Debian packages" "${missing[@]}"
+  else
+    step "Debian packages: all there"
+  fi
+else
+  step "Debian packages: no dpkg here; CMake will name what is missing of: ${packages[*]}"
+fi
+
+# ---- 2. Python packages in .venv ---------------------------------------------------------------------------------
+# `python3` may be a shim (pyenv, conda) without a Python behind it, or a Debian one without ensurepip: try each.
+python_works() {
+  "$1" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2> /dev/null
+}
+
+wanted=$(sha256sum requirements.txt | cut -d' ' -f1)
+if [ "$(cat .venv/glimt-stamp 2> /dev/null)" = "$wanted" ] && .venv/bin/python -c 'import sys' 2> /dev/null; then
+  step "Python packages: all there"
+else
+  python=""
+  for candidate in ${PYTHON:+"$PYTHON"} python3 /usr/bin/python3 python3.14 python3.13 python3.12 python3.11; do
+    if python_works "$candidate"; then
+      python=$candidate
+      break
+    fi
+  done
+  [ -n "$python" ] || stop "needs a Python from 3.11 to 3.14 with the venv module (Debian: python3-venv), or PYTHON=/path/to/one"
+  step "Python packages: into .venv with $("$python" -c 'import sys; print(sys.executable, sys.version.split()[0])')"
+  "$python" -m venv --clear .venv
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.txt \
+    || stop "pip could not install requirements.txt into .venv"
+  echo "$wanted" > .venv/glimt-stamp
+fi
+
+# ---- 3. cargo ----------------------------------------------------------------------------------------------------
+cargo_works() {  # cargo_works PATH: it is there and new enough
+  local version
+  version=$("$1" --version 2> /dev/null | sed -n 's/^cargo \([0-9.]*\).*/\1/p')
+  [ -n "$version" ] && [ "$(printf '%s\n' "$min_cargo" "$version" | sort -V | head -n1)" = "$min_cargo" ]
+}
+
+find_cargo() {
+  cargo=""
+  local candidate
+  for candidate in cargo "$HOME/.cargo/bin/cargo" /usr/bin/cargo; do
+    if cargo_works "$candidate"; then
+      cargo=$(command -v "$candidate")
+      return
+    fi
+  done
+}
+
+find_cargo
+if [ -z "$cargo" ]; then
+  # Debian 12 and 11 carry a current Rust as cargo-web, which Firefox is built with; Debian's own `cargo` is older.
+  candidate=$(apt-cache policy cargo-web 2> /dev/null | sed -n 's/^ *Candidate: \([0-9.]*\).*/\1/p')
+  if [ -z "$candidate" ] && command -v apt-get > /dev/null && [ $apt_ready = no ]; then
+    as_root apt-get update -qq 9>&- && apt_ready=yes
+    candidate=$(apt-cache policy cargo-web 2> /dev/null | sed -n 's/^ *Candidate: \([0-9.]*\).*/\1/p')
+  fi
+  [ -n "$candidate" ] || stop "needs cargo $min_cargo or newer, and apt has no cargo-web here: install Rust with rustup, then run this again"
+  apt_install "Rust" cargo-web rustc-web
+  find_cargo
+  [ -n "$cargo" ] || stop "needs cargo $min_cargo or newer; the newest that was found is $(cargo --version 2>&1 || true): install Rust with rustup"
+fi
+step "Rust: $("$cargo" --version)"
+PATH=$(dirname "$cargo"):$PATH
+export PATH
+
+# ---- 4. build ----------------------------------------------------------------------------------------------------
+[ $build = yes ] || exit 0
+build_dir=${BUILD_DIR:-build}
+if [ ! -f "$build_dir/build.ninja" ]; then
+  step "configuring $build_dir"
+  cmake -S . -B "$build_dir" -G Ninja -DCMAKE_BUILD_TYPE="${BUILD_TYPE:-Release}" 9>&- || {
+    rm -f "$build_dir/build.ninja"
+    stop "CMake failed; $build_dir/CMakeFiles/CMakeError.log may say more"
+  }
+fi
+step "building $build_dir"
+cmake --build "$build_dir" 9>&- || stop "the build failed"
