@@ -21,7 +21,7 @@ packages=(
   libbenchmark-dev                        # make bench
   ca-certificates                         # pip and cargo speak TLS
 )
-lint_packages=(clang-format clang-tidy shellcheck)
+lint_packages=(clang-format clang-tidy libomp-dev shellcheck)  # libomp-dev: an omp.h that clang can read
 dist_packages=(patchelf)
 min_cargo=1.87  # what the crates in rust/ ask for
 
@@ -67,7 +67,7 @@ apt_install() {
     as_root apt-get update -qq
     apt_ready=yes
   fi
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove "$@" 9>&- \
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends --no-remove "$@" 9>&- \
     || stop "apt could not install: $*"
 }
 

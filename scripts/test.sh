@@ -2,7 +2,7 @@
 # Runs the unit tests (ctest) and the end-to-end tests (pytest) of a built tree, shows both, then sums up.
 # usage: scripts/test.sh [ctest arguments, e.g. -R json]     environment: BUILD_DIR (default build), JOBS (default 2)
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 build_dir=${BUILD_DIR:-build}
 jobs=${JOBS:-2}
 logs=$build_dir/Testing

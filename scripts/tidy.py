@@ -1,0 +1,80 @@
+"""Runs clang-tidy over the files of src/, two at a time, and remembers what was clean.
+
+A file is checked again when it, a header of ours that it includes (at any depth), .clang-tidy or its compile command
+changes. usage: python3 scripts/tidy.py [BUILD_DIR] [--all]
+"""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SRC = ROOT / "src"
+STATE = ROOT / ".cache" / "tidy.json"
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
+
+
+def closure(path, seen):
+    """`path` and every file of src/ that it includes."""
+    if path in seen or not path.is_file():
+        return
+    seen.add(path)
+    for name in INCLUDE.findall(path.read_text(encoding="utf-8", errors="replace")):
+        closure(SRC / name, seen)
+
+
+def digest(path, command):
+    files = set()
+    closure(path, files)
+    h = hashlib.sha256()
+    h.update((ROOT / ".clang-tidy").read_bytes())
+    h.update(command.encode())
+    for file in sorted(files):
+        h.update(str(file).encode() + b"\0" + file.read_bytes())
+    return h.hexdigest()
+
+
+def check(path, build):
+    start = time.monotonic()
+    run = subprocess.run(
+        ["clang-tidy", "--quiet", "-p", str(build), str(path)],
+        capture_output=True, text=True, cwd=ROOT, check=False)
+    return path, run.returncode, run.stdout, run.stderr, time.monotonic() - start
+
+
+def main():
+    arguments = [a for a in sys.argv[1:] if a != "--all"]
+    build = ROOT / (arguments[0] if arguments else "build")
+    commands = {pathlib.Path(entry["file"]): entry["command"]
+                for entry in json.loads((build / "compile_commands.json").read_text())}
+    try:
+        clean = {} if "--all" in sys.argv else json.loads(STATE.read_text())
+    except (OSError, ValueError):
+        clean = {}
+    digests = {path: digest(path, command) for path, command in commands.items() if SRC in path.parents}
+    todo = sorted(path for path, key in digests.items() if clean.get(str(path.relative_to(ROOT))) != key)
+    print(f"clang-tidy: {len(todo)} of {len(digests)} files to check", flush=True)
+    bad = 0
+    with concurrent.futures.ThreadPoolExecutor(max_workers=int(os.environ.get("JOBS", "2"))) as pool:
+        for job in concurrent.futures.as_completed([pool.submit(check, path, build) for path in todo]):
+            path, code, out, err, seconds = job.result()
+            name = str(path.relative_to(ROOT))
+            if code == 0:
+                clean[name] = digests[path]
+                print(f"  {name}  {seconds:.1f} s", flush=True)
+            else:
+                bad += 1
+                print(f"  {name}  FAILED\n{out}{err}", flush=True)
+    STATE.parent.mkdir(exist_ok=True)
+    STATE.write_text(json.dumps({name: key for name, key in clean.items() if (ROOT / name).is_file()}, indent=1))
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
