@@ -1,0 +1,53 @@
+// What the tools' JSON schemas say about reading a call: the types of the arguments and which ones are required.
+#pragma once
+
+#include "base/json.h"
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace glimt {
+
+// The JSON types that a schema admits, as a set of bits.
+using JsonTypes = unsigned;
+inline constexpr JsonTypes kStringType = 1;
+inline constexpr JsonTypes kIntegerType = 2;
+inline constexpr JsonTypes kNumberType = 4;  // includes integers
+inline constexpr JsonTypes kBooleanType = 8;
+inline constexpr JsonTypes kNullType = 16;
+inline constexpr JsonTypes kArrayType = 32;
+inline constexpr JsonTypes kObjectType = 64;
+inline constexpr JsonTypes kAnyType = 127;
+
+struct ToolSchema {
+  std::map<std::string, JsonTypes, std::less<>> parameters;
+  std::vector<std::string> required;
+  JsonTypes other_parameters = kAnyType;  // of arguments that the schema does not name
+};
+
+// An immutable value; empty when a conversation has no tools.
+class ToolSchemas {
+ public:
+  ToolSchemas() = default;
+
+  // `tools` in OpenAI's form, [{"type": "function", "function": {"name", "parameters"}}], or the inner objects alone.
+  // Understands type (also a list), nullable, enum, const, anyOf, oneOf, allOf and local $ref; whatever else a schema
+  // says restricts values, not types, and is not needed here. Throws invalid_request: "tools[2]: field 'name' is
+  // missing, …".
+  explicit ToolSchemas(const json::array& tools);
+
+  const ToolSchema* find(std::string_view name) const;  // null for an unknown tool
+
+  // The argument as the model meant it. Exactly the type string: the raw text, untrimmed. A schema that admits strings
+  // beside other types: JSON if it parses to one of those others, else the raw text. Any other schema: JSON if it
+  // parses, else the raw text. No schema: JSON if it parses to something that is no string, else the raw text. Never
+  // throws.
+  json::value argument(std::string_view tool, std::string_view parameter, std::string_view raw) const;
+
+ private:
+  std::map<std::string, ToolSchema, std::less<>> tools_;
+};
+
+}  // namespace glimt
