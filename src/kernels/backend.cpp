@@ -1,0 +1,33 @@
+#include "kernels/kernels.h"
+
+#include "base/error.h"
+
+#include <cstdlib>
+#include <optional>
+#include <string_view>
+
+namespace glimt::kernels {
+namespace {
+
+Backend initial_backend() {
+  const char* wanted = std::getenv("GLIMT_BACKEND");
+  if (wanted != nullptr && *wanted != '\0') {
+    if (std::string_view(wanted) == "mlx") return Backend::mlx;
+    if (std::string_view(wanted) == "cpu") return Backend::cpu;
+    fail(ErrorKind::invalid_request, "GLIMT_BACKEND", "must be cpu or mlx, got '{}'", wanted);
+  }
+  return mx::default_device() == mx::Device::cpu ? Backend::cpu : Backend::mlx;
+}
+
+std::optional<Backend> g_backend;
+
+}  // namespace
+
+Backend backend() {
+  if (!g_backend) g_backend = initial_backend();
+  return *g_backend;
+}
+
+void set_backend(Backend backend) { g_backend = backend; }
+
+}  // namespace glimt::kernels

@@ -1,0 +1,54 @@
+#include "kernels/cpu/table.h"
+
+#include "base/error.h"
+
+#include <cstdlib>
+#include <string_view>
+
+namespace glimt::cpu {
+
+namespace scalar { extern const Table kTable; }
+#if defined(__x86_64__)
+namespace avx2 { extern const Table kTable; }
+namespace avx512 { extern const Table kTable; }
+#elif defined(__aarch64__)
+namespace neon { extern const Table kTable; }
+#endif
+
+namespace {
+
+const Table& choose() {
+  const std::vector<const Table*> tables = supported_tables();
+  const char* wanted = std::getenv("GLIMT_CPU_ISA");
+  if (wanted == nullptr || *wanted == '\0') return *tables.back();
+  std::string names;
+  for (const Table* candidate : tables) {
+    if (std::string_view(candidate->isa) == wanted) return *candidate;
+    names += std::string(names.empty() ? "" : ", ") + candidate->isa;
+  }
+  fail(ErrorKind::unsupported, "GLIMT_CPU_ISA", "this CPU has {}, not '{}'", names, wanted);
+}
+
+}  // namespace
+
+std::vector<const Table*> supported_tables() {
+  std::vector<const Table*> tables = {&scalar::kTable};
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) tables.push_back(&avx2::kTable);
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512dq")) {
+    tables.push_back(&avx512::kTable);
+  }
+#elif defined(__aarch64__)
+  tables.push_back(&neon::kTable);  // every aarch64 CPU has it
+#endif
+  return tables;
+}
+
+const Table& table() {
+  static const Table& chosen = choose();
+  return chosen;
+}
+
+}  // namespace glimt::cpu

@@ -1,0 +1,6 @@
+#define GLIMT_ISA neon
+#define GLIMT_ISA_NAME "neon"
+#define GLIMT_LANES 4
+#define GLIMT_TILE_X 4
+#define GLIMT_TILE_W 4
+#include "kernels/cpu/kernels.inc"

@@ -1,0 +1,44 @@
+// What our MLX Primitives share: where they run, how they get contiguous float32 inputs.
+#pragma once
+
+#include <mlx/backend/cpu/encoder.h>
+#include <mlx/mlx.h>
+#include <mlx/primitives.h>
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace glimt::kernels {
+
+namespace mx = mlx::core;
+
+inline mx::Stream cpu_stream() { return mx::default_stream(mx::Device::cpu); }
+
+// Row-major float32, as the CPU kernels read it.
+inline mx::array contiguous_f32(const mx::array& x) {
+  return mx::contiguous(mx::astype(x, mx::float32, cpu_stream()), false, cpu_stream());
+}
+
+// A Primitive with one output whose shape is known when it is made and that runs on the CPU only.
+class CpuPrimitive : public mx::UnaryPrimitive {
+ public:
+  CpuPrimitive(mx::Shape output_shape) : mx::UnaryPrimitive(cpu_stream()), output_shape_(std::move(output_shape)) {}
+
+  void eval_gpu(const std::vector<mx::array>&, mx::array&) override {
+    throw std::runtime_error(std::string("[") + name() + "] runs on the CPU only");
+  }
+  bool is_equivalent(const mx::Primitive&) const override { return false; }
+  std::vector<mx::Shape> output_shapes(const std::vector<mx::array>&) override { return {output_shape_}; }
+
+ protected:
+  mx::Shape output_shape_;
+};
+
+// A graph node for `Primitive(args...)` with float32 output of `shape`.
+template <typename P, typename... Args>
+mx::array make_node(mx::Shape shape, std::vector<mx::array> inputs, Args&&... args) {
+  return mx::array(shape, mx::float32, std::make_shared<P>(shape, std::forward<Args>(args)...), std::move(inputs));
+}
+
+}  // namespace glimt::kernels

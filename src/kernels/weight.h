@@ -1,0 +1,64 @@
+// One weight matrix as the model files store it: plain or quantized, alone or stacked (heads, experts).
+#pragma once
+
+#include "kernels/cpu/matrix.h"
+
+#include <mlx/array.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace glimt {
+
+namespace mx = mlx::core;
+
+enum class QuantMode { affine, mxfp4, mxfp8, nvfp4 };
+
+std::string_view to_string(QuantMode mode);  // MLX's name
+std::optional<QuantMode> quant_mode_from(std::string_view name);
+
+struct Quantization {
+  QuantMode mode = QuantMode::affine;
+  int bits = 4;
+  int group_size = 64;
+
+  std::string mode_name() const { return std::string(to_string(mode)); }
+  bool operator==(const Quantization&) const = default;
+};
+
+// True for what MLX defines: affine 2, 3, 4, 5, 6, 8 bits in groups of 32, 64, 128; mxfp4 and mxfp8 in groups of 32;
+// nvfp4 in groups of 16.
+bool is_valid(const Quantization& quantization);
+
+// A row-major matrix [rows, columns], or a stack of `count` such matrices [count, rows, columns]; y = x · wᵀ.
+// Quantized: `values` is uint32 [.., rows, columns * bits / 32], `scales` (and `biases` when affine)
+// [.., rows, columns / group_size]; `global_scale` (nvfp4) is float32 of 1 value, `rows` values or `count` values.
+// The arrays share their storage with whoever made them (usually a mapped file).
+struct Weight {
+  int count = 0;  // 0: a single matrix
+  int rows = 0;
+  int columns = 0;
+  mx::array values;
+  std::optional<Quantization> quantization;
+  std::optional<mx::array> scales;
+  std::optional<mx::array> biases;
+  std::optional<mx::array> global_scale;
+
+  std::size_t nbytes() const;
+};
+
+// The matrix `index` of the stack (0 for a single one) for the CPU kernels. The arrays must be evaluated and outlive it.
+cpu::MatrixView view(const Weight& weight, int index = 0);
+
+// All matrices of `weights` in order: one stack, or single matrices.
+std::vector<cpu::MatrixView> views(const std::vector<Weight>& weights);
+
+// The values as floats of `dtype`, [.., rows, columns].
+mx::array dequantize(const Weight& weight, mx::Dtype dtype);
+
+// `values` [.., rows, columns] quantized as MLX does it. Evaluated.
+Weight quantize(const mx::array& values, const Quantization& quantization);
+
+}  // namespace glimt

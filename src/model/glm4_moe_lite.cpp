@@ -1,0 +1,64 @@
+#include "model/glm4_moe_lite.h"
+
+#include "base/error.h"
+
+namespace glimt {
+namespace {
+
+Linear take_head(const Config& c, Weights& weights, const Embedding& embedding) {
+  if (c.tie_word_embeddings) return Linear(embedding.table());
+  return Linear(weights.take_shared("lm_head", c.vocab_size, c.hidden_size));
+}
+
+std::string layer_path(int index) { return "model.layers." + std::to_string(index); }
+
+}  // namespace
+
+Glm4MoeLite::Glm4MoeLite(Config config, Weights& weights, mx::Dtype activations, mx::Dtype cache)
+    : config_(std::move(config)),
+      activations_(activations),
+      cache_dtype_(cache),
+      embed_tokens_(weights.take_shared("model.embed_tokens", config_.vocab_size, config_.hidden_size)),
+      norm_(weights.take_vector("model.norm.weight", config_.hidden_size), config_.rms_norm_eps),
+      lm_head_(take_head(config_, weights, embed_tokens_)) {
+  for (int i = 0; i < config_.num_hidden_layers; ++i) {
+    layers_.emplace_back(config_, weights, layer_path(i), config_.is_moe_layer[static_cast<std::size_t>(i)]);
+  }
+  const std::string mtp = layer_path(config_.num_hidden_layers);
+  if (weights.has_prefix(mtp + ".")) mtp_.emplace(config_, weights, mtp, embed_tokens_, lm_head_);
+}
+
+Caches Glm4MoeLite::make_caches() const {
+  return Caches(layers_.size(), LatentCache(config_.cache_width(), cache_dtype_));
+}
+
+mx::array Glm4MoeLite::forward(const mx::array& ids, Caches& caches, const Observer& observe) const {
+  if (caches.size() != layers_.size()) {
+    fail(ErrorKind::internal, "forward", "{} caches for {} layers", caches.size(), layers_.size());
+  }
+  mx::array h = embed_tokens_(ids, activations_);
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    Observer observe_layer;
+    if (observe) {
+      observe_layer = [&](const std::string& name, const mx::array& value) {
+        observe("layers." + std::to_string(i) + "." + name, value);
+      };
+    }
+    h = layers_[i].forward(h, caches[i], observe_layer);
+  }
+  return norm_(h);
+}
+
+mx::array Glm4MoeLite::unembed(const mx::array& hidden) const { return mx::astype(lm_head_(hidden), mx::float32); }
+
+mx::array Glm4MoeLite::mtp_forward(const mx::array& hidden, const mx::array& next_ids, LatentCache& cache) const {
+  if (!mtp_) fail(ErrorKind::unsupported, "mtp_forward", "this checkpoint has no MTP layer");
+  return mtp_->forward(hidden, next_ids, cache);
+}
+
+mx::array Glm4MoeLite::mtp_unembed(const mx::array& hidden) const {
+  if (!mtp_) fail(ErrorKind::unsupported, "mtp_unembed", "this checkpoint has no MTP layer");
+  return mx::astype(mtp_->unembed(hidden), mx::float32);
+}
+
+}  // namespace glimt

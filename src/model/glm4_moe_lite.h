@@ -1,0 +1,43 @@
+// GLM4-MoE-Lite: the decoder layer and the model made of it.
+#pragma once
+
+#include "model/attention.h"
+#include "model/causal_lm.h"
+#include "model/moe.h"
+#include "model/decoder_layer.h"
+#include "model/mtp.h"
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace glimt {
+
+class Glm4MoeLite : public CausalLm {
+ public:
+  // Takes every tensor of `weights`; the caller calls weights.finish(). `activations` is the dtype of hidden states,
+  // `cache` that of the cache rows.
+  Glm4MoeLite(Config config, Weights& weights, mx::Dtype activations, mx::Dtype cache);
+
+  const Config& config() const override { return config_; }
+  int max_context_length() const override { return config_.max_position_embeddings; }
+  Caches make_caches() const override;
+  mx::array forward(const mx::array& ids, Caches& caches, const Observer& observe = {}) const override;
+  mx::array unembed(const mx::array& hidden) const override;
+
+  bool has_mtp() const override { return mtp_.has_value(); }
+  LatentCache make_mtp_cache() const override { return LatentCache(config_.cache_width(), cache_dtype_); }
+  mx::array mtp_forward(const mx::array& hidden, const mx::array& next_ids, LatentCache& cache) const override;
+  mx::array mtp_unembed(const mx::array& hidden) const override;
+
+ private:
+  Config config_;
+  mx::Dtype activations_, cache_dtype_;
+  Embedding embed_tokens_;
+  std::vector<DecoderLayer> layers_;
+  RmsNorm norm_;
+  Linear lm_head_;
+  std::optional<MtpLayer> mtp_;
+};
+
+}  // namespace glimt

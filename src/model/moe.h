@@ -1,0 +1,52 @@
+// The mixture-of-experts block: gate, routed experts, shared experts.
+#pragma once
+
+#include "model/causal_lm.h"
+#include "model/config.h"
+#include "model/weights.h"
+#include "nn/layers.h"
+
+#include <memory>
+#include <optional>
+
+namespace glimt {
+
+// Picks experts by sigmoid scores plus a correction bias that steers the choice but not the weights
+// (DeepSeek-V3, https://arxiv.org/abs/2412.19437, section 2.1.2). All in float32.
+class MoeGate {
+ public:
+  MoeGate(const Config& config, Weights& weights, const std::string& path);
+
+  struct Choice {
+    mx::array indices;  // [T, k] uint32, best first
+    mx::array scores;   // [T, k] float32
+  };
+  Choice forward(const mx::array& x) const;  // x [T, hidden]
+
+ private:
+  mx::array exclude_weak_groups(const mx::array& choice) const;
+
+  Linear weight_;                       // [experts, hidden]
+  mx::array e_score_correction_bias_;   // [experts]
+  int experts_, top_k_, n_group_, topk_group_;
+  bool norm_topk_prob_;
+  float routed_scaling_factor_;
+};
+
+class MoeBlock {
+ public:
+  MoeBlock(const Config& config, Weights& weights, const std::string& path);
+
+  // x [B, L, hidden] -> the same shape. `observe` gets "gate.inds" and "gate.scores" [B, L, k].
+  mx::array forward(const mx::array& x, const Observer& observe) const;
+
+ private:
+  MoeGate gate_;
+  std::shared_ptr<const kernels::ExpertWeights> experts_;
+  std::optional<SwiGluMlp> shared_experts_;
+};
+
+// `path`.{gate,up,down}_proj as one SwiGLU.
+SwiGluMlp take_mlp(Weights& weights, const std::string& path, int hidden, int intermediate);
+
+}  // namespace glimt

@@ -1,0 +1,27 @@
+#include "model/mtp.h"
+
+namespace glimt {
+namespace {
+
+WeightPtr own_or(Weights& weights, const std::string& path, const Config& c, const WeightPtr& trunk) {
+  return weights.has(path + ".weight") ? weights.take_shared(path, c.vocab_size, c.hidden_size) : trunk;
+}
+
+}  // namespace
+
+MtpLayer::MtpLayer(const Config& c, Weights& weights, const std::string& path, const Embedding& embed_tokens, const Linear& lm_head)
+    : embed_tokens_(own_or(weights, path + ".embed_tokens", c, embed_tokens.table())),
+      enorm_(weights.take_vector(path + ".enorm.weight", c.hidden_size), c.rms_norm_eps),
+      hnorm_(weights.take_vector(path + ".hnorm.weight", c.hidden_size), c.rms_norm_eps),
+      eh_proj_(weights.take_shared(path + ".eh_proj", c.hidden_size, 2 * c.hidden_size)),
+      layer_(c, weights, path, true),
+      norm_(weights.take_vector(path + ".shared_head.norm.weight", c.hidden_size), c.rms_norm_eps),
+      head_(own_or(weights, path + ".shared_head.head", c, lm_head.shared_weight())) {}
+
+mx::array MtpLayer::forward(const mx::array& hidden, const mx::array& next_ids, LatentCache& cache) const {
+  const mx::array embedded = embed_tokens_(next_ids, hidden.dtype());
+  const mx::array x = eh_proj_(mx::concatenate({enorm_(embedded), hnorm_(hidden)}, -1));
+  return norm_(layer_.forward(x, cache, {}));
+}
+
+}  // namespace glimt

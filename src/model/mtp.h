@@ -1,0 +1,29 @@
+// The multi-token-prediction layer: one more decoder layer that reads the trunk's hidden state and the next token's
+// embedding (DeepSeek-V3, https://arxiv.org/abs/2412.19437, section 2.2; vLLM's glm4_moe_lite_mtp).
+#pragma once
+
+#include "model/decoder_layer.h"
+
+#include <optional>
+
+namespace glimt {
+
+class MtpLayer {
+ public:
+  // `path` is "model.layers.<num_hidden_layers>". Own embedding and head are optional; the trunk's serve instead.
+  MtpLayer(const Config& config, Weights& weights, const std::string& path, const Embedding& embed_tokens, const Linear& lm_head);
+
+  // hidden [B, L, hidden] at positions i.., tokens [B, L] at i + 1 -> [B, L, hidden] after shared_head.norm.
+  mx::array forward(const mx::array& hidden, const mx::array& next_ids, LatentCache& cache) const;
+  mx::array unembed(const mx::array& hidden) const { return head_(hidden); }
+
+ private:
+  Embedding embed_tokens_;
+  RmsNorm enorm_, hnorm_;
+  Linear eh_proj_;
+  DecoderLayer layer_;
+  RmsNorm norm_;
+  Linear head_;
+};
+
+}  // namespace glimt

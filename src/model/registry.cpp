@@ -1,0 +1,63 @@
+#include "model/registry.h"
+
+#include "base/error.h"
+#include "model/glm4_moe_lite.h"
+
+namespace glimt {
+namespace {
+
+using Factory = std::unique_ptr<CausalLm> (*)(Config, Weights&, mx::Dtype activations, mx::Dtype cache);
+
+std::unique_ptr<CausalLm> make_glm4_moe_lite(Config config, Weights& weights, mx::Dtype activations, mx::Dtype cache) {
+  return std::make_unique<Glm4MoeLite>(std::move(config), weights, activations, cache);
+}
+
+struct Entry {
+  std::string_view architecture;
+  Factory make;
+};
+constexpr Entry kModels[] = {{"Glm4MoeLiteForCausalLM", make_glm4_moe_lite}, {"GLM4MoeLite", make_glm4_moe_lite}};
+
+Factory factory_of(const std::string& architecture, const std::string& where) {
+  std::string names;
+  for (const Entry& entry : kModels) {
+    if (entry.architecture == architecture) return entry.make;
+    names += (names.empty() ? "" : ", ") + std::string(entry.architecture);
+  }
+  fail(ErrorKind::unsupported, where, "architecture '{}' is unknown; glimt runs {}", architecture, names);
+}
+
+// Refuses a foreign model by its name before its other fields can be found missing.
+std::string architecture_in(const std::filesystem::path& config_path) {
+  const json::value value = parse_json_file(config_path);
+  if (!value.is_object()) fail(ErrorKind::bad_file, config_path.string(), "must hold a JSON object");
+  const json::array& names = JsonFields(value.get_object(), config_path.string()).array("architectures");
+  return names.size() == 1 && names[0].is_string() ? std::string(names[0].get_string()) : std::string();
+}
+
+}  // namespace
+
+std::vector<std::string> known_architectures() {
+  std::vector<std::string> names;
+  for (const Entry& entry : kModels) names.emplace_back(entry.architecture);
+  return names;
+}
+
+LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options) {
+  const std::filesystem::path config_path = folder / "config.json";
+  const Factory make = factory_of(architecture_in(config_path), config_path.string());
+  Config config = Config::from_folder(folder);
+  config.round_rope_frequencies = options.round_rope_frequencies;
+  Weights weights(folder, config.quantization);
+  const bool gpu = mx::default_device() != mx::Device::cpu;
+  const mx::Dtype activations = gpu && !options.exact ? mx::bfloat16 : mx::float32;
+  const mx::Dtype cache = options.exact ? mx::float32 : mx::bfloat16;
+  LoadedModel loaded;
+  loaded.model = make(std::move(config), weights, activations, cache);
+  weights.finish();
+  loaded.weight_bytes = weights.total_bytes();
+  loaded.tensor_count = weights.tensor_count();
+  return loaded;
+}
+
+}  // namespace glimt

@@ -1,0 +1,36 @@
+// From a model folder to a model: config.json names the architecture, the table in registry.cpp knows who builds it.
+#pragma once
+
+#include "model/causal_lm.h"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace glimt {
+
+struct LoadOptions {
+  // Cache rows in float32 instead of bfloat16, and no shortcut that rounds activations: for comparison with reference
+  // numbers.
+  bool exact = false;
+
+  // Rotary frequencies rounded to bfloat16: reference numbers made by transformers after model.to(torch.bfloat16) have
+  // that error in them, because the cast reaches the buffer of frequencies too.
+  bool round_rope_frequencies = false;
+};
+
+struct LoadedModel {
+  std::unique_ptr<CausalLm> model;
+  std::size_t weight_bytes = 0;  // of the files' tensors
+  std::size_t tensor_count = 0;
+};
+
+// Names that config.json's "architectures" may have.
+std::vector<std::string> known_architectures();
+
+// Reads config.json and the weights of `folder`. Throws Error: unsupported for an unknown architecture (listing the
+// known ones), bad_file or not_found for everything that is wrong with the files.
+LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options = {});
+
+}  // namespace glimt

@@ -1,0 +1,58 @@
+#include "nn/rope.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <vector>
+
+namespace glimt {
+namespace {
+
+// The (fractional) pair of dimensions that turns `rotations` times within the original context.
+double dimension_of(double rotations, int dims, double theta, const YarnScaling& yarn) {
+  return dims * std::log(yarn.original_max_position_embeddings / (rotations * 2 * std::numbers::pi)) / (2 * std::log(theta));
+}
+
+std::vector<float> plain_frequencies(int dims, double theta) {
+  std::vector<float> frequencies;
+  for (int i = 0; i < dims / 2; ++i) frequencies.push_back(static_cast<float>(1 / std::pow(theta, 2.0 * i / dims)));
+  return frequencies;
+}
+
+// Slow pairs are interpolated by `factor`, fast ones are kept, the ones between are mixed along a ramp.
+std::vector<float> yarn_frequencies(int dims, double theta, const YarnScaling& yarn) {
+  const double low = std::max(std::floor(dimension_of(yarn.beta_fast, dims, theta, yarn)), 0.0);
+  double high = std::min(std::ceil(dimension_of(yarn.beta_slow, dims, theta, yarn)), dims - 1.0);
+  if (low == high) high += 0.001;
+  std::vector<float> frequencies;
+  for (int i = 0; i < dims / 2; ++i) {
+    const double period = std::pow(theta, 2.0 * i / dims);
+    const double ramp = std::clamp((i - low) / (high - low), 0.0, 1.0);
+    frequencies.push_back(static_cast<float>(ramp / (yarn.factor * period) + (1 - ramp) / period));
+  }
+  return frequencies;
+}
+
+}  // namespace
+
+double yarn_mscale(double factor, double mscale) { return factor > 1 ? 0.1 * mscale * std::log(factor) + 1 : 1; }
+
+Rope::Rope(int dims, double theta, bool interleaved, const std::optional<YarnScaling>& yarn, bool round_frequencies)
+    : dims_(dims), theta_(static_cast<float>(theta)), interleaved_(interleaved) {
+  const bool stretched = yarn && yarn->factor > 1;
+  if (!stretched && !round_frequencies) return;  // MLX computes the plain frequencies itself
+  const std::vector<float> frequencies = stretched ? yarn_frequencies(dims, theta, *yarn) : plain_frequencies(dims, theta);
+  mx::array values(frequencies.begin(), {dims / 2});
+  if (round_frequencies) values = mx::astype(mx::astype(values, mx::bfloat16), mx::float32);
+  periods_ = mx::reciprocal(values);
+  mx::eval(*periods_);
+  if (!stretched) return;
+  magnitude_ = static_cast<float>(yarn_mscale(yarn->factor, yarn->mscale) / yarn_mscale(yarn->factor, yarn->mscale_all_dim));
+}
+
+mx::array Rope::operator()(const mx::array& x, int offset) const {
+  const mx::array scaled = magnitude_ == 1.0f ? x : mx::multiply(x, mx::array(magnitude_, x.dtype()));
+  return mx::fast::rope(scaled, dims_, interleaved_, periods_ ? std::nullopt : std::optional(theta_), 1.0f, offset, periods_);
+}
+
+}  // namespace glimt
