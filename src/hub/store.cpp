@@ -1,0 +1,145 @@
+#include "hub/store.h"
+
+#include "base/error.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <optional>
+#include <set>
+#include <system_error>
+
+#ifdef __APPLE__
+#include <mach-o/dyld.h>
+#endif
+
+namespace glimt {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMaxNameBytes = 200;
+
+bool is_model(const fs::path& folder) {
+  std::error_code ignored;
+  return fs::is_regular_file(folder / "config.json", ignored);
+}
+
+bool is_name_part(std::string_view part) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
+  };
+  return !part.empty() && part.front() != '.' && std::all_of(part.begin(), part.end(), allowed);
+}
+
+bool is_name(std::string_view name) {
+  if (name.size() > kMaxNameBytes) return false;
+  const std::size_t slash = name.find('/');
+  if (slash == std::string_view::npos) return is_name_part(name);
+  return is_name_part(name.substr(0, slash)) && is_name_part(name.substr(slash + 1));
+}
+
+// A variable that is empty counts as not set, as the XDG specification says.
+std::optional<fs::path> from_environment(const char* variable) {
+  const char* value = std::getenv(variable);
+  if (value == nullptr || *value == '\0') return std::nullopt;
+  return fs::path(value);
+}
+
+std::optional<fs::path> store_folder() {
+  if (const auto folder = from_environment("GLIMT_MODELS")) return folder;
+  if (const auto data = from_environment("XDG_DATA_HOME"); data && data->is_absolute())
+    return *data / "glimt" / "models";
+  if (const auto home = from_environment("HOME")) return *home / ".local" / "share" / "glimt" / "models";
+  return std::nullopt;
+}
+
+std::optional<fs::path> executable_folder() {
+#ifdef __APPLE__
+  std::string path(4096, '\0');
+  auto size = static_cast<std::uint32_t>(path.size());
+  if (_NSGetExecutablePath(path.data(), &size) != 0) return std::nullopt;
+  const fs::path executable(path.c_str());
+#else
+  const fs::path executable("/proc/self/exe");
+#endif
+  std::error_code error;
+  const fs::path real = fs::canonical(executable, error);
+  if (error) return std::nullopt;
+  return real.parent_path();
+}
+
+std::vector<fs::path> subfolders(const fs::path& folder) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    std::error_code ignored;
+    if (is_name_part(it->path().filename().string()) && it->is_directory(ignored)) found.push_back(it->path());
+  }
+  return found;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  return words.empty() ? "none" : fmt::format("{}", fmt::join(words, ", "));
+}
+
+[[noreturn]] void report_missing(const std::string& wanted, const std::vector<fs::path>& places) {
+  std::error_code ignored;
+  const char* what = "there is no such model";
+  if (fs::is_directory(wanted, ignored)) {
+    what = "the folder holds no config.json, so it is not a model";
+  } else if (fs::exists(wanted, ignored)) {
+    what = "this is a file; a model is a folder that holds config.json";
+  }
+  std::vector<std::string> looked;
+  for (const fs::path& place : places) looked.push_back(place.string());
+  std::vector<std::string> names;
+  for (const StoredModel& model : list_models(places)) names.push_back(model.name);
+  fail(ErrorKind::not_found, wanted, "{}. Give a folder or a name; names are looked up in {}; found there: {}", what,
+       joined(looked), joined(names));
+}
+
+}  // namespace
+
+std::vector<fs::path> model_places() {
+  std::vector<fs::path> places;
+  if (const auto store = store_folder()) places.push_back(*store);
+  if (const auto folder = executable_folder()) {
+    places.push_back(folder->parent_path() / "models");
+    places.push_back(folder->parent_path() / "share" / "glimt" / "models");
+  }
+  return places;
+}
+
+std::vector<StoredModel> list_models(const std::vector<fs::path>& places) {
+  std::vector<StoredModel> models;
+  std::set<std::string> seen;
+  const auto add = [&](std::string name, const fs::path& folder) {
+    if (is_model(folder) && seen.insert(name).second) models.push_back({std::move(name), folder});
+  };
+  for (const fs::path& place : places) {
+    for (const fs::path& folder : subfolders(place)) {
+      const std::string name = folder.filename().string();
+      add(name, folder);
+      for (const fs::path& inner : subfolders(folder)) add(name + "/" + inner.filename().string(), inner);
+    }
+  }
+  std::sort(models.begin(), models.end(), [](const StoredModel& a, const StoredModel& b) { return a.name < b.name; });
+  return models;
+}
+
+fs::path resolve_model(const std::string& name_or_folder, const std::vector<fs::path>& places) {
+  if (name_or_folder.empty())
+    fail(ErrorKind::invalid_request, "model", "a name or a folder is wanted, got an empty word");
+  if (is_model(name_or_folder)) return name_or_folder;
+  if (is_name(name_or_folder)) {
+    for (const fs::path& place : places) {
+      if (is_model(place / name_or_folder)) return place / name_or_folder;
+    }
+  }
+  report_missing(name_or_folder, places);
+}
+
+}  // namespace glimt
