@@ -149,6 +149,10 @@ export PATH
 # ---- 4. build ----------------------------------------------------------------------------------------------------
 [ $build = yes ] || exit 0
 build_dir=${BUILD_DIR:-build}
+if [ -f "$build_dir/CMakeCache.txt" ] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD" "$build_dir/CMakeCache.txt"; then
+  step "this folder was moved: configuring $build_dir anew"
+  rm -rf "$build_dir/CMakeCache.txt" "$build_dir/CMakeFiles" "$build_dir/build.ninja"
+fi
 if [ ! -f "$build_dir/build.ninja" ]; then
   step "configuring $build_dir"
   cmake -S . -B "$build_dir" -G Ninja -DCMAKE_BUILD_TYPE="${BUILD_TYPE:-Release}" 9>&- || {
