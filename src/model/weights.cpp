@@ -54,12 +54,15 @@ mx::Shape shape_of(int count, int rows, int columns) {
   return count > 0 ? mx::Shape{count, rows, columns} : mx::Shape{rows, columns};
 }
 
-// Ollama's quant_type in a file's metadata.
-std::optional<QuantMode> mode_of(const std::string& quant_type) {
+// Ollama's quant_type in a file's metadata; the group size is left 0, unknown.
+std::optional<Quantization> ollama_quantization(const std::string& quant_type) {
   std::string lower = quant_type;
   std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
-  if (lower == "int4" || lower == "int8") return QuantMode::affine;
-  return quant_mode_from(lower);
+  if (lower == "int4") return Quantization{QuantMode::affine, 4, 0};
+  if (lower == "int8") return Quantization{QuantMode::affine, 8, 0};
+  const std::optional<QuantMode> mode = quant_mode_from(lower);
+  if (!mode || *mode == QuantMode::affine) return std::nullopt;
+  return Quantization{*mode, *mode == QuantMode::mxfp8 ? 8 : 4, 0};
 }
 
 std::vector<std::filesystem::path> shards_of(const std::filesystem::path& folder, std::map<std::string, std::string>& weight_map) {
@@ -152,15 +155,15 @@ mx::array Weights::take_vector(const std::string& name, int size) {
 }
 
 // What the files or config.json say of a quantized matrix; nullopt when they say nothing.
-std::optional<Quantization> Weights::stored_mode(const std::string& path) const {
+std::optional<Quantization> Weights::stored_quantization(const std::string& path) const {
   const Source& from = tensors_.at(path + ".weight");
   const auto& metadata = from.file->metadata();
   for (const std::string& key : {from.name + ".quant_type", std::string("quant_type")}) {
     const auto found = metadata.find(key);
     if (found == metadata.end()) continue;
-    const std::optional<QuantMode> mode = mode_of(found->second);
-    if (!mode) fail(ErrorKind::unsupported, from.file->path().string(), "metadata '{}' is '{}'", key, found->second);
-    return Quantization{*mode, 0, 0};
+    const std::optional<Quantization> q = ollama_quantization(found->second);
+    if (!q) fail(ErrorKind::unsupported, from.file->path().string(), "metadata '{}' is '{}'", key, found->second);
+    return q;
   }
   return quantization_.of(path);
 }
@@ -182,7 +185,7 @@ Weight Weights::take_matrix(const std::string& path, int rows, int columns, int 
   Quantization q;
   q.bits = packed > 0 && packed * 32 % columns == 0 ? static_cast<int>(packed * 32 / columns) : 0;
   q.group_size = groups > 0 && columns % groups == 0 ? static_cast<int>(columns / groups) : 0;
-  const std::optional<Quantization> stored = stored_mode(path);
+  const std::optional<Quantization> stored = stored_quantization(path);
   if (affine) {
     q.mode = QuantMode::affine;
   } else if (stored && stored->mode != QuantMode::affine) {
@@ -202,7 +205,7 @@ Weight Weights::take_matrix(const std::string& path, int rows, int columns, int 
     wrong_shape(name, fmt::format("one of MLX's quantizations (the shapes say {} bits, groups of {}, mode {})", q.bits, q.group_size,
                                   to_string(q.mode)));
   }
-  if (stored && (stored->mode != q.mode || (stored->bits != 0 && (stored->bits != q.bits || stored->group_size != q.group_size)))) {
+  if (stored && (stored->mode != q.mode || stored->bits != q.bits || (stored->group_size != 0 && stored->group_size != q.group_size))) {
     fail(ErrorKind::bad_file, folder_.string(), "tensor '{}' is stored as {} {} bits group {}, its configuration says {} {} bits group {}",
          name, to_string(q.mode), q.bits, q.group_size, to_string(stored->mode), stored->bits, stored->group_size);
   }
@@ -230,6 +233,20 @@ Weight Weights::take_matrix(const std::string& path, int rows, int columns, int 
 
 std::shared_ptr<const Weight> Weights::take_shared(const std::string& path, int rows, int columns, int count) {
   return std::make_shared<const Weight>(take_matrix(path, rows, columns, count));
+}
+
+std::vector<StoredTensor> Weights::stored() const {
+  std::vector<StoredTensor> all;
+  for (const auto& [name, from] : tensors_) {
+    const TensorInfo& tensor = from.file->tensors().at(from.name);
+    StoredTensor entry{name, tensor.shape, tensor.dtype, tensor.nbytes, std::nullopt};
+    if (name.ends_with(".weight")) {
+      const std::string path = name.substr(0, name.size() - std::string_view(".weight").size());
+      if (has(path + ".scales")) entry.quantization = stored_quantization(path);
+    }
+    all.push_back(std::move(entry));
+  }
+  return all;
 }
 
 void Weights::finish() const {

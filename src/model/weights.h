@@ -17,6 +17,15 @@
 
 namespace glimt {
 
+// A tensor as it lies in the files, under our naming.
+struct StoredTensor {
+  std::string name;
+  mx::Shape shape;
+  mx::Dtype dtype;
+  std::size_t nbytes;
+  std::optional<Quantization> quantization;  // of packed values; a group size of 0 is unknown
+};
+
 class Weights {
  public:
   // Opens every shard: those of model.safetensors.index.json, or else all *.safetensors of the folder. Throws not_found
@@ -37,6 +46,9 @@ class Weights {
   // Throws bad_file with the names of tensors that were not taken.
   void finish() const;
 
+  // Everything in the files, by name.
+  std::vector<StoredTensor> stored() const;
+
   std::size_t total_bytes() const { return total_bytes_; }
   std::size_t tensor_count() const { return tensors_.size(); }
 
@@ -52,7 +64,7 @@ class Weights {
   mx::array take(const std::string& name);
   const TensorInfo& info(const std::string& name) const;
   [[noreturn]] void wrong_shape(const std::string& name, const std::string& wanted) const;
-  std::optional<Quantization> stored_mode(const std::string& path) const;
+  std::optional<Quantization> stored_quantization(const std::string& path) const;
 
   std::filesystem::path folder_;
   QuantizationConfig quantization_;

@@ -1,0 +1,101 @@
+#include "engine/benchmark.h"
+
+#include "base/error.h"
+#include "base/token.h"
+#include "model/registry.h"
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <vector>
+
+namespace glimt {
+namespace {
+
+class Bench {
+ public:
+  Bench(const CausalLm& model, const BenchmarkOptions& options) : model_(model), options_(options), caches_(model.make_caches()) {
+    // Every shape that is timed has run once, and the weights' pages are mapped.
+    decode(std::min(2, model.max_context_length() - 1));
+    rewind(0);
+    prefill(options.depth);
+  }
+
+  // Seconds for one more prompt behind `depth` tokens.
+  double prefill_seconds() {
+    rewind(options_.depth);
+    return timed([&] { prefill(options_.prompt); });
+  }
+
+  double decode_seconds() {
+    rewind(options_.depth);
+    return timed([&] { decode(options_.generate); });
+  }
+
+ private:
+  template <typename F>
+  static double timed(F f) {
+    const auto start = std::chrono::steady_clock::now();
+    f();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+
+  void rewind(int length) {
+    for (LatentCache& cache : caches_) cache.trim(length);
+  }
+
+  void prefill(int count) {
+    for (int done = 0; done < count; done += options_.chunk) step(std::min(options_.chunk, count - done));
+  }
+
+  void decode(int count) {
+    for (int i = 0; i < count; ++i) step(1);
+  }
+
+  void step(int count) {
+    std::vector<TokenId> tokens(static_cast<std::size_t>(count));
+    for (TokenId& token : tokens) token = static_cast<TokenId>(random_() % static_cast<unsigned>(model_.config().vocab_size));
+    const mx::array hidden = model_.forward(mx::array(tokens.data(), {1, count}, mx::int32), caches_);
+    const mx::array last = mx::slice(hidden, {0, count - 1, 0}, {1, count, hidden.shape(2)});
+    mx::eval(model_.unembed(last));
+  }
+
+  const CausalLm& model_;
+  const BenchmarkOptions& options_;
+  Caches caches_;
+  std::mt19937 random_{0};
+};
+
+BenchmarkResult result_of(const std::string& test, int tokens, int depth, bool is_decode, std::vector<double> seconds) {
+  std::sort(seconds.begin(), seconds.end());
+  const auto speed = [&](double s) { return tokens / s; };
+  const std::size_t middle = seconds.size() / 2;
+  const double median = seconds.size() % 2 == 1 ? seconds[middle] : (seconds[middle - 1] + seconds[middle]) / 2;
+  return {test, depth, is_decode, speed(median), speed(seconds.back()), speed(seconds.front())};
+}
+
+}  // namespace
+
+void run_benchmark(const std::filesystem::path& folder, const BenchmarkOptions& options,
+                   const std::function<void(const BenchmarkResult&)>& report) {
+  const LoadedModel loaded = load_model(folder);
+  const int longest = options.depth + std::max(options.prompt, options.generate);
+  if (longest > loaded.model->max_context_length()) {
+    fail(ErrorKind::invalid_request, "bench", "depth and test need {} tokens of context, the model has {}", longest,
+         loaded.model->max_context_length());
+  }
+  Bench bench(*loaded.model, options);
+  const auto repeat = [&](auto measure) {
+    std::vector<double> seconds;
+    for (int i = 0; i < options.repeat; ++i) seconds.push_back(measure());
+    return seconds;
+  };
+  if (options.prompt > 0) {
+    report(result_of("pp" + std::to_string(options.prompt), options.prompt, options.depth, false, repeat([&] { return bench.prefill_seconds(); })));
+  }
+  if (options.generate > 0) {
+    report(result_of("tg" + std::to_string(options.generate), options.generate, options.depth, true, repeat([&] { return bench.decode_seconds(); })));
+  }
+}
+
+}  // namespace glimt

@@ -1,0 +1,33 @@
+// Prefill and decode speed of a model with random tokens; needs no tokenizer.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+namespace glimt {
+
+struct BenchmarkOptions {
+  int prompt = 512;
+  int generate = 32;
+  int depth = 0;
+  int repeat = 3;
+  int chunk = 512;
+};
+
+struct BenchmarkResult {
+  std::string test;  // "pp512", "tg32"
+  int depth = 0;
+  bool is_decode = false;
+  double tokens_per_second = 0;  // median of the runs
+  double slowest = 0;
+  double fastest = 0;
+};
+
+// Runs the tests one after the other and reports each when it is done. A short warm-up comes first. Throws
+// invalid_request when depth and test do not fit the model's context.
+void run_benchmark(const std::filesystem::path& folder, const BenchmarkOptions& options,
+                   const std::function<void(const BenchmarkResult&)>& report);
+
+}  // namespace glimt
