@@ -69,7 +69,7 @@ GtStatus gt_tokenizer_pieces(const GtTokenizer* tokenizer, GtPieces* pieces, GtB
 // ---- Chat template ------------------------------------------------------------------------------------------------
 typedef struct GtChatTemplate GtChatTemplate;
 
-// Compiles a Jinja template of at most 1 MiB in the environment that Hugging Face's apply_chat_template uses.
+// Compiles a Jinja template of at most 256 KiB in the environment that Hugging Face's apply_chat_template uses.
 GtStatus gt_chat_template_new(const char* source, size_t size, GtChatTemplate** chat_template, GtBytes* error);
 void gt_chat_template_free(GtChatTemplate* chat_template);
 

@@ -1,17 +1,18 @@
 //! Chat templates in the Jinja environment of transformers' apply_chat_template.
 
-use crate::ffi::{guard, text, Bytes, Failure, Result, Status};
+use crate::ffi::{guard, on_deep_stack, text, Bytes, Failure, Result, Status};
 use crate::{python, python_methods};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 
-const MAX_SOURCE: usize = 1 << 20;
+const MAX_SOURCE: usize = 256 << 10;
 const MAX_CONTEXT: usize = 64 << 20;
 const MAX_OUTPUT: usize = 64 << 20;
-/// An instruction costs about one unit and so do 64 bytes of text: a long conversation takes some ten thousand, and a
-/// template that loops for ever ends after a fraction of a second.
-const FUEL: u64 = 10_000_000;
+/// An instruction costs about one unit and so do 64 bytes of text: a message takes some sixty, and a template that loops
+/// for ever ends after a fraction of a second. With MAX_SOURCE it also bounds how deep values and expressions can nest,
+/// and so the stack that on_deep_stack has to give.
+const FUEL: u64 = 4_000_000;
 const NAME: &str = "chat template";
 
 pub struct ChatTemplate {
@@ -195,9 +196,9 @@ pub unsafe extern "C" fn gt_chat_template_new(
     error: *mut Bytes,
 ) -> Status {
     guard(chat_template, error, || {
-        Ok(Box::into_raw(Box::new(ChatTemplate::new(text(
-            source, size,
-        )?)?)))
+        let source = text(source, size)?;
+        let compiled = on_deep_stack(|| ChatTemplate::new(source))?;
+        Ok(Box::into_raw(Box::new(compiled)))
     })
 }
 
@@ -221,10 +222,10 @@ pub unsafe extern "C" fn gt_chat_template_render(
     error: *mut Bytes,
 ) -> Status {
     guard(rendered, error, || {
-        Ok((*chat_template)
-            .render(text(context_json, size)?)?
-            .into_bytes()
-            .into())
+        let context_json = text(context_json, size)?;
+        let chat_template = &*chat_template;
+        let text = on_deep_stack(|| chat_template.render(context_json))?;
+        Ok(text.into_bytes().into())
     })
 }
 
@@ -233,8 +234,7 @@ mod tests {
     use super::*;
 
     fn render(source: &str, context: &str) -> std::result::Result<String, String> {
-        ChatTemplate::new(source)
-            .and_then(|t| t.render(context))
+        on_deep_stack(|| ChatTemplate::new(source).and_then(|t| t.render(context)))
             .map_err(|f| f.message)
     }
 
@@ -323,14 +323,43 @@ mod tests {
             "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(99) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
             "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
             "{% for i in range(99999) %}{% set x = s.strip() %}{% for j in range(999) %}{{ s.strip() }}{% endfor %}{% endfor %}",
+            "{% set ns = namespace(a=[]) %}{% for j in range(999) %}{% for i in range(9999) %}{% set ns.a = [ns.a] %}{% endfor %}{% endfor %}",
+            "{% set ns = namespace(a=[]) %}{% for i in range(9999) %}{% set ns.a = [ns.a] %}{% endfor %}{{ ns.a }}",
+            "{% set ns = namespace(a=[]) %}{% for i in range(9999) %}{% set ns.a = {'k': ns.a} %}{% endfor %}{{ ns.a|tojson }}",
             "{% for i in range(99999) %}{% for j in range(999) %}{% set x = s|tojson %}{% endfor %}{% endfor %}",
         ] {
             let context = format!(r#"{{"s": "{}"}}"#, "y".repeat(100_000));
             assert!(render(source, &context).is_err(), "{source}");
         }
-        assert!(render(&format!("{{{{ {}1 }}}}", "(".repeat(200_000)), "{}").is_err());
-        assert!(render("{{ a }}", &format!(r#"{{"a": {}}}"#, "[".repeat(100_000))).is_err());
         assert!(render(&"x".repeat(MAX_SOURCE + 1), "{}").is_err());
+    }
+
+    #[test]
+    fn deep_nesting_ends() {
+        for nested in ["(", "[", "{1:", "a[", "f(", "a.b("] {
+            let source = format!("{{{{ {}1 }}}}", nested.repeat(250_000 / nested.len()));
+            assert!(render(&source, "{}").is_err(), "{nested}");
+        }
+        for (prefix, printed) in [("-", "1"), ("not ", "True")] {
+            let source = format!("{{{{ {}1 }}}}", prefix.repeat(60_000));
+            assert_eq!(render(&source, "{}").unwrap(), printed);
+        }
+        for nested in [
+            "{% if a %}",
+            "{% for a in b %}",
+            "{% set a %}",
+            "{% macro m() %}",
+            "{%if a%}{%elif a%}",
+        ] {
+            let source = nested.repeat(250_000 / nested.len());
+            assert!(render(&source, "{}").is_err(), "{nested}");
+        }
+        // The deepest value that the fuel pays for, printed by the engine itself, which recurses.
+        let source =
+            "{% set ns = namespace(a=[]) %}{% for j in range(40) %}{% for i in range(9999) %}\
+                      {% set ns.a = [ns.a] %}{% endfor %}{% endfor %}{{ (ns.a ~ '')|length }}";
+        assert_eq!(render(source, "{}").unwrap(), "799922");
+        assert!(render("{{ a }}", &format!(r#"{{"a": {}}}"#, "[".repeat(100_000))).is_err());
     }
 
     #[test]

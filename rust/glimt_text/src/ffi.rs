@@ -37,6 +37,13 @@ impl Failure {
         }
     }
 
+    fn internal(message: impl Into<String>) -> Failure {
+        Failure {
+            status: Status::Internal,
+            message: message.into(),
+        }
+    }
+
     pub fn unsupported(message: impl Into<String>) -> Failure {
         Failure {
             status: Status::Unsupported,
@@ -155,10 +162,24 @@ fn panic_failure(payload: Box<dyn Any + Send>) -> Failure {
         .or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "unknown panic".into());
     let place = PANIC_PLACE.with(|p| p.take());
-    Failure {
-        status: Status::Internal,
-        message: format!("internal error at {place}: {what}"),
-    }
+    Failure::internal(format!("internal error at {place}: {what}"))
+}
+
+/// Runs `work` on a thread of its own whose stack is deep enough for anything that the bounds on sources and work let
+/// through: the template engine recurses when it parses nested expressions and when it drops nested values. Only the
+/// pages that are touched take memory.
+pub fn on_deep_stack<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    const STACK: usize = 1 << 30;
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .stack_size(STACK)
+            .spawn_scoped(scope, || {
+                catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|p| Err(panic_failure(p)))
+            })
+            .map_err(|e| Failure::internal(format!("cannot start a thread: {e}")))?
+            .join()
+            .unwrap_or_else(|p| Err(panic_failure(p)))
+    })
 }
 
 /// Runs `work` and stores its result in `out`, or its error or panic in `error`.
@@ -208,6 +229,16 @@ mod tests {
         assert_eq!((status, out), (Status::Internal, 7));
         assert!(
             message.contains("boom 1") && message.contains("ffi.rs"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_panic_on_the_deep_stack_becomes_an_error() {
+        let (status, _, message) = unsafe { guarded(|| on_deep_stack(|| panic!("boom {}", 2))) };
+        assert_eq!(status, Status::Internal);
+        assert!(
+            message.contains("boom 2") && message.contains("ffi.rs"),
             "{message}"
         );
     }

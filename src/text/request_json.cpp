@@ -1,0 +1,102 @@
+#include "text/request_json.h"
+
+#include <boost/json/basic_parser_impl.hpp>
+
+#include <charconv>
+#include <cstdint>
+#include <string>
+
+namespace glimt {
+namespace {
+
+// Builds the value as Boost's own parser does, except that a double is read by from_chars, which rounds correctly.
+struct ExactNumbers {
+  constexpr static std::size_t max_object_size = json::object::max_size();
+  constexpr static std::size_t max_array_size = json::array::max_size();
+  constexpr static std::size_t max_key_size = json::string::max_size();
+  constexpr static std::size_t max_string_size = json::string::max_size();
+  using Text = json::string_view;
+  using Code = json::error_code;
+
+  json::value_stack stack;
+  std::string number;  // the parts of a number so far
+
+  bool on_document_begin(Code&) {
+    stack.reset();
+    return true;
+  }
+  bool on_document_end(Code&) { return true; }
+  bool on_object_begin(Code&) { return true; }
+  bool on_object_end(std::size_t n, Code&) {
+    stack.push_object(n);
+    return true;
+  }
+  bool on_array_begin(Code&) { return true; }
+  bool on_array_end(std::size_t n, Code&) {
+    stack.push_array(n);
+    return true;
+  }
+  bool on_key_part(Text text, std::size_t, Code&) {
+    stack.push_chars(text);
+    return true;
+  }
+  bool on_key(Text text, std::size_t, Code&) {
+    stack.push_key(text);
+    return true;
+  }
+  bool on_string_part(Text text, std::size_t, Code&) {
+    stack.push_chars(text);
+    return true;
+  }
+  bool on_string(Text text, std::size_t, Code&) {
+    stack.push_string(text);
+    return true;
+  }
+  bool on_number_part(Text text, Code&) {
+    number.append(text.data(), text.size());
+    return true;
+  }
+  bool on_int64(std::int64_t value, Text, Code&) {
+    number.clear();
+    stack.push_int64(value);
+    return true;
+  }
+  bool on_uint64(std::uint64_t value, Text, Code&) {
+    number.clear();
+    stack.push_uint64(value);
+    return true;
+  }
+  bool on_double(double value, Text text, Code&) {
+    number.append(text.data(), text.size());
+    double exact = value;
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), exact);
+    if (error != std::errc()) exact = value;  // too small for a double: Boost's 0 is right
+    number.clear();
+    stack.push_double(exact);
+    return true;
+  }
+  bool on_bool(bool value, Code&) {
+    stack.push_bool(value);
+    return true;
+  }
+  bool on_null(Code&) {
+    stack.push_null();
+    return true;
+  }
+  bool on_comment_part(Text, Code&) { return true; }
+  bool on_comment(Text, Code&) { return true; }
+};
+
+}  // namespace
+
+json::value parse_request_json(std::string_view text, std::string_view where) {
+  json::value checked = parse_json(text, where);  // limits and errors; what passes here is parsed below too
+  json::parse_options options;
+  options.max_depth = 64;
+  json::basic_parser<ExactNumbers> parser(options);
+  json::error_code error;
+  parser.write_some(false, text.data(), text.size(), error);
+  return error ? checked : parser.handler().stack.release();
+}
+
+}  // namespace glimt
