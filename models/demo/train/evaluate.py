@@ -73,7 +73,7 @@ def right(expect, content):
 
 
 def main():
-    ap = argparse.ArgumentParser(); ap.add_argument("path"); ap.add_argument("--n", type=int, default=0); ap.add_argument("--tasks"); ap.add_argument("--bad", type=int, default=2); ap.add_argument("--show", type=int, default=0); ap.add_argument("--bs", type=int, default=50); ap.add_argument("--threads", type=int, default=2)
+    ap = argparse.ArgumentParser(); ap.add_argument("path"); ap.add_argument("--n", type=int, default=0); ap.add_argument("--tasks"); ap.add_argument("--bad", type=int, default=2); ap.add_argument("--show", type=int, default=0); ap.add_argument("--bs", type=int, default=50); ap.add_argument("--no-mtp", action="store_true"); ap.add_argument("--threads", type=int, default=2)
     a = ap.parse_args(); torch.set_num_threads(a.threads); t0 = time.time()
     from tokenizers import Tokenizer
     tok = Tokenizer.from_file(f"{a.path}/tokenizer.json"); m, cfg = load(a.path); tmpl = train.jinja_template(f"{a.path}/chat_template.jinja")
@@ -84,7 +84,7 @@ def main():
     order = sorted(qs, key=lambda q: len(q["ids"])); eos = set(cfg["eos_token_id"]); hit = n = ntok = 0
     for b in range(0, len(order), a.bs):
         part = order[b:b + a.bs]; outs = generate(m, [q["ids"] for q in part], eos, 160)
-        h, k = mtp_agreement(m, [q["ids"] for q in part], outs); hit += h; n += k; ntok += sum(map(len, outs))
+        h, k = (0, 0) if a.no_mtp else mtp_agreement(m, [q["ids"] for q in part], outs); hit += h; n += k; ntok += sum(map(len, outs))
         for q, o in zip(part, outs):
             ended = o[-1] in eos; s = tok.decode(o[:-1] if ended else o, skip_special_tokens=False); q["got"] = s
             think_ok = ("</think>" in s) == q["enable_thinking"]; body = s.split("</think>", 1)[-1].strip()
