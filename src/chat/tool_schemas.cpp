@@ -136,6 +136,17 @@ std::optional<json::value> parse_quietly(std::string_view text) {
 
 }  // namespace
 
+bool ToolSchema::admits(const json::object& arguments) const {
+  for (const std::string& name : required) {
+    if (!arguments.contains(name)) return false;
+  }
+  for (const auto& [name, value] : arguments) {
+    const auto declared = parameters.find(std::string_view(name));
+    if (declared == parameters.end() ? !parameters.empty() : (declared->second & type_of(value)) == 0) return false;
+  }
+  return true;
+}
+
 ToolSchemas::ToolSchemas(const json::array& tools) {
   for (std::size_t i = 0; i < tools.size(); ++i) {
     const std::string where = fmt::format("tools[{}]", i);

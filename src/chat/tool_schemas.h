@@ -25,6 +25,9 @@ struct ToolSchema {
   std::map<std::string, JsonTypes, std::less<>> parameters;
   std::vector<std::string> required;
   JsonTypes other_parameters = kAnyType;  // of arguments that the schema does not name
+
+  // All required arguments are there, none is undeclared (unless the schema names none), and the types fit.
+  bool admits(const json::object& arguments) const;
 };
 
 // An immutable value; empty when a conversation has no tools.
