@@ -3,8 +3,8 @@
 #include "engine/benchmark.h"
 #include "hub/store.h"
 #include "kernels/cpu/bandwidth.h"
-#include "kernels/cpu/grouped_matmul.h"
 #include "kernels/cpu/table.h"
+#include "kernels/cpu/thread_pool.h"
 #include "model/summary.h"
 
 #include <CLI/CLI.hpp>
@@ -45,7 +45,7 @@ void run(const BenchArguments& arguments) {
     run_benchmark(folder, arguments.options, print_json);
     return;
   }
-  const double bandwidth = cpu::measure_read_bandwidth(cpu::threads());
+  const double bandwidth = cpu::measure_read_bandwidth();
   std::vector<BenchmarkResult> results;
   run_benchmark(folder, arguments.options, [&](const BenchmarkResult& r) { results.push_back(r); });
   print_table(results, summarize(folder).active_bytes, bandwidth);

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "kernels/cpu/grouped_matmul.h"
+#include "kernels/cpu/thread_pool.h"
 #include "model/registry.h"
 
 #include <algorithm>

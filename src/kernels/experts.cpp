@@ -1,5 +1,6 @@
 #include "kernels/cpu/grouped_matmul.h"
 #include "kernels/cpu/table.h"
+#include "kernels/cpu/thread_pool.h"
 #include "kernels/kernels.h"
 #include "kernels/primitive.h"
 
@@ -61,21 +62,20 @@ mx::array experts_plain(const mx::array& x, const mx::array& indices, const mx::
   return mx::astype(mx::sum(mx::multiply(y, mx::expand_dims(scores, -1)), 1), x.dtype());
 }
 
-struct Pick {
-  int token;
-  int slot;  // token * k + j
+// The picks sorted by expert: order[i] is a pick (token * k + j), and those of expert e are at first[e]..first[e + 1].
+struct Routing {
+  std::vector<std::size_t> order;
+  std::vector<std::size_t> first;
 };
 
-// The picks of each expert, in the order of the tokens.
-std::vector<std::vector<Pick>> by_expert(const std::uint32_t* indices, int tokens, int k, std::size_t experts) {
-  std::vector<std::vector<Pick>> picks(experts);
-  for (int t = 0; t < tokens; ++t) {
-    for (int j = 0; j < k; ++j) {
-      const int slot = t * k + j;
-      picks[std::min<std::size_t>(indices[slot], experts - 1)].push_back({t, slot});
-    }
-  }
-  return picks;
+Routing sort_by_expert(const std::uint32_t* indices, std::size_t picks, std::size_t experts) {
+  const auto expert_of = [&](std::size_t pick) { return std::min<std::size_t>(indices[pick], experts - 1); };
+  Routing routing{std::vector<std::size_t>(picks), std::vector<std::size_t>(experts + 1)};
+  for (std::size_t pick = 0; pick < picks; ++pick) ++routing.first[expert_of(pick) + 1];
+  for (std::size_t e = 0; e < experts; ++e) routing.first[e + 1] += routing.first[e];
+  std::vector<std::size_t> next = routing.first;
+  for (std::size_t pick = 0; pick < picks; ++pick) routing.order[next[expert_of(pick)]++] = pick;
+  return routing;
 }
 
 class Experts : public CpuPrimitive {
@@ -99,38 +99,46 @@ class Experts : public CpuPrimitive {
                   float* y) {
     const std::vector<cpu::MatrixView> gate = views(w.gate), up = views(w.up), down = views(w.down);
     const auto hidden = static_cast<std::size_t>(down[0].rows), intermediate = static_cast<std::size_t>(gate[0].rows);
-    const auto slots = static_cast<std::size_t>(tokens) * static_cast<std::size_t>(k);
-    const auto picks = by_expert(indices, tokens, k, gate.size());
+    const auto top_k = static_cast<std::size_t>(k), picks = static_cast<std::size_t>(tokens) * top_k;
+    const Routing routing = sort_by_expert(indices, picks, gate.size());
 
-    std::vector<float> gates(slots * intermediate), ups(slots * intermediate), outs(slots * hidden);
+    // Rows in the order of the experts, so that an expert's rows lie together.
+    std::vector<float> gates(picks * intermediate), ups(picks * intermediate), outs(picks * hidden);
+    std::vector<const float*> inputs(picks), inner(picks);
+    for (std::size_t i = 0; i < picks; ++i) {
+      inputs[i] = x + routing.order[i] / top_k * hidden;
+      inner[i] = gates.data() + i * intermediate;
+    }
+    cpu::Activations tokens_in(std::move(inputs), static_cast<int>(hidden)), hidden_in(std::move(inner), static_cast<int>(intermediate));
     std::vector<cpu::Product> first, second;
-    for (std::size_t e = 0; e < picks.size(); ++e) {
-      if (picks[e].empty()) continue;
-      cpu::Product g{gate[e], {}, {}}, u{up[e], {}, {}}, d{down[e], {}, {}};
-      for (const Pick& pick : picks[e]) {
-        const auto slot = static_cast<std::size_t>(pick.slot);
-        g.x.push_back(x + static_cast<std::size_t>(pick.token) * hidden);
-        g.y.push_back(gates.data() + slot * intermediate);
-        u.y.push_back(ups.data() + slot * intermediate);
-        d.x.push_back(gates.data() + slot * intermediate);
-        d.y.push_back(outs.data() + slot * hidden);
-      }
-      u.x = g.x;
-      first.push_back(std::move(g));
-      first.push_back(std::move(u));
-      second.push_back(std::move(d));
+    for (std::size_t e = 0; e < gate.size(); ++e) {
+      const std::size_t from = routing.first[e], to = routing.first[e + 1];
+      if (from == to) continue;
+      const auto product = [&](const cpu::MatrixView& matrix, cpu::Activations& activations, std::vector<float>& out) {
+        cpu::Product p{matrix, &activations, from, {}};
+        for (std::size_t i = from; i < to; ++i) p.y.push_back(out.data() + i * static_cast<std::size_t>(matrix.rows));
+        return p;
+      };
+      first.push_back(product(gate[e], tokens_in, gates));
+      first.push_back(product(up[e], tokens_in, ups));
+      second.push_back(product(down[e], hidden_in, outs));
     }
     cpu::multiply(first);
-    cpu::table().silu_multiply(gates.data(), ups.data(), gates.size());
+    cpu::parallel_for(picks, [&](std::size_t i) {
+      cpu::table().silu_multiply(gates.data() + i * intermediate, ups.data() + i * intermediate, intermediate);
+    });
     cpu::multiply(second);
-    for (std::size_t t = 0; t < static_cast<std::size_t>(tokens); ++t) {
+
+    std::vector<std::size_t> place(picks);  // of a pick among the sorted rows
+    for (std::size_t i = 0; i < picks; ++i) place[routing.order[i]] = i;
+    cpu::parallel_for(static_cast<std::size_t>(tokens), [&](std::size_t t) {
       float* row = y + t * hidden;
       std::fill(row, row + hidden, 0.0f);
-      for (std::size_t j = 0; j < static_cast<std::size_t>(k); ++j) {
-        const std::size_t slot = t * static_cast<std::size_t>(k) + j;
-        for (std::size_t i = 0; i < hidden; ++i) row[i] += scores[slot] * outs[slot * hidden + i];
+      for (std::size_t pick = t * top_k; pick < (t + 1) * top_k; ++pick) {
+        const float* out = outs.data() + place[pick] * hidden;
+        for (std::size_t i = 0; i < hidden; ++i) row[i] += scores[pick] * out[i];
       }
-    }
+    });
   }
 
   std::shared_ptr<const ExpertWeights> w_;

@@ -26,28 +26,36 @@ class MatrixProduct : public CpuPrimitive {
     auto& encoder = mx::cpu::get_command_encoder(stream());
     encoder.set_input_array(inputs[0]);
     encoder.set_output_array(out);
-    encoder.dispatch([w = w_, heads = heads_, length = length_, x = inputs[0].data<float>(), y = out.data<float>(),
-                      batches = static_cast<int>(inputs[0].size() / static_cast<std::size_t>(w_->columns)) / (heads_ * length_)] {
-      std::vector<cpu::Product> products(static_cast<std::size_t>(heads));
-      for (int h = 0; h < heads; ++h) {
-        cpu::Product& product = products[static_cast<std::size_t>(h)];
-        product.w = view(*w, h);
-        for (int b = 0; b < batches; ++b) {
-          for (int l = 0; l < length; ++l) {
-            const auto row = (static_cast<std::size_t>(b) * static_cast<std::size_t>(heads) + static_cast<std::size_t>(h)) *
-                                 static_cast<std::size_t>(length) + static_cast<std::size_t>(l);
-            product.x.push_back(x + row * static_cast<std::size_t>(w->columns));
-            product.y.push_back(y + row * static_cast<std::size_t>(w->rows));
-          }
-        }
-      }
-      cpu::multiply(products);
-    });
+    const auto rows = inputs[0].size() / static_cast<std::size_t>(w_->columns);
+    encoder.dispatch([w = w_, heads = static_cast<std::size_t>(heads_), length = static_cast<std::size_t>(length_), rows,
+                      x = inputs[0].data<float>(), y = out.data<float>()] { run(*w, heads, length, rows, x, y); });
   }
 
   const char* name() const override { return "GlimtMatrixProduct"; }
 
  private:
+  // Rows lie as [batch, head, position]; a head's rows become one product.
+  static void run(const Weight& w, std::size_t heads, std::size_t length, std::size_t rows, const float* x, float* y) {
+    const std::size_t batches = rows / (heads * length);
+    std::vector<const float*> inputs;
+    std::vector<cpu::Product> products(heads);
+    inputs.reserve(rows);
+    for (std::size_t h = 0; h < heads; ++h) {
+      products[h].w = view(w, static_cast<int>(h));
+      products[h].first = inputs.size();
+      for (std::size_t b = 0; b < batches; ++b) {
+        for (std::size_t l = 0; l < length; ++l) {
+          const std::size_t row = (b * heads + h) * length + l;
+          inputs.push_back(x + row * static_cast<std::size_t>(w.columns));
+          products[h].y.push_back(y + row * static_cast<std::size_t>(w.rows));
+        }
+      }
+    }
+    cpu::Activations activations(std::move(inputs), w.columns);
+    for (cpu::Product& product : products) product.x = &activations;
+    cpu::multiply(products);
+  }
+
   std::shared_ptr<const Weight> w_;
   int heads_;
   int length_;

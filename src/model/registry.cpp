@@ -1,6 +1,7 @@
 #include "model/registry.h"
 
 #include "base/error.h"
+#include "kernels/cpu/grouped_matmul.h"
 #include "model/glm4_moe_lite.h"
 
 namespace glimt {
@@ -49,6 +50,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   Config config = Config::from_folder(folder);
   config.round_rope_frequencies = options.round_rope_frequencies;
   Weights weights(folder, config.quantization);
+  cpu::set_exact(options.exact);
   const bool gpu = mx::default_device() != mx::Device::cpu;
   const mx::Dtype activations = gpu && !options.exact ? mx::bfloat16 : mx::float32;
   const mx::Dtype cache = options.exact ? mx::float32 : mx::bfloat16;

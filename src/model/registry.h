@@ -12,7 +12,7 @@ namespace glimt {
 
 struct LoadOptions {
   // Cache rows in float32 instead of bfloat16, and no shortcut that rounds activations: for comparison with reference
-  // numbers.
+  // numbers. Process-wide (cpu::set_exact): the last load decides.
   bool exact = false;
 
   // Rotary frequencies rounded to bfloat16: reference numbers made by transformers after model.to(torch.bfloat16) have

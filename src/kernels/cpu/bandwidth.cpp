@@ -1,8 +1,9 @@
 #include "kernels/cpu/bandwidth.h"
 
-#include <omp.h>
+#include "kernels/cpu/thread_pool.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <vector>
 
@@ -24,19 +25,18 @@ std::uint64_t sum_of(const std::uint64_t* words, std::size_t count) {
 
 }  // namespace
 
-double measure_read_bandwidth(int threads) {
+double measure_read_bandwidth() {
   std::vector<std::uint64_t> buffer(kWords, 1);
   constexpr std::size_t kBlock = std::size_t{1} << 17;
-  constexpr auto kBlocks = static_cast<std::ptrdiff_t>(kWords / kBlock);
+  std::vector<std::uint64_t> sums(kWords / kBlock);
   double best = 0;
   std::uint64_t check = 0;
   for (int pass = 0; pass < kPasses; ++pass) {
-    const double start = omp_get_wtime();
-    std::uint64_t total = 0;
-#pragma omp parallel for schedule(static) reduction(+ : total) num_threads(threads)
-    for (std::ptrdiff_t b = 0; b < kBlocks; ++b) total += sum_of(buffer.data() + static_cast<std::size_t>(b) * kBlock, kBlock);
-    best = std::max(best, static_cast<double>(kWords * sizeof(std::uint64_t)) / (omp_get_wtime() - start));
-    check += total;
+    const auto start = std::chrono::steady_clock::now();
+    parallel_for(sums.size(), [&](std::size_t b) { sums[b] = sum_of(buffer.data() + b * kBlock, kBlock); });
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    best = std::max(best, static_cast<double>(kWords * sizeof(std::uint64_t)) / elapsed.count());
+    for (const std::uint64_t sum : sums) check += sum;
   }
   return check == kPasses * kWords ? best : 0;  // also keeps the sums from being optimized away
 }

@@ -1,78 +1,155 @@
 #include "kernels/cpu/grouped_matmul.h"
 
-#include "kernels/cpu/table.h"
-
-#include <omp.h>
+#include "kernels/cpu/thread_pool.h"
 
 #include <algorithm>
 #include <atomic>
-#include <cstddef>
+#include <cstring>
 
 namespace glimt::cpu {
 namespace {
 
-std::atomic<int> g_threads{0};
+std::atomic<bool> g_exact{false};
 
-constexpr int kBlockFloats = 1 << 15;       // a decoded block of weight rows stays in the L2 cache (128 KiB)
-constexpr std::size_t kSerialMacs = 1 << 15;  // below this, waking the other threads costs more than it gains
+constexpr std::size_t kItemBytes = 32 * 1024;   // of weights in an item of a matrix-vector product: some microseconds
+constexpr int kItemRows = 32;                   // weight rows in an item of a matrix-matrix product
+constexpr int kFloatItemRows = 16;              // the same when the rows are decoded to floats (128 KiB at 2048 columns)
+constexpr std::size_t kRowsAtOnce = 64;         // activation rows that stay in the L2 cache beside an item's weights
+constexpr std::size_t kSerialMacs = 1 << 15;    // below this, waking the other threads costs more than it gains
+constexpr std::size_t kSerialElements = 1 << 14;
 
-struct Block {
+struct Item {
   const Product* product;
+  IntegerRows x;  // values == nullptr: float
   int first_row;
   int rows;
 };
 
-std::vector<Block> blocks_of(std::span<const Product> products) {
-  std::vector<Block> blocks;
-  for (const Product& product : products) {
-    if (product.x.empty()) continue;
-    const int step = std::clamp(kBlockFloats / std::max(product.w.columns, 1), 4, 64) / 4 * 4;
-    for (int row = 0; row < product.w.rows; row += step) {
-      blocks.push_back({&product, row, std::min(step, product.w.rows - row)});
-    }
-  }
-  return blocks;
+bool uses_integers(const MatrixView& w) { return !exact() && is_integer(w); }
+
+int rows_per_item(const Product& p) {
+  if (!uses_integers(p.w)) return kFloatItemRows;
+  if (p.y.size() > 4) return kItemRows;
+  const auto rows = static_cast<int>(kItemBytes / std::max<std::size_t>(p.w.row_bytes(), 1));
+  return std::clamp(rows, 4, 1024) / 4 * 4;
 }
 
-void run(const Block& block, const Table& isa) {
-  const MatrixView& w = block.product->w;
+std::vector<Item> items_of(std::span<const Product> products) {
+  std::vector<Item> items;
+  for (const Product& p : products) {
+    if (p.y.empty()) continue;
+    IntegerRows x;
+    if (uses_integers(p.w)) x = p.x->integers(p.w.group_size, p.w.bits == 4);
+    const int step = rows_per_item(p);
+    for (int row = 0; row < p.w.rows; row += step) items.push_back({&p, x, row, std::min(step, p.w.rows - row)});
+  }
+  return items;
+}
+
+// Where the item's results go: the products' rows of y, moved to its first weight row.
+const std::vector<float*>& outputs_of(const Item& item) {
+  static thread_local std::vector<float*> y;
+  y.assign(item.product->y.begin(), item.product->y.end());
+  for (float*& row : y) row += item.first_row;
+  return y;
+}
+
+void run_integer(const Item& item, const Table& isa) {
+  const MatrixView& w = item.product->w;
+  const std::size_t stride = padded_groups(w.columns, w.group_size);
+  static thread_local std::vector<float> scales, biases;
+  const auto rows = static_cast<std::size_t>(item.rows);
+  scales.resize(rows * stride);
+  biases.resize(rows * stride);
+  for (std::size_t r = 0; r < rows; ++r) {
+    isa.expand_scales(w, item.first_row + static_cast<int>(r), scales.data() + r * stride, biases.data() + r * stride);
+  }
+  IntegerWeights weights;
+  weights.row_bytes = w.row_bytes();
+  weights.values = static_cast<const unsigned char*>(w.values) + static_cast<std::size_t>(item.first_row) * weights.row_bytes;
+  weights.columns = w.columns;
+  weights.bits = w.bits;
+  weights.group = w.group_size;
+  weights.e2m1 = w.format != Format::affine;
+  weights.scales = scales.data();
+  weights.biases = biases.data();
+  weights.group_stride = stride;
+  const std::vector<float*>& y = outputs_of(item);
+  for (std::size_t from = 0; from < y.size(); from += kRowsAtOnce) {
+    const std::size_t row = item.product->first + from;
+    IntegerRows x = item.x;
+    x.values += row * x.stride;
+    x.scales += row * x.group_stride;
+    x.sums += row * x.group_stride;
+    isa.dot_integer(weights, item.rows, x, static_cast<int>(std::min(kRowsAtOnce, y.size() - from)), y.data() + from);
+  }
+}
+
+void run_float(const Item& item, const Table& isa) {
+  const MatrixView& w = item.product->w;
   const auto columns = static_cast<std::size_t>(w.columns);
   const float* decoded = nullptr;
   static thread_local std::vector<float> scratch;
   if (w.format == Format::f32 && w.global_scale == nullptr) {
-    decoded = static_cast<const float*>(w.values) + static_cast<std::size_t>(block.first_row) * columns;
+    decoded = static_cast<const float*>(w.values) + static_cast<std::size_t>(item.first_row) * columns;
   } else {
-    scratch.resize(static_cast<std::size_t>(block.rows) * columns);
-    for (int r = 0; r < block.rows; ++r) {
-      isa.decode_row(w, block.first_row + r, scratch.data() + static_cast<std::size_t>(r) * columns);
+    scratch.resize(static_cast<std::size_t>(item.rows) * columns);
+    for (int r = 0; r < item.rows; ++r) {
+      isa.decode_row(w, item.first_row + r, scratch.data() + static_cast<std::size_t>(r) * columns);
     }
     decoded = scratch.data();
   }
-  static thread_local std::vector<float*> y;
-  y.assign(block.product->y.begin(), block.product->y.end());
-  for (float*& row : y) row += block.first_row;
-  isa.dot(block.product->x.data(), static_cast<int>(y.size()), decoded, columns, block.rows, w.columns, y.data());
+  const std::vector<float*>& y = outputs_of(item);
+  isa.dot(item.product->x->rows().data() + item.product->first, static_cast<int>(y.size()), decoded, columns, item.rows, w.columns,
+          y.data());
 }
 
 }  // namespace
 
+IntegerRows Activations::integers(int group, bool interleave) {
+  const std::size_t stride = padded_columns(columns_), group_stride = padded_groups(columns_, group);
+  auto form = std::find_if(forms_.begin(), forms_.end(), [&](const Form& f) { return f.group == group && f.interleave == interleave; });
+  if (form == forms_.end()) {
+    const std::size_t rows = rows_.size();
+    forms_.push_back({group, interleave, std::vector<std::int8_t>(rows * stride), std::vector<float>(rows * group_stride),
+                      std::vector<float>(rows * group_stride)});
+    form = forms_.end() - 1;
+    const Table& isa = table();
+    const auto quantize = [&](std::size_t r) {
+      isa.quantize_row(rows_[r], columns_, group, interleave, form->values.data() + r * stride, form->scales.data() + r * group_stride,
+                       form->sums.data() + r * group_stride);
+    };
+    if (rows * static_cast<std::size_t>(columns_) > kSerialElements && rows > 1) {
+      parallel_for(rows, quantize);
+    } else {
+      for (std::size_t r = 0; r < rows; ++r) quantize(r);
+    }
+  }
+  return {form->values.data(), form->scales.data(), form->sums.data(), stride, group_stride};
+}
+
 void multiply(std::span<const Product> products) {
   const Table& isa = table();
-  const std::vector<Block> blocks = blocks_of(products);
+  const std::vector<Item> items = items_of(products);
   std::size_t macs = 0;
-  for (const Product& p : products) {
-    macs += p.x.size() * static_cast<std::size_t>(p.w.rows) * static_cast<std::size_t>(p.w.columns);
+  for (const Product& p : products) macs += p.y.size() * static_cast<std::size_t>(p.w.rows) * static_cast<std::size_t>(p.w.columns);
+  const auto run = [&](std::size_t i) {
+    const Item& item = items[i];
+    if (item.x.values != nullptr) {
+      run_integer(item, isa);
+    } else {
+      run_float(item, isa);
+    }
+  };
+  if (macs > kSerialMacs) {
+    parallel_for(items.size(), run);
+  } else {
+    for (std::size_t i = 0; i < items.size(); ++i) run(i);
   }
-  const auto count = static_cast<std::ptrdiff_t>(blocks.size());
-#pragma omp parallel for schedule(static) num_threads(threads()) if (macs > kSerialMacs && count > 1)
-  for (std::ptrdiff_t i = 0; i < count; ++i) run(blocks[static_cast<std::size_t>(i)], isa);
 }
 
-int threads() {
-  const int chosen = g_threads.load(std::memory_order_relaxed);
-  return chosen > 0 ? chosen : omp_get_num_procs();
-}
+bool exact() { return g_exact.load(std::memory_order_relaxed); }
 
-void set_threads(int count) { g_threads.store(count, std::memory_order_relaxed); }
+void set_exact(bool exact) { g_exact.store(exact, std::memory_order_relaxed); }
 
 }  // namespace glimt::cpu

@@ -2,24 +2,53 @@
 #pragma once
 
 #include "kernels/cpu/matrix.h"
+#include "kernels/cpu/table.h"
 
+#include <cstdint>
 #include <span>
 #include <vector>
 
 namespace glimt::cpu {
 
-// y[i] = x[i] · wᵀ for each i: x[i] points to w.columns floats, y[i] to w.rows floats. Not owned.
+// The rows that products read, with their integer forms, which are made once and shared. Does not own the floats.
+class Activations {
+ public:
+  Activations(std::vector<const float*> rows, int columns) : rows_(std::move(rows)), columns_(columns) {}
+
+  const std::vector<const float*>& rows() const { return rows_; }
+  int columns() const { return columns_; }
+
+  // All rows as 8-bit integers in groups of `group`; see Table::quantize_row. Not thread-safe.
+  IntegerRows integers(int group, bool interleave);
+
+ private:
+  struct Form {
+    int group;
+    bool interleave;
+    std::vector<std::int8_t> values;
+    std::vector<float> scales;
+    std::vector<float> sums;
+  };
+
+  std::vector<const float*> rows_;
+  int columns_;
+  std::vector<Form> forms_;  // one in practice: a model's matrices share group size and bits
+};
+
+// y[i] = x[first + i] · wᵀ for each i < y.size(); y[i] points to w.rows floats. Not owned.
 struct Product {
   MatrixView w;
-  std::vector<const float*> x;
+  Activations* x = nullptr;
+  std::size_t first = 0;
   std::vector<float*> y;
 };
 
-// All products on `threads()` threads. A row's result does not depend on the other rows, the products or the threads.
+// All products on the threads of the pool. A row's result does not depend on the other rows, the products or the
+// threads. 4- and 8-bit weights meet activations rounded to 8 bits unless exact() is set.
 void multiply(std::span<const Product> products);
 
-// How many threads the kernels use: all that the process may run on by default, or what set_threads gave.
-int threads();
-void set_threads(int count);  // >= 1; call before the first kernel runs
+// Float activations everywhere: for comparison with reference numbers. Set before the first kernel runs.
+bool exact();
+void set_exact(bool exact);
 
 }  // namespace glimt::cpu

@@ -9,6 +9,38 @@
 
 namespace glimt::cpu {
 
+// Activations as 8-bit integers: x ≈ scale * q within each group of `group` columns. Not owned.
+struct IntegerRows {
+  const std::int8_t* values = nullptr;  // `stride` bytes a row; order of columns: see order_columns
+  const float* scales = nullptr;        // `group_stride` floats a row
+  const float* sums = nullptr;          // scale * sum of the group's q, for the biases
+  std::size_t stride = 0;
+  std::size_t group_stride = 0;
+};
+
+// Rows of a weight matrix with 4- or 8-bit values and their scales and biases as floats. Not owned.
+struct IntegerWeights {
+  const unsigned char* values = nullptr;
+  std::size_t row_bytes = 0;
+  int columns = 0;
+  int bits = 4;
+  int group = 0;
+  bool e2m1 = false;  // 4-bit codes stand for the float values of mxfp4 and nvfp4, shifted to 0..24 (see expand_scales)
+  const float* scales = nullptr;  // `group_stride` floats a row
+  const float* biases = nullptr;
+  std::size_t group_stride = 0;
+};
+
+// Space for the integer forms: rows of values are padded with zeros to whole blocks, and rows of scales may be read by
+// whole vectors beyond the last group.
+constexpr int kBlockColumns = 128;
+constexpr std::size_t padded_columns(int columns) {
+  return (static_cast<std::size_t>(columns) + kBlockColumns - 1) / kBlockColumns * kBlockColumns;
+}
+constexpr std::size_t padded_groups(int columns, int group) {
+  return (static_cast<std::size_t>(columns / group) + 15) / 16 * 16 + 16;
+}
+
 struct Table {
   const char* isa;
 
@@ -19,12 +51,29 @@ struct Table {
   // lanes along k, summed as a tree at the end.
   void (*dot)(const float* const* x, int rows_x, const float* w, std::size_t stride, int rows_w, int k, float* const* y);
 
+  // One row of activations to integers. `interleave`: within each block of 128 columns the even ones come first, then
+  // the odd ones, as the nibbles of 4-bit weights lie. A group with a value that is not finite gets a NaN scale.
+  void (*quantize_row)(const float* x, int columns, int group, bool interleave, std::int8_t* values, float* scales, float* sums);
+
+  // Scales and biases of row `row` as floats (padded with zeros to a multiple of 16), so that value = scale * code +
+  // bias for the codes that dot_integer sees. REQUIRES a format with 4- or 8-bit integers (is_integer).
+  void (*expand_scales)(const MatrixView& w, int row, float* scales, float* biases);
+
+  // y[m][n] = dot of activation row m and weight row n, for m < rows_x, n < rows_w.
+  void (*dot_integer)(const IntegerWeights& w, int rows_w, const IntegerRows& x, int rows_x, float* const* y);
+
   // gate[i] = silu(gate[i]) * up[i]
   void (*silu_multiply)(float* gate, const float* up, std::size_t n);
 };
 
-// The best table for this CPU, or the one that the environment variable GLIMT_CPU_ISA names (scalar, avx2, avx512,
-// neon). Throws Error(unsupported) if the named one is unknown or this CPU lacks it. Chosen once; thread-safe.
+// True for the formats that dot_integer takes: affine with 4 or 8 bits, mxfp4, nvfp4.
+constexpr bool is_integer(const MatrixView& w) {
+  return (w.format == Format::affine && (w.bits == 4 || w.bits == 8)) || w.format == Format::mxfp4 || w.format == Format::nvfp4;
+}
+
+// The best table for this CPU, or the one that the environment variable GLIMT_CPU_ISA names: scalar, avx2 (with FMA),
+// avx512 (with VNNI), neon. Throws Error(unsupported) if the named one is unknown or this CPU lacks it. Chosen once;
+// thread-safe.
 const Table& table();
 
 // Every table this CPU can run, scalar first. For tests.

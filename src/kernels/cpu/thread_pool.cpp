@@ -1,0 +1,181 @@
+#include "kernels/cpu/thread_pool.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <fstream>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace glimt::cpu {
+namespace {
+
+// A step's kernels follow each other within a few microseconds; sleeping and waking costs about 5 to 50.
+constexpr auto kSpin = std::chrono::microseconds(40);
+constexpr int kPausesPerLook = 32;
+
+void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Spins until `done()`; false if it did not happen soon.
+template <typename Done>
+bool spin_until(Done done) {
+  const auto deadline = std::chrono::steady_clock::now() + kSpin;
+  do {
+    for (int i = 0; i < kPausesPerLook; ++i) {
+      if (done()) return true;
+      pause();
+    }
+  } while (std::chrono::steady_clock::now() < deadline);
+  return false;
+}
+
+// One core has several logical CPUs where it runs several threads; the kernels saturate a core with one.
+int physical_cores() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  std::set<std::string> cores;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &allowed)) continue;
+    std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list");
+    std::string siblings;
+    if (!std::getline(file, siblings)) siblings = std::to_string(cpu);
+    cores.insert(siblings);
+  }
+  return std::max(1, static_cast<int>(cores.size()));
+}
+
+struct Job {
+  detail::ItemFunction function = nullptr;
+  const void* body = nullptr;
+  std::size_t count = 0;
+  alignas(64) std::atomic<std::size_t> next{0};
+
+  void work() {
+    for (std::size_t i = next.fetch_add(1, std::memory_order_relaxed); i < count; i = next.fetch_add(1, std::memory_order_relaxed)) {
+      function(body, i);
+    }
+  }
+};
+
+class Pool {
+ public:
+  explicit Pool(int count) {
+    for (int i = 1; i < count; ++i) workers_.emplace_back([this] { serve(); });
+  }
+
+  ~Pool() {
+    stop_.store(true);
+    signal_.fetch_add(1);
+    signal_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+  }
+
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+
+  void run(std::size_t count, detail::ItemFunction function, const void* body) {
+    job_.function = function;
+    job_.body = body;
+    job_.count = count;
+    job_.next.store(0, std::memory_order_relaxed);
+    if (!workers_.empty()) {
+      state_.store(kOpen, std::memory_order_release);
+      signal_.fetch_add(1);
+      if (sleepers_.load() > 0) signal_.notify_all();
+    }
+    job_.work();
+    if (workers_.empty()) return;
+    // Close the job to those who have not come yet, and wait for those who are inside.
+    const auto inside = [&] { return state_.load(std::memory_order_acquire) & ~kOpen; };
+    state_.fetch_and(~kOpen, std::memory_order_acq_rel);
+    if (spin_until([&] { return inside() == 0; })) return;
+    for (std::uint32_t busy = inside(); busy != 0; busy = inside()) state_.wait(busy);
+  }
+
+ private:
+  static constexpr std::uint32_t kOpen = 1u << 31;  // the other bits count the workers inside the job
+
+  bool enter() {
+    std::uint32_t seen = state_.load(std::memory_order_acquire);
+    while ((seen & kOpen) != 0) {
+      if (state_.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel)) return true;
+    }
+    return false;
+  }
+
+  void leave() {
+    if (state_.fetch_sub(1, std::memory_order_acq_rel) == 1) state_.notify_one();
+  }
+
+  void serve() {
+    std::uint32_t seen = 0;
+    while (!stop_.load(std::memory_order_relaxed)) {
+      const auto changed = [&] { return signal_.load(std::memory_order_acquire) != seen; };
+      if (!spin_until(changed)) {
+        sleepers_.fetch_add(1);
+        signal_.wait(seen);
+        sleepers_.fetch_sub(1);
+      }
+      seen = signal_.load(std::memory_order_acquire);
+      if (enter()) {
+        job_.work();
+        leave();
+      }
+    }
+  }
+
+  Job job_;
+  alignas(64) std::atomic<std::uint32_t> state_{0};
+  alignas(64) std::atomic<std::uint32_t> signal_{0};  // changes with every job
+  std::atomic<int> sleepers_{0};
+  std::atomic<bool> stop_{false};
+  std::vector<std::thread> workers_;
+};
+
+std::mutex g_mutex;  // one job at a time; also guards the pool's life
+std::unique_ptr<Pool> g_pool;
+int g_wanted = 0;
+
+Pool& pool() {  // with g_mutex held
+  if (!g_pool) g_pool = std::make_unique<Pool>(g_wanted > 0 ? g_wanted : physical_cores());
+  return *g_pool;
+}
+
+}  // namespace
+
+namespace detail {
+
+void run_parallel(std::size_t count, ItemFunction function, const void* body) {
+  const std::lock_guard lock(g_mutex);
+  pool().run(count, function, body);
+}
+
+}  // namespace detail
+
+int threads() {
+  const std::lock_guard lock(g_mutex);
+  return pool().threads();
+}
+
+void set_threads(int count) {
+  const std::lock_guard lock(g_mutex);
+  g_wanted = count;
+  g_pool.reset();
+}
+
+}  // namespace glimt::cpu
