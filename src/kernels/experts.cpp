@@ -5,6 +5,7 @@
 #include "kernels/primitive.h"
 
 #include <algorithm>
+#include <map>
 
 namespace glimt::kernels {
 namespace {
@@ -28,6 +29,14 @@ Weight stack_of(const std::vector<Weight>& weights) {
   if (!biases.empty()) stack.biases = mx::stack(biases);
   if (!global_scales.empty()) stack.global_scale = mx::concatenate(global_scales);
   return stack;
+}
+
+mx::array silu_multiply(const mx::array& gate, const mx::array& up) {
+  return mx::multiply(mx::multiply(gate, mx::sigmoid(gate)), up);
+}
+
+mx::array swiglu_plain(const mx::array& x, const SwiGluWeights& w) {
+  return linear_plain(silu_multiply(linear_plain(x, w.gate), linear_plain(x, w.up)), w.down);
 }
 
 // x [n, 1, columns] times the matrix that indices [n] (or [n, k]) picks for each row.
@@ -59,24 +68,105 @@ mx::array experts_plain(const mx::array& x, const mx::array& indices, const mx::
   mx::array y = gather_matmul(silu_multiply(gate, up), stack_of(w.down), picks, sort);
   if (sort) y = mx::take(y, mx::argsort(order), 0);
   y = mx::reshape(y, {tokens, k, -1});
-  return mx::astype(mx::sum(mx::multiply(y, mx::expand_dims(scores, -1)), 1), x.dtype());
+  y = mx::astype(mx::sum(mx::multiply(y, mx::expand_dims(scores, -1)), 1), x.dtype());
+  return w.shared ? mx::add(y, swiglu_plain(x, *w.shared)) : y;
 }
 
-// The picks sorted by expert: order[i] is a pick (token * k + j), and those of expert e are at first[e]..first[e + 1].
-struct Routing {
-  std::vector<std::size_t> order;
-  std::vector<std::size_t> first;
+// Several SwiGLUs over rows of one width, run together: all gate and up products, then silu, then all down products.
+// Add everything, then run once.
+class SwiGluBatch {
+ public:
+  explicit SwiGluBatch(std::size_t hidden) : hidden_(hidden) {}
+
+  // The rows x[i] (of `hidden` floats) through one set of matrices into y[i].
+  void add(const cpu::MatrixView& gate, const cpu::MatrixView& up, const cpu::MatrixView& down, const std::vector<const float*>& x,
+           std::vector<float*> y) {
+    branches_.push_back({gate, up, down, inputs_.size(), x.size(), std::move(y)});
+    inputs_.insert(inputs_.end(), x.begin(), x.end());
+  }
+
+  void run() {
+    std::size_t floats = 0;
+    for (const Branch& b : branches_) floats += b.rows * width(b);
+    std::vector<float> gates(floats), ups(floats);
+    std::vector<std::pair<std::size_t, std::size_t>> inner_rows;  // offset and width, for silu
+    std::map<std::size_t, std::vector<const float*>> inner_by_width;
+    std::vector<cpu::Product> first, second;
+    cpu::Activations outer(inputs_, static_cast<int>(hidden_));
+    std::size_t offset = 0;
+    for (Branch& b : branches_) {
+      cpu::Product gate{b.gate, &outer, b.first, {}}, up{b.up, &outer, b.first, {}};
+      std::vector<const float*>& inner = inner_by_width[width(b)];
+      second.push_back({b.down, nullptr, inner.size(), std::move(b.y)});
+      for (std::size_t i = 0; i < b.rows; ++i, offset += width(b)) {
+        gate.y.push_back(gates.data() + offset);
+        up.y.push_back(ups.data() + offset);
+        inner.push_back(gates.data() + offset);
+        inner_rows.emplace_back(offset, width(b));
+      }
+      first.push_back(std::move(gate));
+      first.push_back(std::move(up));
+    }
+    cpu::multiply(first);
+
+    const auto silu = [&](std::size_t i) {
+      const auto [at, count] = inner_rows[i];
+      cpu::table().silu_multiply(gates.data() + at, ups.data() + at, count);
+    };
+    if (inner_rows.size() > kSerialRows) {
+      cpu::parallel_for(inner_rows.size(), silu);
+    } else {
+      for (std::size_t i = 0; i < inner_rows.size(); ++i) silu(i);
+    }
+    std::map<std::size_t, cpu::Activations> hidden;
+    for (auto& [columns, rows] : inner_by_width) hidden.try_emplace(columns, std::move(rows), static_cast<int>(columns));
+    for (cpu::Product& product : second) product.x = &hidden.at(static_cast<std::size_t>(product.w.columns));
+    cpu::multiply(second);
+  }
+
+ private:
+  static constexpr std::size_t kSerialRows = 8;  // a few microseconds of silu are not worth waking anybody
+
+  struct Branch {
+    cpu::MatrixView gate, up, down;
+    std::size_t first, rows;
+    std::vector<float*> y;
+  };
+  static std::size_t width(const Branch& b) { return static_cast<std::size_t>(b.gate.rows); }
+
+  std::size_t hidden_;
+  std::vector<const float*> inputs_;
+  std::vector<Branch> branches_;
 };
 
-Routing sort_by_expert(const std::uint32_t* indices, std::size_t picks, std::size_t experts) {
-  const auto expert_of = [&](std::size_t pick) { return std::min<std::size_t>(indices[pick], experts - 1); };
-  Routing routing{std::vector<std::size_t>(picks), std::vector<std::size_t>(experts + 1)};
-  for (std::size_t pick = 0; pick < picks; ++pick) ++routing.first[expert_of(pick) + 1];
-  for (std::size_t e = 0; e < experts; ++e) routing.first[e + 1] += routing.first[e];
-  std::vector<std::size_t> next = routing.first;
-  for (std::size_t pick = 0; pick < picks; ++pick) routing.order[next[expert_of(pick)]++] = pick;
-  return routing;
-}
+class SwiGlu : public CpuPrimitive {
+ public:
+  SwiGlu(mx::Shape shape, std::shared_ptr<const SwiGluWeights> w) : CpuPrimitive(std::move(shape)), w_(std::move(w)) {}
+
+  void eval_cpu(const std::vector<mx::array>& inputs, mx::array& out) override {
+    out.set_data(mx::allocator::malloc(out.nbytes()));
+    auto& encoder = mx::cpu::get_command_encoder(stream());
+    encoder.set_input_array(inputs[0]);
+    encoder.set_output_array(out);
+    encoder.dispatch([w = w_, x = inputs[0].data<float>(), y = out.data<float>(), size = out.size()] {
+      const auto hidden = static_cast<std::size_t>(w->gate.columns);
+      std::vector<const float*> in;
+      std::vector<float*> to;
+      for (std::size_t at = 0; at < size; at += hidden) {
+        in.push_back(x + at);
+        to.push_back(y + at);
+      }
+      SwiGluBatch batch(hidden);
+      batch.add(view(w->gate), view(w->up), view(w->down), in, std::move(to));
+      batch.run();
+    });
+  }
+
+  const char* name() const override { return "GlimtSwiGlu"; }
+
+ private:
+  std::shared_ptr<const SwiGluWeights> w_;
+};
 
 class Experts : public CpuPrimitive {
  public:
@@ -87,57 +177,52 @@ class Experts : public CpuPrimitive {
     auto& encoder = mx::cpu::get_command_encoder(stream());
     for (const mx::array& input : inputs) encoder.set_input_array(input);
     encoder.set_output_array(out);
-    encoder.dispatch([w = w_, x = inputs[0].data<float>(), indices = inputs[1].data<std::uint32_t>(),
-                      scores = inputs[2].data<float>(), y = out.data<float>(), tokens = inputs[1].shape(0),
-                      k = inputs[1].shape(1)] { run(*w, x, indices, scores, tokens, k, y); });
+    encoder.dispatch([w = w_, x = inputs[0].data<float>(), indices = inputs[1].data<std::uint32_t>(), scores = inputs[2].data<float>(),
+                      y = out.data<float>(), tokens = static_cast<std::size_t>(inputs[1].shape(0)),
+                      k = static_cast<std::size_t>(inputs[1].shape(1))] { run(*w, x, indices, scores, tokens, k, y); });
   }
 
   const char* name() const override { return "GlimtExperts"; }
 
  private:
-  static void run(const ExpertWeights& w, const float* x, const std::uint32_t* indices, const float* scores, int tokens, int k,
-                  float* y) {
+  static void run(const ExpertWeights& w, const float* x, const std::uint32_t* indices, const float* scores, std::size_t tokens,
+                  std::size_t k, float* y) {
     const std::vector<cpu::MatrixView> gate = views(w.gate), up = views(w.up), down = views(w.down);
-    const auto hidden = static_cast<std::size_t>(down[0].rows), intermediate = static_cast<std::size_t>(gate[0].rows);
-    const auto top_k = static_cast<std::size_t>(k), picks = static_cast<std::size_t>(tokens) * top_k;
-    const Routing routing = sort_by_expert(indices, picks, gate.size());
+    const auto hidden = static_cast<std::size_t>(down[0].rows);
+    std::vector<float> outs(tokens * k * hidden);  // of pick t * k + j
+    std::vector<std::vector<std::size_t>> picks_of(gate.size());
+    for (std::size_t pick = 0; pick < tokens * k; ++pick) picks_of[std::min<std::size_t>(indices[pick], gate.size() - 1)].push_back(pick);
 
-    // Rows in the order of the experts, so that an expert's rows lie together.
-    std::vector<float> gates(picks * intermediate), ups(picks * intermediate), outs(picks * hidden);
-    std::vector<const float*> inputs(picks), inner(picks);
-    for (std::size_t i = 0; i < picks; ++i) {
-      inputs[i] = x + routing.order[i] / top_k * hidden;
-      inner[i] = gates.data() + i * intermediate;
-    }
-    cpu::Activations tokens_in(std::move(inputs), static_cast<int>(hidden)), hidden_in(std::move(inner), static_cast<int>(intermediate));
-    std::vector<cpu::Product> first, second;
+    SwiGluBatch batch(hidden);
     for (std::size_t e = 0; e < gate.size(); ++e) {
-      const std::size_t from = routing.first[e], to = routing.first[e + 1];
-      if (from == to) continue;
-      const auto product = [&](const cpu::MatrixView& matrix, cpu::Activations& activations, std::vector<float>& out) {
-        cpu::Product p{matrix, &activations, from, {}};
-        for (std::size_t i = from; i < to; ++i) p.y.push_back(out.data() + i * static_cast<std::size_t>(matrix.rows));
-        return p;
-      };
-      first.push_back(product(gate[e], tokens_in, gates));
-      first.push_back(product(up[e], tokens_in, ups));
-      second.push_back(product(down[e], hidden_in, outs));
+      if (picks_of[e].empty()) continue;
+      std::vector<const float*> in;
+      std::vector<float*> to;
+      for (const std::size_t pick : picks_of[e]) {
+        in.push_back(x + pick / k * hidden);
+        to.push_back(outs.data() + pick * hidden);
+      }
+      batch.add(gate[e], up[e], down[e], in, std::move(to));
     }
-    cpu::multiply(first);
-    cpu::parallel_for(picks, [&](std::size_t i) {
-      cpu::table().silu_multiply(gates.data() + i * intermediate, ups.data() + i * intermediate, intermediate);
-    });
-    cpu::multiply(second);
+    std::vector<float> shared(w.shared ? tokens * hidden : 0);
+    if (w.shared) {
+      std::vector<const float*> in;
+      std::vector<float*> to;
+      for (std::size_t t = 0; t < tokens; ++t) {
+        in.push_back(x + t * hidden);
+        to.push_back(shared.data() + t * hidden);
+      }
+      batch.add(view(w.shared->gate), view(w.shared->up), view(w.shared->down), in, std::move(to));
+    }
+    batch.run();
 
-    std::vector<std::size_t> place(picks);  // of a pick among the sorted rows
-    for (std::size_t i = 0; i < picks; ++i) place[routing.order[i]] = i;
-    cpu::parallel_for(static_cast<std::size_t>(tokens), [&](std::size_t t) {
+    cpu::parallel_for(tokens, [&](std::size_t t) {
       float* row = y + t * hidden;
       std::fill(row, row + hidden, 0.0f);
-      for (std::size_t pick = t * top_k; pick < (t + 1) * top_k; ++pick) {
-        const float* out = outs.data() + place[pick] * hidden;
-        for (std::size_t i = 0; i < hidden; ++i) row[i] += scores[pick] * out[i];
+      for (std::size_t pick = t * k; pick < (t + 1) * k; ++pick) {
+        for (std::size_t i = 0; i < hidden; ++i) row[i] += scores[pick] * outs[pick * hidden + i];
       }
+      for (std::size_t i = 0; i < hidden && w.shared; ++i) row[i] += shared[t * hidden + i];
     });
   }
 
@@ -153,8 +238,9 @@ mx::array experts(const mx::array& x, const mx::array& indices, const mx::array&
                             {contiguous_f32(x), mx::contiguous(mx::astype(indices, mx::uint32)), contiguous_f32(scores)}, w);
 }
 
-mx::array silu_multiply(const mx::array& gate, const mx::array& up) {
-  return mx::multiply(mx::multiply(gate, mx::sigmoid(gate)), up);
+mx::array swiglu(const mx::array& x, const std::shared_ptr<const SwiGluWeights>& w) {
+  if (backend() == Backend::mlx) return swiglu_plain(x, *w);
+  return make_node<SwiGlu>(x.shape(), {contiguous_f32(x)}, w);
 }
 
 }  // namespace glimt::kernels

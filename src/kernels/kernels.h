@@ -33,19 +33,49 @@ mx::array head_linear(const mx::array& x, const std::shared_ptr<const Weight>& w
 // Like head_linear with w[h] itself instead of its transpose: x [B, 1 or H, L, rows] -> [B, H, L, columns].
 mx::array head_linear_transposed(const mx::array& x, const std::shared_ptr<const Weight>& w);
 
-// The routed experts' SwiGLU: for each token, the sum over its picks j of scores[j] · down(silu(gate x) · up x).
-// Each projection is one stack of E matrices or E single ones.
-struct ExpertWeights {
-  std::vector<Weight> gate;  // [intermediate, hidden] each
-  std::vector<Weight> up;    // the same
-  std::vector<Weight> down;  // [hidden, intermediate] each
+// Rows [.., columns] of the table that ids [..] (int32, < rows) name, as `dtype`.
+mx::array embedding(const mx::array& ids, const std::shared_ptr<const Weight>& table, mx::Dtype dtype);
+
+// down(silu(gate x) · up x)
+struct SwiGluWeights {
+  Weight gate;  // [intermediate, hidden]
+  Weight up;    // the same
+  Weight down;  // [hidden, intermediate]
 };
 
-// x [T, hidden], indices [T, k] (int32 or uint32, < E), scores [T, k] float32 -> [T, hidden].
+// x [.., hidden] -> the same shape.
+mx::array swiglu(const mx::array& x, const std::shared_ptr<const SwiGluWeights>& w);
+
+// The mixture of experts: for each token, the sum over its picks j of scores[j] · swiglu of that expert, plus the shared
+// expert's swiglu where there is one. Each projection is one stack of E matrices or E single ones.
+struct ExpertWeights {
+  std::vector<Weight> gate;
+  std::vector<Weight> up;
+  std::vector<Weight> down;
+  std::optional<SwiGluWeights> shared;
+};
+
+// x [T, hidden], indices [T, k] uint32 (< E), scores [T, k] float32 -> [T, hidden].
 mx::array experts(const mx::array& x, const mx::array& indices, const mx::array& scores,
                   const std::shared_ptr<const ExpertWeights>& w);
 
-// gate -> silu(gate) * up, any shape.
-mx::array silu_multiply(const mx::array& gate, const mx::array& up);
+// Which experts a token goes to. Sigmoid scores plus `bias` decide; of `groups` groups of experts only the
+// `kept_groups` whose two best choices sum highest take part; the weights are the scores without the bias, divided by
+// (their sum + 1e-20) if `normalize`, times `scale` (DeepSeek-V3, https://arxiv.org/abs/2412.19437, section 2.1.2).
+struct RouterOptions {
+  int top_k = 1;
+  int groups = 1;
+  int kept_groups = 1;
+  bool normalize = true;
+  float scale = 1;
+};
+
+struct Routing {
+  mx::array indices;  // [T, k] uint32, best first; equal choices by lower index
+  mx::array scores;   // [T, k] float32
+};
+
+// logits [T, E] float32, bias [E] float32.
+Routing route(const mx::array& logits, const mx::array& bias, const RouterOptions& options);
 
 }  // namespace glimt::kernels

@@ -69,8 +69,10 @@ mx::array product(const mx::array& x, const std::shared_ptr<const Weight>& w, in
 
 }  // namespace
 
+mx::array linear_plain(const mx::array& x, const Weight& w) { return matmul_plain(x, w, true); }
+
 mx::array linear(const mx::array& x, const std::shared_ptr<const Weight>& w) {
-  if (backend() == Backend::mlx) return matmul_plain(x, *w, true);
+  if (backend() == Backend::mlx) return linear_plain(x, *w);
   return product(x, w, 1, 1);
 }
 

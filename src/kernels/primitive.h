@@ -1,6 +1,8 @@
 // What our MLX Primitives share: where they run, how they get contiguous float32 inputs.
 #pragma once
 
+#include "kernels/weight.h"
+
 #include <mlx/backend/cpu/encoder.h>
 #include <mlx/mlx.h>
 #include <mlx/primitives.h>
@@ -40,5 +42,8 @@ template <typename P, typename... Args>
 mx::array make_node(mx::Shape shape, std::vector<mx::array> inputs, Args&&... args) {
   return mx::array(shape, mx::float32, std::make_shared<P>(shape, std::forward<Args>(args)...), std::move(inputs));
 }
+
+// linear() in plain MLX operations (linear.cpp).
+mx::array linear_plain(const mx::array& x, const Weight& w);
 
 }  // namespace glimt::kernels

@@ -118,9 +118,11 @@ std::vector<cpu::MatrixView> views(const std::vector<Weight>& weights) {
 mx::array dequantize(const Weight& w, mx::Dtype dtype) {
   if (!w.quantization) return mx::astype(w.values, dtype);
   const Quantization& q = *w.quantization;
-  mx::array values = mx::dequantize(w.values, *w.scales, w.biases, q.group_size, q.bits, q.mode_name(), std::nullopt,
+  // MLX computes in the dtype of affine scales: in float32 here, as the kernels do, whatever the file has.
+  const mx::array scales = w.biases ? mx::astype(*w.scales, mx::float32) : *w.scales;
+  const auto biases = w.biases ? std::optional(mx::astype(*w.biases, mx::float32)) : std::nullopt;
+  mx::array values = mx::dequantize(w.values, scales, biases, q.group_size, q.bits, q.mode_name(), std::nullopt,
                                     w.biases ? std::nullopt : std::optional(mx::float32));
-  values = mx::astype(values, mx::float32);
   if (w.global_scale) values = mx::multiply(values, broadcastable(*w.global_scale, w));
   return mx::astype(values, dtype);
 }

@@ -5,7 +5,7 @@ namespace {
 
 std::variant<SwiGluMlp, MoeBlock> take_feed_forward(const Config& c, Weights& weights, const std::string& path, bool is_moe) {
   if (is_moe) return MoeBlock(c, weights, path);
-  return take_mlp(weights, path, c.hidden_size, c.intermediate_size);
+  return SwiGluMlp(std::make_shared<const kernels::SwiGluWeights>(take_swiglu(weights, path, c.hidden_size, c.intermediate_size)));
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 #include "nn/layers.h"
 
 #include <memory>
-#include <optional>
 
 namespace glimt {
 
@@ -17,20 +16,12 @@ class MoeGate {
  public:
   MoeGate(const Config& config, Weights& weights, const std::string& path);
 
-  struct Choice {
-    mx::array indices;  // [T, k] uint32, best first
-    mx::array scores;   // [T, k] float32
-  };
-  Choice forward(const mx::array& x) const;  // x [T, hidden]
+  kernels::Routing forward(const mx::array& x) const;  // x [T, hidden] -> indices, scores [T, k]
 
  private:
-  mx::array exclude_weak_groups(const mx::array& choice) const;
-
-  Linear weight_;                       // [experts, hidden]
-  mx::array e_score_correction_bias_;   // [experts]
-  int experts_, top_k_, n_group_, topk_group_;
-  bool norm_topk_prob_;
-  float routed_scaling_factor_;
+  Linear weight_;                      // [experts, hidden]
+  mx::array e_score_correction_bias_;  // [experts]
+  kernels::RouterOptions options_;
 };
 
 class MoeBlock {
@@ -42,11 +33,10 @@ class MoeBlock {
 
  private:
   MoeGate gate_;
-  std::shared_ptr<const kernels::ExpertWeights> experts_;
-  std::optional<SwiGluMlp> shared_experts_;
+  std::shared_ptr<const kernels::ExpertWeights> experts_;  // routed and shared
 };
 
 // `path`.{gate,up,down}_proj as one SwiGLU.
-SwiGluMlp take_mlp(Weights& weights, const std::string& path, int hidden, int intermediate);
+kernels::SwiGluWeights take_swiglu(Weights& weights, const std::string& path, int hidden, int intermediate);
 
 }  // namespace glimt

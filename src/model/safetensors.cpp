@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <unordered_set>
 
 namespace glimt {
 namespace {
@@ -57,6 +58,34 @@ std::optional<std::size_t> checked_bytes(const json::array& dims, std::size_t it
   return total;
 }
 
+struct RepeatedKey {
+  std::string key;
+  bool of_tensor;  // else a field inside of a tensor's description or of the metadata
+};
+
+// The first key that an object of `text` has twice; Boost.JSON keeps the last one and says nothing. REQUIRES valid JSON,
+// where a string before a colon is a key.
+std::optional<RepeatedKey> repeated_key(std::string_view text) {
+  std::vector<std::unordered_set<std::string>> open;  // the keys of the objects around the current position
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '{') open.emplace_back();
+    if (text[i] == '}') open.pop_back();
+    if (text[i] != '"') continue;
+    std::size_t end = i + 1;
+    while (text[end] != '"') end += text[end] == '\\' ? 2 : 1;
+    const std::size_t next = text.find_first_not_of(" \t\r\n", end + 1);
+    if (next != std::string_view::npos && text[next] == ':') {
+      const std::string_view literal = text.substr(i, end + 1 - i);
+      const bool escaped = literal.find('\\') != std::string_view::npos;
+      std::string key(escaped ? std::string_view(json::parse(literal).as_string())
+                              : literal.substr(1, literal.size() - 2));
+      if (!open.back().insert(key).second) return RepeatedKey{std::move(key), open.size() == 1};
+    }
+    i = end;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
@@ -69,10 +98,12 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
   std::memcpy(&length, file_->data(), sizeof length);
   const std::size_t rest = file_->size() - sizeof length;
   if (length > rest || length > kMaxHeader) {
-    fail(ErrorKind::bad_file, where, "the header claims {} bytes, the file has {} behind its length (truncated or not a safetensors file)",
-         length, rest);
+    fail(ErrorKind::bad_file, where,
+         "the header claims {} bytes, the file has {} behind its length (truncated or not a safetensors file)", length,
+         rest);
   }
-  parse_header({reinterpret_cast<const char*>(file_->data()) + sizeof length, static_cast<std::size_t>(length)}, sizeof length + length);
+  parse_header({reinterpret_cast<const char*>(file_->data()) + sizeof length, static_cast<std::size_t>(length)},
+               sizeof length + length);
 }
 
 void SafetensorsFile::parse_header(std::string_view header, std::size_t data_start) {
@@ -85,11 +116,15 @@ void SafetensorsFile::parse_header(std::string_view header, std::size_t data_sta
     throw Error(ErrorKind::bad_file, error.what());
   }
   if (!value.is_object()) fail(ErrorKind::bad_file, where, "must be a JSON object");
+  if (const std::optional<RepeatedKey> twice = repeated_key(header)) {
+    fail(ErrorKind::bad_file, where, "{} '{}' is there twice", twice->of_tensor ? "tensor" : "field", twice->key);
+  }
   const std::size_t data_size = file_->size() - data_start;
 
   for (const auto& [key, entry] : value.get_object()) {
     const std::string name(key);
     const std::string tensor = path_.string() + ": tensor '" + name + "'";
+    if (name == "__metadata__" && entry.is_null()) continue;  // what MLX writes when it has none
     if (!entry.is_object()) fail(ErrorKind::bad_file, tensor, "must be described by a JSON object");
     if (name == "__metadata__") {
       for (const auto& [k, v] : entry.get_object()) {
@@ -118,8 +153,8 @@ void SafetensorsFile::parse_header(std::string_view header, std::size_t data_sta
       fail(ErrorKind::bad_file, tensor, "lies at bytes {} to {} of {} (truncated file?)", begin, end, data_size);
     }
     if (static_cast<std::size_t>(end - begin) != *wanted) {
-      fail(ErrorKind::bad_file, tensor, "is {} bytes long, its shape {} and dtype {} want {}", end - begin, dump_json(dims), dtype_name,
-           *wanted);
+      fail(ErrorKind::bad_file, tensor, "is {} bytes long, its shape {} and dtype {} want {}", end - begin,
+           dump_json(dims), dtype_name, *wanted);
     }
     tensors_.emplace(name, TensorInfo{*dtype, std::move(shape), data_start + static_cast<std::size_t>(begin), *wanted});
   }
@@ -132,8 +167,9 @@ void SafetensorsFile::parse_header(std::string_view header, std::size_t data_sta
   std::size_t expected = data_start;
   for (const auto* entry : order) {
     if (entry->second.offset != expected) {
-      fail(ErrorKind::bad_file, path_.string() + ": tensor '" + entry->first + "'", "starts at byte {} of the data, {} wanted ({})",
-           entry->second.offset - data_start, expected - data_start, entry->second.offset < expected ? "tensors overlap" : "a hole");
+      fail(ErrorKind::bad_file, path_.string() + ": tensor '" + entry->first + "'",
+           "starts at byte {} of the data, {} wanted ({})", entry->second.offset - data_start, expected - data_start,
+           entry->second.offset < expected ? "tensors overlap" : "a hole");
     }
     expected += entry->second.nbytes;
   }
@@ -146,7 +182,8 @@ mx::array SafetensorsFile::array(const std::string& name) const {
   const TensorInfo& info = tensors_.at(name);
   if (mx::default_device() != mx::Device::cpu) {
     if (!loaded_by_mlx_) {
-      loaded_by_mlx_ = std::make_shared<std::unordered_map<std::string, mx::array>>(mx::load_safetensors(path_.string()).first);
+      loaded_by_mlx_ =
+          std::make_shared<std::unordered_map<std::string, mx::array>>(mx::load_safetensors(path_.string()).first);
     }
     return loaded_by_mlx_->at(name);
   }

@@ -17,7 +17,8 @@ struct Spelling {
 // Ollama's endings, on disk and as its loader renames them.
 constexpr Spelling kEndings[] = {{".weight.scale", ".scales"},           {".weight_scale", ".scales"},
                                  {".weight.bias", ".biases"},            {".weight_qbias", ".biases"},
-                                 {".weight.global_scale", ".global_scale"}, {".weight_global_scale", ".global_scale"}};
+                                 {".weight.global_scale", ".global_scale"}, {".weight_global_scale", ".global_scale"},
+                                 {".weight_scale_2", ".global_scale"}};
 constexpr std::string_view kProjections[] = {"gate_proj", "up_proj", "down_proj"};
 
 std::string canonical(std::string name) {
@@ -186,6 +187,9 @@ Weight Weights::take_matrix(const std::string& path, int rows, int columns, int 
   q.bits = packed > 0 && packed * 32 % columns == 0 ? static_cast<int>(packed * 32 / columns) : 0;
   q.group_size = groups > 0 && columns % groups == 0 ? static_cast<int>(columns / groups) : 0;
   const std::optional<Quantization> stored = stored_quantization(path);
+  if (!stored && quantization_.overrides.contains(path)) {
+    wrong_shape(name, "float " + text(plain) + ", because its configuration says it is not quantized");
+  }
   if (affine) {
     q.mode = QuantMode::affine;
   } else if (stored && stored->mode != QuantMode::affine) {

@@ -20,7 +20,7 @@ class RmsNorm {
 class Embedding {
  public:
   explicit Embedding(WeightPtr table) : table_(std::move(table)) {}
-  mx::array operator()(const mx::array& ids, mx::Dtype dtype) const;
+  mx::array operator()(const mx::array& ids, mx::Dtype dtype) const { return kernels::embedding(ids, table_, dtype); }
   const WeightPtr& table() const { return table_; }
 
  private:
@@ -30,11 +30,11 @@ class Embedding {
 // down(silu(gate x) · up x)
 class SwiGluMlp {
  public:
-  SwiGluMlp(Linear gate, Linear up, Linear down) : gate_(std::move(gate)), up_(std::move(up)), down_(std::move(down)) {}
-  mx::array operator()(const mx::array& x) const { return down_(kernels::silu_multiply(gate_(x), up_(x))); }
+  explicit SwiGluMlp(std::shared_ptr<const kernels::SwiGluWeights> weights) : weights_(std::move(weights)) {}
+  mx::array operator()(const mx::array& x) const { return kernels::swiglu(x, weights_); }
 
  private:
-  Linear gate_, up_, down_;
+  std::shared_ptr<const kernels::SwiGluWeights> weights_;
 };
 
 }  // namespace glimt
