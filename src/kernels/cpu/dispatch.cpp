@@ -2,6 +2,11 @@
 
 #include "base/error.h"
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 #include <cstdlib>
 #include <string_view>
 
@@ -13,6 +18,7 @@ namespace avx2 { extern const Table kTable; }
 namespace avx512 { extern const Table kTable; }
 #elif defined(__aarch64__)
 namespace neon { extern const Table kTable; }
+namespace neon_dotprod { extern const Table kTable; }
 #endif
 
 namespace {
@@ -42,6 +48,7 @@ std::vector<const Table*> supported_tables() {
   }
 #elif defined(__aarch64__)
   tables.push_back(&neon::kTable);  // every aarch64 CPU has it
+  if ((getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) tables.push_back(&neon_dotprod::kTable);
 #endif
   return tables;
 }

@@ -72,7 +72,7 @@ constexpr bool is_integer(const MatrixView& w) {
 }
 
 // The best table for this CPU, or the one that the environment variable GLIMT_CPU_ISA names: scalar, avx2 (with FMA),
-// avx512 (with VNNI), neon. Throws Error(unsupported) if the named one is unknown or this CPU lacks it. Chosen once;
+// avx512 (with VNNI), neon, neon_dotprod. Throws Error(unsupported) if the named one is unknown or this CPU lacks it. Chosen once;
 // thread-safe.
 const Table& table();
 
