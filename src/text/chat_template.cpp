@@ -195,7 +195,7 @@ std::string ChatTemplate::render_text(const json::object& request) const {
 RenderedPrompt ChatTemplate::render(const json::object& request) const {
   const json::object full = completed(request);
   RenderedPrompt prompt{render_text(full), {}};
-  const LiteralMarks marks(controls_, dump_json(full), prompt.text);
+  const LiteralMarks marks(controls_, prompt.text);
 
   const auto find_controls = [&](const json::object& same_request) -> std::optional<std::vector<ControlSpan>> {
     try {

@@ -74,10 +74,8 @@ bool is_word(std::string_view text) {
 
 }  // namespace
 
-LiteralMarks::LiteralMarks(const ControlMatcher& controls, std::string_view request_text, std::string_view prompt)
-    : controls_(controls) {
+LiteralMarks::LiteralMarks(const ControlMatcher& controls, std::string_view prompt) : controls_(controls) {
   std::array<bool, kMarks> used{};
-  note_used(request_text, used);
   note_used(prompt, used);
   const auto unused = std::find(used.begin(), used.end(), false);
   if (unused == used.end()) {

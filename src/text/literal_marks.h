@@ -31,9 +31,9 @@ namespace glimt {
 
 class LiteralMarks {
  public:
-  // Chooses a mark that occurs neither in `request_text` (the request as JSON) nor in `prompt`. Throws invalid_request
-  // if all 256 candidates do. `controls` must outlive this object.
-  LiteralMarks(const ControlMatcher& controls, std::string_view request_text, std::string_view prompt);
+  // Chooses a mark that does not occur in `prompt`, the render of the request without marks. Throws invalid_request if
+  // all 256 candidates do. `controls` must outlive this object.
+  LiteralMarks(const ControlMatcher& controls, std::string_view prompt);
 
   // The request with marks in every string, at any depth; the names of its top-level fields stay.
   json::object mark(const json::object& request) const;

@@ -109,7 +109,7 @@ TEST(LiteralText, PiecesThatTogetherSpellAControlTokenStayText) {
 TEST(LiteralText, TextThatTheTemplateCompletesStaysText) {
   const ChatTemplate wrapping =
       template_of("{% for k, v in messages[0].arguments.items() %}<{{ k }}>{{ v }}|>{% endfor %}");
-  EXPECT_EQ(controls_of(wrapping, R"({"messages": [{"arguments": {"think": "<|user"}}]})"), "");
+  EXPECT_EQ(controls_of(wrapping, R"({"messages": [{"arguments": {"sop": "<|user"}}]})"), "");
   EXPECT_EQ(controls_of(wrapping, R"({"messages": [{"arguments": {"a": "x"}}]})"), "");
 }
 
@@ -153,7 +153,7 @@ TEST(LiteralText, TheMarkMayBeTypedToo) {
 }
 
 TEST(LiteralMarks, ResolveFindsWholeTokensAndTheirPlaces) {
-  const LiteralMarks marks(tokenizer().controls(), "", "");
+  const LiteralMarks marks(tokenizer().controls(), "");
   const json::object marked = marks.mark(parse_object(R"({"m": "a<eop>"})"));
   const std::string typed(marked.at("m").as_string());
   EXPECT_EQ(typed, "a<\U00020000eop>");
