@@ -1,0 +1,134 @@
+// glimt prompt: a conversation on stdin to the prompt that the model gets.
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/input.h"
+#include "hub/store.h"
+#include "text/chat_template.h"
+#include "text/request_json.h"
+#include "text/tokenizer.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace glimt {
+namespace {
+
+struct PromptArguments {
+  std::string model;
+  bool tokens = false;
+  bool jsonl = false;
+};
+
+// Fields of a request in OpenAI's form that templates read; others (model, temperature, …) are not their business.
+constexpr std::array<std::string_view, 6> kTemplateFields = {
+    "messages", "tools", "documents", "add_generation_prompt", "enable_thinking", "clear_thinking"};
+
+// OpenAI's clients send the arguments of a tool call as a string of JSON, templates read an object.
+void parse_arguments(json::object& call, const std::string& where) {
+  json::value* function = call.if_contains("function");
+  json::object& holder = function != nullptr && function->is_object() ? function->get_object() : call;
+  json::value* arguments = holder.if_contains("arguments");
+  if (arguments == nullptr || !arguments->is_string()) return;
+  const std::string text(arguments->get_string());
+  *arguments = text.empty() ? json::object() : parse_request_json(text, where + ": arguments of a tool call");
+}
+
+void parse_arguments_of(json::value& messages, const std::string& where) {
+  if (!messages.is_array()) return;  // the template layer says what is wrong
+  for (json::value& message : messages.get_array()) {
+    if (!message.is_object()) continue;
+    json::value* calls = message.get_object().if_contains("tool_calls");
+    if (calls == nullptr || !calls->is_array()) continue;
+    for (json::value& call : calls->get_array()) {
+      if (call.is_object()) parse_arguments(call.get_object(), where);
+    }
+  }
+}
+
+json::object template_request(std::string_view text, const std::string& where) {
+  const json::value request = parse_request_json(text, where);
+  if (!request.is_object()) fail(ErrorKind::invalid_request, where, "the request must be a JSON object");
+  json::object out;
+  for (const std::string_view name : kTemplateFields) {
+    if (const json::value* value = request.get_object().if_contains(name)) out[name] = *value;
+  }
+  const JsonFields fields(request.get_object(), where, ErrorKind::invalid_request);
+  if (fields.has("chat_template_kwargs")) {
+    for (const auto& [name, value] : fields.object("chat_template_kwargs")) out[name] = value;
+  }
+  if (json::value* messages = out.if_contains("messages")) parse_arguments_of(*messages, where);
+  return out;
+}
+
+class PromptPrinter {
+ public:
+  explicit PromptPrinter(const PromptArguments& arguments)
+      : arguments_(arguments),
+        folder_(resolve_model(arguments.model)),
+        tokenizer_(folder_),
+        template_(folder_, tokenizer_) {}
+
+  void print(std::string_view request, const std::string& where) const {
+    const RenderedPrompt prompt = template_.render(template_request(request, where));
+    if (arguments_.tokens) {
+      fmt::print("[{}]\n", fmt::join(tokenizer_.encode(prompt), ", "));
+    } else if (arguments_.jsonl) {
+      fmt::print("{}\n", json::serialize(json::string_view(prompt.text)));
+    } else {
+      fmt::print("{}", prompt.text);
+    }
+  }
+
+  // One request a line; an error names the line.
+  void print_lines(std::string_view text) const {
+    std::size_t number = 0;
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t end = std::min(text.find('\n', at), text.size());
+      const std::string_view line = text.substr(at, end - at);
+      at = end + 1;
+      ++number;
+      if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+      try {
+        print(line, "request");
+      } catch (const Error& error) {
+        fail(error.kind(), fmt::format("line {}", number), "{}", error.what());
+      }
+    }
+  }
+
+ private:
+  const PromptArguments& arguments_;
+  std::filesystem::path folder_;
+  Tokenizer tokenizer_;
+  ChatTemplate template_;
+};
+
+void run(const PromptArguments& arguments) {
+  const PromptPrinter printer(arguments);
+  const std::string input = read_stdin();
+  if (arguments.jsonl) {
+    printer.print_lines(input);
+  } else {
+    printer.print(input, "request");
+  }
+}
+
+}  // namespace
+
+void add_prompt_command(CLI::App& app) {
+  auto arguments = std::make_shared<PromptArguments>();
+  CLI::App* command = app.add_subcommand(
+      "prompt", "Render a conversation (stdin: JSON with messages, tools, chat_template_kwargs) as the model gets it");
+  command->add_option("model", arguments->model, "Folder or name of a model")->required()->type_name("MODEL");
+  command->add_flag("--tokens", arguments->tokens, "Print token ids as a JSON array instead of text");
+  command->add_flag("--jsonl", arguments->jsonl, "One request a line in, one JSON string (or array) a line out");
+  command->callback([arguments] { run(*arguments); });
+}
+
+}  // namespace glimt
