@@ -3,6 +3,7 @@
 # libstdc++, no BLAS. usage: scripts/test_dist.sh [TARBALL]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+PATH=$PATH:/usr/sbin:/sbin  # chroot
 tarball=${1:-$(ls dist/glimt-*.tar.gz)}
 
 # A new mount namespace (for /proc) and a chroot; as another user, a user namespace gives both where the kernel allows.
@@ -22,16 +23,16 @@ mv "$root"/opt/glimt-* "$root$place"
 loader=$(readelf -l "$root$place/bin/glimt" | sed -n 's/.*program interpreter: \(.*\)]/\1/p')
 mkdir -p "$root$(dirname "$loader")"
 cp -L "$loader" "$root$loader"
+glibc=$(ldd "$root$place/bin/glimt" | sed -n 's/^\tlibc.so.6 => \(.*\)\/libc.so.6 .*/\1/p')
 for name in libc.so.6 libm.so.6 libdl.so.2 librt.so.1 libpthread.so.0 libresolv.so.2 libutil.so.1; do
-  cp -L "$(ldd build/glimt /bin/sh | sed -n "s/^\t$name => \([^ ]*\).*/\1/p" | head -n1 | grep . || gcc -print-file-name=$name)" \
-    "$root$(dirname "$loader")/"
+  [ ! -e "$glibc/$name" ] || cp -L "$glibc/$name" "$root$(dirname "$loader")/"
 done
 mkdir -p "$root/lib"
 [ "$(dirname "$loader")" = /lib ] || cp -L "$root$(dirname "$loader")"/*.so.* "$root/lib/"
 
 inside() {
   # shellcheck disable=SC2016  # expanded by the inner shell
-  "${enter[@]}" bash -c 'mount -t proc proc "$1/proc" 2> /dev/null || true; root=$1; shift; exec env -i HOME=/home chroot "$root" "$@"' \
+  "${enter[@]}" bash -c 'mount -t proc proc "$1/proc" 2> /dev/null || true; root=$1; shift; exec env -i HOME=/home "$(command -v chroot)" "$root" "$@"' \
     inside "$root" "$@"
 }
 expect() {  # expect WHAT PATTERN COMMAND...
