@@ -10,6 +10,7 @@
 
 #include <mlx/mlx.h>
 
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -23,6 +24,11 @@ enum class Backend {
 // Our kernels when MLX's default device is the CPU, plain MLX otherwise. GLIMT_BACKEND=mlx or set_backend overrides.
 Backend backend();
 void set_backend(Backend backend);
+
+// Seconds that our CPU kernels have run so far in this process; the rest of a step is graph building, MLX's own
+// operations and waiting.
+double kernel_seconds();
+void add_kernel_time(std::chrono::steady_clock::duration time);
 
 // x [.., columns] · wᵀ -> [.., rows]. REQUIRES a single matrix.
 mx::array linear(const mx::array& x, const std::shared_ptr<const Weight>& w);
@@ -77,5 +83,12 @@ struct Routing {
 
 // logits [T, E] float32, bias [E] float32.
 Routing route(const mx::array& logits, const mx::array& bias, const RouterOptions& options);
+
+// Multi-head latent attention in its absorbed form: all heads share the keys, and a key's first columns are its value.
+// q_latent [B, H, L, latent], q_pe [B, H, L, rope], rows [B, T, latent + rope] (float32 or bfloat16; read where they lie,
+// so a slice of a larger buffer costs nothing) -> softmax(scale · [q_latent | q_pe] · rowsᵀ) · rows[.., :latent] as
+// [B, H, L, latent]. Query i is at position T - L + i and sees the keys up to itself. REQUIRES T >= L and rows whose last
+// axis is contiguous.
+mx::array mla_attention(const mx::array& q_latent, const mx::array& q_pe, const mx::array& rows, float scale);
 
 }  // namespace glimt::kernels

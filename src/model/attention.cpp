@@ -2,8 +2,6 @@
 
 #include "base/error.h"
 
-#include <limits>
-
 namespace glimt {
 namespace {
 
@@ -39,18 +37,6 @@ std::pair<MultiLinear, MultiLinear> take_kv_b(const Config& c, Weights& weights,
   return {MultiLinear(derived(mx::swapaxes(keys, 1, 2), joined.quantization)), MultiLinear(derived(values, joined.quantization))};
 }
 
-// Additive mask [L, T]: query i, at position T - L + i, sees the keys up to itself.
-mx::array causal_mask(int queries, int keys) {
-  const mx::array q = mx::expand_dims(mx::arange(keys - queries, keys, mx::int32), 1);
-  const mx::array k = mx::arange(0, keys, mx::int32);
-  return mx::where(mx::greater(k, q), mx::array(-std::numeric_limits<float>::infinity()), mx::array(0.0f));
-}
-
-mx::array softmax_scores(mx::array scores, int queries, int keys) {
-  if (queries > 1) scores = mx::add(scores, causal_mask(queries, keys));
-  return mx::softmax(scores, -1, true);
-}
-
 }  // namespace
 
 void MlaAttention::set_form(AttentionForm form) { g_form = form; }
@@ -82,7 +68,7 @@ MlaAttention::MlaAttention(const Config& c, Weights& weights, const std::string&
 mx::array MlaAttention::forward(const mx::array& x, LatentCache& cache) const {
   const int batch = x.shape(0), length = x.shape(1), offset = cache.length();
   const Queries q = queries(x, offset);
-  const mx::array rows = mx::astype(cache.append(latent_rows(x, offset)), x.dtype());  // [B, T, kv_lora + rope]
+  const mx::array rows = cache.append(latent_rows(x, offset));  // [B, T, kv_lora + rope]
   const mx::array heads = expand_pays(length, rows.shape(1)) ? expanded(q, rows) : absorbed(q, rows);
   return o_proj_(mx::reshape(mx::swapaxes(heads, 1, 2), {batch, length, heads_ * v_}));
 }
@@ -102,19 +88,14 @@ mx::array MlaAttention::latent_rows(const mx::array& x, int offset) const {
 }
 
 // scores = (embed_q q_nope) · latent + q_pe · k_pe; output = unembed_out(softmax · latent). One key head for all query
-// heads: the heads are rows of the same product.
+// heads.
 mx::array MlaAttention::absorbed(const Queries& q, const mx::array& rows) const {
-  const int batch = q.pe.shape(0), length = q.pe.shape(2), keys = rows.shape(1), width = rows.shape(2);
-  mx::array query = mx::concatenate({kv_b_.first(q.nope), q.pe}, -1);
-  query = mx::reshape(mx::multiply(query, mx::array(scale_, query.dtype())), {batch, heads_ * length, width});
-  const mx::array scores = mx::reshape(mx::matmul(query, mx::swapaxes(rows, 1, 2)), {batch, heads_, length, keys});
-  const mx::array weights = mx::reshape(softmax_scores(scores, length, keys), {batch, heads_ * length, keys});
-  const mx::array latents = mx::slice(rows, {0, 0, 0}, {batch, keys, kv_lora_});
-  return kv_b_.second(mx::reshape(mx::matmul(weights, latents), {batch, heads_, length, kv_lora_}));
+  return kv_b_.second(kernels::mla_attention(kv_b_.first(q.nope), q.pe, rows, scale_));
 }
 
 // k_nope = embed_qᵀ latent and v = unembed_out latent for every key, then ordinary attention.
-mx::array MlaAttention::expanded(const Queries& q, const mx::array& rows) const {
+mx::array MlaAttention::expanded(const Queries& q, const mx::array& cached) const {
+  const mx::array rows = mx::astype(cached, q.nope.dtype());
   const int batch = rows.shape(0), keys = rows.shape(1);
   const mx::array latents = mx::expand_dims(mx::slice(rows, {0, 0, 0}, {batch, keys, kv_lora_}), 1);
   const mx::array k_pe = mx::expand_dims(mx::slice(rows, {0, 0, kv_lora_}, {batch, keys, kv_lora_ + rope_dim_}), 1);

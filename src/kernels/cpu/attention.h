@@ -1,0 +1,36 @@
+// Attention of several sequences' queries to their own keys, on all threads, without a score matrix in memory.
+//
+// The keys are cut into blocks at fixed positions. Each block gives every query row a partial softmax (maximum, sum,
+// weighted values), and the partial results are merged in the order of the blocks. Long contexts with few queries are
+// parallel over blocks, many queries are parallel over the queries; both do the same operations in the same order, so
+// the result depends neither on the number of threads nor on the other rows, sequences or the chunk that a query comes in.
+#pragma once
+
+#include "kernels/cpu/attention_kernel.h"
+
+#include <span>
+
+namespace glimt::cpu {
+
+struct AttentionShape {
+  int heads = 0;
+  int queries = 0;  // of each head; query i is at position keys - queries + i and sees the keys up to itself
+  int latent = 0;   // width of the first part of a query, and of the values: the first `latent` columns of a row
+  int rope = 0;     // width of the second part
+  float scale = 1;  // of the scores
+};
+
+// Not owned. REQUIRES keys >= queries.
+struct AttentionSequence {
+  const float* q_latent = nullptr;  // [heads, queries, latent]
+  const float* q_pe = nullptr;      // [heads, queries, rope]
+  AttentionRows rows;               // width latent + rope
+  int keys = 0;
+  float* out = nullptr;  // [heads, queries, latent]
+};
+
+// All heads share the keys. Sequences may have different numbers of keys, one format for all.
+void latent_attention(const AttentionShape& shape, std::span<const AttentionSequence> sequences,
+                      const AttentionKernel& kernel);
+
+}  // namespace glimt::cpu

@@ -1,0 +1,54 @@
+#include <string_view>
+
+#include "base/error.h"
+#include "kernels/cpu/attention_kernel.h"
+#include "kernels/cpu/table.h"
+
+namespace glimt::cpu {
+
+namespace scalar {
+extern const AttentionKernel kExactAttention;
+}
+#if defined(__x86_64__)
+namespace avx2 {
+extern const AttentionKernel kExactAttention;
+}
+namespace avx512 {
+extern const AttentionKernel kExactAttention;
+}
+#elif defined(__aarch64__)
+namespace neon {
+extern const AttentionKernel kExactAttention;
+}
+#endif
+
+std::vector<const AttentionKernel*> supported_attention_kernels() {
+  std::vector<const AttentionKernel*> kernels;
+  const auto add = [&](const AttentionKernel& kernel) {
+    for (const Table* isa : supported_tables()) {
+      if (std::string_view(isa->isa) == kernel.isa) kernels.push_back(&kernel);
+    }
+  };
+  add(scalar::kExactAttention);
+#if defined(__x86_64__)
+  add(avx2::kExactAttention);
+  add(avx512::kExactAttention);
+#elif defined(__aarch64__)
+  add(neon::kExactAttention);
+#endif
+  return kernels;
+}
+
+const AttentionKernel& attention_kernel(RowFormat format, bool exact) {
+  static const std::vector<const AttentionKernel*> kernels = supported_attention_kernels();
+  const AttentionKernel* best = nullptr;
+  for (const AttentionKernel* kernel : kernels) {
+    const bool fits = std::string_view(kernel->isa) == table().isa && (kernel->exact || !exact) &&
+                      (kernel->reads_f32 || format != RowFormat::f32);
+    if (fits) best = kernel;
+  }
+  if (best == nullptr) fail(ErrorKind::internal, "attention_kernel", "none for {}", table().isa);
+  return *best;
+}
+
+}  // namespace glimt::cpu

@@ -1,0 +1,76 @@
+// The inner loops of attention for one instruction set and one arithmetic: a block of keys against some query rows.
+//
+// The order of every sum is fixed by the row, the absolute position of the keys and kKeyBlock alone, so that a query
+// row gets the same bits whichever rows it is computed with.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace glimt::cpu {
+
+// Keys are taken in blocks that start at multiples of this position.
+constexpr int kKeyBlock = 128;
+
+// Query rows that a block may be given at once.
+constexpr int kMaxQueryRows = 64;
+
+enum class RowFormat : std::uint8_t { f32, bf16 };
+
+// Rows of a matrix in memory; nothing is owned.
+struct AttentionRows {
+  RowFormat format = RowFormat::f32;
+  const void* data = nullptr;
+  std::size_t stride = 0;  // values from a row to the next
+  int width = 0;
+};
+
+// For each row: the softmax's maximum (of scores in units of log2), the sum of its weights 2^(score - max), and the
+// weighted sum of the values.
+struct AttentionState {
+  float* max = nullptr;  // [rows]
+  float* sum = nullptr;  // [rows]
+  float* out = nullptr;  // [rows, out_stride]
+};
+
+struct AttentionBlock {
+  const void* queries = nullptr;  // from pack_query
+  int rows = 0;                   // 1 … kMaxQueryRows
+  const int* visible = nullptr;   // [rows]: how many of the block's keys the row sees, 0 … keys
+  AttentionRows keys;             // the block's first key
+  AttentionRows values;     // the same position; when values.data == keys.data, values are the keys' first columns
+  int count = 0;            // keys in the block, 1 … kKeyBlock
+  void* scratch = nullptr;  // scratch_bytes, aligned to 64
+  AttentionState result;    // of this block alone; rows that see nothing get max = -FLT_MAX, sum = 0, out = 0
+};
+
+struct AttentionKernel {
+  const char* isa;
+  const char* arithmetic;  // "f32", "bf16", "i16"
+  bool exact;              // float32 throughout
+  bool reads_f32;          // RowFormat::f32 (all read bf16)
+
+  // Floats from one row of AttentionState::out to the next.
+  std::size_t (*out_stride)(int value_width);
+
+  std::size_t (*query_bytes)(int key_width, int rows);
+  std::size_t (*scratch_bytes)(int key_width, int value_width, int rows);
+
+  // Row `row` of `rows` in the kernel's own layout: `first` and then `second`, times `factor`. All rows from 0 on.
+  void (*pack_query)(const float* first, int first_width, const float* second, int second_width, float factor, int row,
+                     int rows, void* packed);
+
+  void (*block)(const AttentionBlock& block);
+
+  // state := state and part together, for each row. Always the same operations, whoever calls.
+  void (*merge)(int rows, int value_width, const AttentionState& part, const AttentionState& state);
+};
+
+// The kernels that this CPU can run, slowest first: for each instruction set an exact one and perhaps a faster one.
+std::vector<const AttentionKernel*> supported_attention_kernels();
+
+// The best kernel of table().isa for rows of this format.
+const AttentionKernel& attention_kernel(RowFormat format, bool exact);
+
+}  // namespace glimt::cpu
