@@ -1,5 +1,7 @@
 #include "chat/tool_schemas.h"
 
+#include "text/request_json.h"
+
 #include <cmath>
 #include <optional>
 
@@ -128,7 +130,7 @@ ToolSchema read_parameters(const json::value& root) {
 
 std::optional<json::value> parse_quietly(std::string_view text) {
   try {
-    return parse_json(text, "argument");
+    return parse_request_json(text, "argument");
   } catch (const Error&) {
     return std::nullopt;
   }

@@ -1,0 +1,47 @@
+// A model that can chat: what `run` and `eval` load.
+#pragma once
+
+#include "chat/chat_pipeline.h"
+
+#include <CLI/CLI.hpp>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace glimt {
+
+struct LoadFlags {
+  void add_to(CLI::App& command);
+
+  GeneratorOptions options;
+};
+
+struct ChatModel {
+  std::string name;  // as the user called it
+  std::filesystem::path folder;
+  Tokenizer tokenizer;
+  ChatTemplate chat_template;
+  std::unique_ptr<Generator> generator;
+  SamplingParams defaults;  // of generation_config.json
+  double load_seconds = 0;
+
+  // Refers to this model, which must outlive it and stay where it is.
+  ChatPipeline pipeline() const;
+};
+
+// Throws what resolving the name and opening the files throws.
+ChatModel load_chat_model(const std::string& name_or_folder, const LoadFlags& flags);
+
+// The most memory the process has held so far, in bytes; mapped weights count once they were touched.
+std::size_t peak_memory();
+
+// "prompt", "answer" and "memory", a line each, for --stats and /stats.
+std::string describe(const ChatModel& model, const GenerationStats& stats);
+
+// Tokens a second, or 0 when there was nothing to measure. Tokens found in the cache are not counted as read; the first
+// token of each of the `answers` that were added up came with the last step of its prompt.
+double prefill_speed(const GenerationStats& stats);
+double decode_speed(const GenerationStats& stats, std::size_t answers = 1);
+
+}  // namespace glimt
