@@ -28,10 +28,12 @@ void print_json(const BenchmarkResult& r) {
 }
 
 void print_table(const std::vector<BenchmarkResult>& results, std::size_t bytes_per_token, double bandwidth) {
-  fmt::print("{:<8} {:>8} {:>12} {:>10} {:>10}   {}\n", "test", "depth", "tokens/s", "min", "max", "share of read bandwidth");
+  fmt::print("{:<8} {:>8} {:>12} {:>10} {:>10} {:>12}   {}\n", "test", "depth", "tokens/s", "min", "max", "in kernels",
+             "share of read bandwidth");
   for (const BenchmarkResult& r : results) {
     const double share = 100 * r.tokens_per_second * static_cast<double>(bytes_per_token) / bandwidth;
-    fmt::print("{:<8} {:>8} {:>12.2f} {:>10.2f} {:>10.2f}   {}\n", r.test, r.depth, r.tokens_per_second, r.slowest, r.fastest,
+    fmt::print("{:<8} {:>8} {:>12.2f} {:>10.2f} {:>10.2f} {:>10.1f} %   {}\n", r.test, r.depth, r.tokens_per_second, r.slowest, r.fastest,
+               100 * r.kernel_share,
                r.is_decode ? fmt::format("{:.1f} %", share) : "-");
   }
   fmt::print("\nread bandwidth {:.1f} GB/s with {} threads ({}), {:.1f} MB of weights a token\n", bandwidth / 1e9, cpu::threads(),

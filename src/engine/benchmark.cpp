@@ -2,10 +2,13 @@
 
 #include "base/error.h"
 #include "base/token.h"
+#include "kernels/kernels.h"
 #include "model/registry.h"
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <numeric>
 #include <random>
 #include <vector>
 
@@ -66,29 +69,50 @@ class Bench {
   std::mt19937 random_{0};
 };
 
-BenchmarkResult result_of(const std::string& test, int tokens, int depth, bool is_decode, std::vector<double> seconds) {
+struct Timing {
+  std::vector<double> seconds;
+  double kernel_share;
+};
+
+BenchmarkResult result_of(const std::string& test, int tokens, int depth, bool is_decode, Timing timing) {
+  auto& [seconds, kernel_share] = timing;
   std::sort(seconds.begin(), seconds.end());
   const auto speed = [&](double s) { return tokens / s; };
   const std::size_t middle = seconds.size() / 2;
   const double median = seconds.size() % 2 == 1 ? seconds[middle] : (seconds[middle - 1] + seconds[middle]) / 2;
-  return {test, depth, is_decode, speed(median), speed(seconds.back()), speed(seconds.front())};
+  return {test, depth, is_decode, speed(median), speed(seconds.back()), speed(seconds.front()), kernel_share};
+}
+
+void check(const BenchmarkOptions& options) {
+  const auto at_least = [](const char* name, int value, int least) {
+    if (value < least) fail(ErrorKind::invalid_request, "bench", "{} must be at least {}, got {}", name, least, value);
+  };
+  at_least("prompt", options.prompt, 0);
+  at_least("generate", options.generate, 0);
+  at_least("depth", options.depth, 0);
+  at_least("repeat", options.repeat, 1);
+  at_least("chunk", options.chunk, 1);
 }
 
 }  // namespace
 
 void run_benchmark(const std::filesystem::path& folder, const BenchmarkOptions& options,
                    const std::function<void(const BenchmarkResult&)>& report) {
+  check(options);
   const LoadedModel loaded = load_model(folder);
-  const int longest = options.depth + std::max(options.prompt, options.generate);
+  const std::int64_t longest = std::int64_t{options.depth} + std::max(options.prompt, options.generate);
   if (longest > loaded.model->max_context_length()) {
     fail(ErrorKind::invalid_request, "bench", "depth and test need {} tokens of context, the model has {}", longest,
          loaded.model->max_context_length());
   }
   Bench bench(*loaded.model, options);
   const auto repeat = [&](auto measure) {
-    std::vector<double> seconds;
-    for (int i = 0; i < options.repeat; ++i) seconds.push_back(measure());
-    return seconds;
+    Timing timing{};
+    const double kernels_before = kernels::kernel_seconds();
+    for (int i = 0; i < options.repeat; ++i) timing.seconds.push_back(measure());
+    const double total = std::accumulate(timing.seconds.begin(), timing.seconds.end(), 0.0);
+    timing.kernel_share = (kernels::kernel_seconds() - kernels_before) / total;
+    return timing;
   };
   if (options.prompt > 0) {
     report(result_of("pp" + std::to_string(options.prompt), options.prompt, options.depth, false, repeat([&] { return bench.prefill_seconds(); })));

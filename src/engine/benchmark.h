@@ -23,10 +23,11 @@ struct BenchmarkResult {
   double tokens_per_second = 0;  // median of the runs
   double slowest = 0;
   double fastest = 0;
+  double kernel_share = 0;  // of the time, spent inside our CPU kernels; 0 on other backends
 };
 
 // Runs the tests one after the other and reports each when it is done. A short warm-up comes first. Throws
-// invalid_request when depth and test do not fit the model's context.
+// invalid_request for impossible options and when depth and test do not fit the model's context.
 void run_benchmark(const std::filesystem::path& folder, const BenchmarkOptions& options,
                    const std::function<void(const BenchmarkResult&)>& report);
 

@@ -169,7 +169,7 @@ GenerationResult Generator::generate(const GenerationRequest& request, const Pre
       const std::size_t count = std::min(request.prefill_chunk, request.prompt.size() - cached_.size());
       hidden = advance(std::span(request.prompt).subspan(cached_.size(), count), request.measure_drafts);
     }
-    if (on_prefill) on_prefill(cached_.size(), request.prompt.size());
+    if (on_prefill && !on_prefill(cached_.size(), request.prompt.size())) return {FinishReason::cancelled, stats};
     stats.prefill_seconds = seconds_since(start);
 
     const auto decode_start = Clock::now();

@@ -2,6 +2,9 @@
 
 #include "base/error.h"
 
+#include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <optional>
 #include <string_view>
@@ -20,6 +23,7 @@ Backend initial_backend() {
 }
 
 std::optional<Backend> g_backend;
+std::atomic<std::int64_t> g_kernel_nanoseconds{0};
 
 }  // namespace
 
@@ -29,5 +33,11 @@ Backend backend() {
 }
 
 void set_backend(Backend backend) { g_backend = backend; }
+
+double kernel_seconds() { return static_cast<double>(g_kernel_nanoseconds.load()) * 1e-9; }
+
+void add_kernel_time(std::chrono::steady_clock::duration time) {
+  g_kernel_nanoseconds += std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
+}
 
 }  // namespace glimt::kernels

@@ -28,11 +28,8 @@ class EmbeddingRows : public CpuPrimitive {
   EmbeddingRows(mx::Shape shape, std::shared_ptr<const Weight> table) : CpuPrimitive(std::move(shape)), table_(std::move(table)) {}
 
   void eval_cpu(const std::vector<mx::array>& inputs, mx::array& out) override {
-    out.set_data(mx::allocator::malloc(out.nbytes()));
-    auto& encoder = mx::cpu::get_command_encoder(stream());
-    encoder.set_input_array(inputs[0]);
-    encoder.set_output_array(out);
-    encoder.dispatch([table = table_, ids = inputs[0].data<std::int32_t>(), count = inputs[0].size(), y = out.data<float>()] {
+    allocate(out);
+    dispatch_kernel(stream(), [table = table_, ids = inputs[0].data<std::int32_t>(), count = inputs[0].size(), y = out.data<float>()] {
       const cpu::MatrixView rows = view(*table);
       const auto width = static_cast<std::size_t>(rows.columns);
       cpu::parallel_for(count, [&](std::size_t i) { cpu::table().decode_row(rows, std::clamp(ids[i], 0, rows.rows - 1), y + i * width); });

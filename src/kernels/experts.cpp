@@ -144,11 +144,8 @@ class SwiGlu : public CpuPrimitive {
   SwiGlu(mx::Shape shape, std::shared_ptr<const SwiGluWeights> w) : CpuPrimitive(std::move(shape)), w_(std::move(w)) {}
 
   void eval_cpu(const std::vector<mx::array>& inputs, mx::array& out) override {
-    out.set_data(mx::allocator::malloc(out.nbytes()));
-    auto& encoder = mx::cpu::get_command_encoder(stream());
-    encoder.set_input_array(inputs[0]);
-    encoder.set_output_array(out);
-    encoder.dispatch([w = w_, x = inputs[0].data<float>(), y = out.data<float>(), size = out.size()] {
+    allocate(out);
+    dispatch_kernel(stream(), [w = w_, x = inputs[0].data<float>(), y = out.data<float>(), size = out.size()] {
       const auto hidden = static_cast<std::size_t>(w->gate.columns);
       std::vector<const float*> in;
       std::vector<float*> to;
@@ -173,11 +170,8 @@ class Experts : public CpuPrimitive {
   Experts(mx::Shape shape, std::shared_ptr<const ExpertWeights> w) : CpuPrimitive(std::move(shape)), w_(std::move(w)) {}
 
   void eval_cpu(const std::vector<mx::array>& inputs, mx::array& out) override {
-    out.set_data(mx::allocator::malloc(out.nbytes()));
-    auto& encoder = mx::cpu::get_command_encoder(stream());
-    for (const mx::array& input : inputs) encoder.set_input_array(input);
-    encoder.set_output_array(out);
-    encoder.dispatch([w = w_, x = inputs[0].data<float>(), indices = inputs[1].data<std::uint32_t>(), scores = inputs[2].data<float>(),
+    allocate(out);
+    dispatch_kernel(stream(), [w = w_, x = inputs[0].data<float>(), indices = inputs[1].data<std::uint32_t>(), scores = inputs[2].data<float>(),
                       y = out.data<float>(), tokens = static_cast<std::size_t>(inputs[1].shape(0)),
                       k = static_cast<std::size_t>(inputs[1].shape(1))] { run(*w, x, indices, scores, tokens, k, y); });
   }

@@ -22,12 +22,9 @@ class MatrixProduct : public CpuPrimitive {
       : CpuPrimitive(std::move(shape)), w_(std::move(w)), heads_(heads), length_(length) {}
 
   void eval_cpu(const std::vector<mx::array>& inputs, mx::array& out) override {
-    out.set_data(mx::allocator::malloc(out.nbytes()));
-    auto& encoder = mx::cpu::get_command_encoder(stream());
-    encoder.set_input_array(inputs[0]);
-    encoder.set_output_array(out);
+    allocate(out);
     const auto rows = inputs[0].size() / static_cast<std::size_t>(w_->columns);
-    encoder.dispatch([w = w_, heads = static_cast<std::size_t>(heads_), length = static_cast<std::size_t>(length_), rows,
+    dispatch_kernel(stream(), [w = w_, heads = static_cast<std::size_t>(heads_), length = static_cast<std::size_t>(length_), rows,
                       x = inputs[0].data<float>(), y = out.data<float>()] { run(*w, heads, length, rows, x, y); });
   }
 

@@ -1,12 +1,13 @@
 // What our MLX Primitives share: where they run, how they get contiguous float32 inputs.
 #pragma once
 
-#include "kernels/weight.h"
+#include "kernels/kernels.h"
 
 #include <mlx/backend/cpu/encoder.h>
 #include <mlx/mlx.h>
 #include <mlx/primitives.h>
 
+#include <chrono>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -21,6 +22,18 @@ inline mx::Stream cpu_stream() { return mx::default_stream(mx::Device::cpu); }
 inline mx::array contiguous_f32(const mx::array& x) {
   return mx::contiguous(mx::astype(x, mx::float32, cpu_stream()), false, cpu_stream());
 }
+
+// Hands `work` to the stream's thread, which runs it after the inputs' own work and counts its time. REQUIRES allocated outputs.
+template <typename Work>
+void dispatch_kernel(mx::Stream stream, Work work) {
+  mx::cpu::get_command_encoder(stream).dispatch([work = std::move(work)] {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    add_kernel_time(std::chrono::steady_clock::now() - start);
+  });
+}
+
+inline void allocate(mx::array& out) { out.set_data(mx::allocator::malloc(out.nbytes())); }
 
 // A Primitive with one output whose shape is known when it is made and that runs on the CPU only.
 class CpuPrimitive : public mx::UnaryPrimitive {

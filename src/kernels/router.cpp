@@ -102,13 +102,8 @@ class Router : public mx::Primitive {
   explicit Router(RouterOptions options) : mx::Primitive(cpu_stream()), options_(options) {}
 
   void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
-    auto& encoder = mx::cpu::get_command_encoder(stream());
-    for (const mx::array& input : inputs) encoder.set_input_array(input);
-    for (mx::array& output : outputs) {
-      output.set_data(mx::allocator::malloc(output.nbytes()));
-      encoder.set_output_array(output);
-    }
-    encoder.dispatch([options = options_, logits = inputs[0].data<float>(), bias = inputs[1].data<float>(), tokens = inputs[0].shape(0),
+    for (mx::array& output : outputs) allocate(output);
+    dispatch_kernel(stream(), [options = options_, logits = inputs[0].data<float>(), bias = inputs[1].data<float>(), tokens = inputs[0].shape(0),
                       experts = inputs[0].shape(1), indices = outputs[0].data<std::uint32_t>(), scores = outputs[1].data<float>()] {
       cpu::parallel_for(static_cast<std::size_t>(tokens), [&](std::size_t t) {
         const auto k = static_cast<std::size_t>(options.top_k);
