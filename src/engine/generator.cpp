@@ -148,7 +148,7 @@ std::span<const float> Generator::logits_of(const mx::array& hidden) {
 // The MTP layer's guess of the token behind `token`, which itself comes next in the trunk.
 TokenId Generator::draft_next(TokenId token) {
   const mx::array hidden = model_->mtp_forward(*last_hidden_, as_ids({&token, 1}), *mtp_cache_);
-  const mx::array guess = mx::argmax(model_->mtp_unembed(hidden));
+  mx::array guess = mx::argmax(model_->mtp_unembed(hidden));
   const auto id = static_cast<TokenId>(guess.item<std::uint32_t>());
   mtp_cache_->trim(static_cast<int>(cached_.size()) - 1);  // advance() appends the same row again
   return id;
