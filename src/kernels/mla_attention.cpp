@@ -37,7 +37,7 @@ class MlaAttention : public CpuPrimitive {
   void eval_cpu(const std::vector<mx::array>& inputs, mx::array& out) override {
     const mx::array &q_latent = inputs[0], &q_pe = inputs[1], &rows = inputs[2];
     if (rows.strides(2) != 1) throw std::runtime_error("[mla_attention] the last axis of rows must be contiguous");
-    out.set_data(mx::allocator::malloc(out.nbytes()));
+    allocate(out);
     auto& encoder = mx::cpu::get_command_encoder(stream());
     for (const mx::array& input : inputs) encoder.set_input_array(input);
     encoder.set_output_array(out);
@@ -57,7 +57,8 @@ class MlaAttention : public CpuPrimitive {
            rows.shape(1),
            out.data<float>() + first * static_cast<std::size_t>(shape.latent)});
     }
-    encoder.dispatch([shape, sequences = std::move(sequences), &kernel = cpu::attention_kernel(format, cpu::exact())] {
+    const cpu::AttentionKernel& kernel = cpu::attention_kernel(format, rows.shape(2), cpu::exact());
+    dispatch_kernel(stream(), [shape, sequences = std::move(sequences), &kernel] {
       cpu::latent_attention(shape, sequences, kernel);
     });
   }

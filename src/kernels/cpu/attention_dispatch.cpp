@@ -16,6 +16,9 @@ extern const AttentionKernel kExactAttention;
 namespace avx512 {
 extern const AttentionKernel kExactAttention;
 }
+namespace avx512bf16 {
+extern const AttentionKernel kFastAttention;
+}
 #elif defined(__aarch64__)
 namespace neon {
 extern const AttentionKernel kExactAttention;
@@ -33,18 +36,19 @@ std::vector<const AttentionKernel*> supported_attention_kernels() {
 #if defined(__x86_64__)
   add(avx2::kExactAttention);
   add(avx512::kExactAttention);
+  if (__builtin_cpu_supports("avx512bf16")) add(avx512bf16::kFastAttention);
 #elif defined(__aarch64__)
   add(neon::kExactAttention);
 #endif
   return kernels;
 }
 
-const AttentionKernel& attention_kernel(RowFormat format, bool exact) {
+const AttentionKernel& attention_kernel(RowFormat format, int key_width, bool exact) {
   static const std::vector<const AttentionKernel*> kernels = supported_attention_kernels();
   const AttentionKernel* best = nullptr;
   for (const AttentionKernel* kernel : kernels) {
     const bool fits = std::string_view(kernel->isa) == table().isa && (kernel->exact || !exact) &&
-                      (kernel->reads_f32 || format != RowFormat::f32);
+                      (kernel->reads_f32 || format != RowFormat::f32) && key_width % kernel->width_step == 0;
     if (fits) best = kernel;
   }
   if (best == nullptr) fail(ErrorKind::internal, "attention_kernel", "none for {}", table().isa);

@@ -14,7 +14,7 @@ namespace glimt::cpu {
 constexpr int kKeyBlock = 128;
 
 // Query rows that a block may be given at once.
-constexpr int kMaxQueryRows = 64;
+constexpr int kMaxQueryRows = 60;
 
 enum class RowFormat : std::uint8_t { f32, bf16 };
 
@@ -50,6 +50,7 @@ struct AttentionKernel {
   const char* arithmetic;  // "f32", "bf16", "i16"
   bool exact;              // float32 throughout
   bool reads_f32;          // RowFormat::f32 (all read bf16)
+  int width_step;          // rows must have a multiple of so many columns
 
   // Floats from one row of AttentionState::out to the next.
   std::size_t (*out_stride)(int value_width);
@@ -70,7 +71,7 @@ struct AttentionKernel {
 // The kernels that this CPU can run, slowest first: for each instruction set an exact one and perhaps a faster one.
 std::vector<const AttentionKernel*> supported_attention_kernels();
 
-// The best kernel of table().isa for rows of this format.
-const AttentionKernel& attention_kernel(RowFormat format, bool exact);
+// The best kernel of table().isa for rows of this format and width.
+const AttentionKernel& attention_kernel(RowFormat format, int key_width, bool exact);
 
 }  // namespace glimt::cpu
