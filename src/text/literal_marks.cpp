@@ -33,7 +33,7 @@ void note_used(std::string_view text, std::array<bool, kMarks>& used) {
 // The length of the white space, as Python's strip() counts it, that starts at `at`; 0 if none does.
 std::size_t space_at(std::string_view text, std::size_t at) {
   const auto byte = static_cast<unsigned char>(text[at]);
-  if ((byte >= 0x09 && byte <= 0x0D) || (byte >= 0x1C && byte <= 0x20)) return 1;
+  if (byte < 0x80) return (byte >= 0x09 && byte <= 0x0D) || (byte >= 0x1C && byte <= 0x20) ? 1 : 0;
   static constexpr std::array<std::string_view, 19> kWide = {
       "\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80", "\xE2\x80\x80", "\xE2\x80\x81", "\xE2\x80\x82", "\xE2\x80\x83",
       "\xE2\x80\x84", "\xE2\x80\x85", "\xE2\x80\x86", "\xE2\x80\x87", "\xE2\x80\x88", "\xE2\x80\x89", "\xE2\x80\x8A",
@@ -50,16 +50,19 @@ struct Range {
 };
 
 Range stripped(std::string_view text) {
-  Range body{text.size(), 0};
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t space = space_at(text, at);
-    if (space == 0) {
-      body.begin = std::min(body.begin, at);
-      body.end = at + 1;
-    }
-    at += std::max<std::size_t>(space, 1);
+  Range body{0, text.size()};
+  while (body.begin < body.end) {
+    const std::size_t space = space_at(text, body.begin);
+    if (space == 0) break;
+    body.begin += space;
   }
-  return body.end == 0 ? Range{0, 0} : body;
+  while (body.begin < body.end) {
+    std::size_t last = body.end - 1;  // where the last character starts
+    while (last > body.begin && (static_cast<unsigned char>(text[last]) & 0xC0) == 0x80) --last;
+    if (space_at(text, last) == 0) break;
+    body.end = last;
+  }
+  return body;
 }
 
 std::size_t character_size(char lead) {
