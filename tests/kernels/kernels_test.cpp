@@ -1,0 +1,412 @@
+// Our kernels against the same operations in plain MLX, and against themselves: a row's result must not depend on its
+// batch, on the order of its work or on the number of threads.
+#include "kernels/kernels.h"
+
+#include "kernels/cpu/grouped_matmul.h"
+#include "kernels/cpu/table.h"
+#include "kernels/cpu/thread_pool.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+
+namespace glimt::kernels {
+namespace {
+
+using WeightPtr = std::shared_ptr<const Weight>;
+
+mx::array random(const mx::Shape& shape, std::uint64_t seed, float size = 1) {
+  const mx::array x =
+      mx::multiply(mx::random::normal(shape, mx::float32, 0.0f, 1.0f, mx::random::key(seed)), mx::array(size));
+  mx::eval(x);
+  return x;
+}
+
+// A way to store a matrix; nothing: float32.
+struct Form {
+  std::optional<Quantization> quantization;
+  mx::Dtype dtype = mx::float32;  // of the values, or of the scales of affine ones
+  int global_scales = 0;          // 0: none, 1: one, 2: one a matrix or row
+
+  std::string name() const {
+    std::string text = dtype == mx::float32 ? "float32" : dtype == mx::float16 ? "float16" : "bfloat16";
+    if (quantization)
+      text +=
+          fmt::format(" {} {} bits group {}", quantization->mode_name(), quantization->bits, quantization->group_size);
+    return text + (global_scales > 0 ? " with global scale" : "");
+  }
+
+  // [rows, columns], or [count, rows, columns] when count > 0
+  Weight make(int count, int rows, int columns, std::uint64_t seed) const {
+    const mx::Shape shape = count > 0 ? mx::Shape{count, rows, columns} : mx::Shape{rows, columns};
+    const mx::array values = mx::astype(random(shape, seed, 1 / std::sqrt(static_cast<float>(columns))), dtype);
+    mx::eval(values);
+    if (!quantization) return {count, rows, columns, values, std::nullopt, std::nullopt, std::nullopt, std::nullopt};
+    Weight w = quantize(values, *quantization);
+    if (global_scales > 0) {
+      w.global_scale = mx::add(mx::abs(random({global_scales == 1 ? 1
+                                               : count > 0        ? count
+                                                                  : rows},
+                                              seed + 1)),
+                               mx::array(0.5f));
+      mx::eval(*w.global_scale);
+    }
+    return w;
+  }
+};
+
+Form affine(int bits, int group, mx::Dtype dtype = mx::float32) {
+  return {Quantization{QuantMode::affine, bits, group}, dtype};
+}
+
+std::vector<Form> all_forms() {
+  const Quantization nvfp4{QuantMode::nvfp4, 4, 16};
+  std::vector<Form> forms = {{std::nullopt, mx::float32},
+                             {std::nullopt, mx::float16},
+                             {std::nullopt, mx::bfloat16},
+                             {Quantization{QuantMode::mxfp4, 4, 32}},
+                             {Quantization{QuantMode::mxfp8, 8, 32}},
+                             {nvfp4},
+                             {nvfp4, mx::float32, 1},
+                             {nvfp4, mx::float32, 2}};
+  for (const int bits : {2, 3, 4, 5, 6, 8}) {
+    for (const int group : {32, 64, 128}) forms.push_back(affine(bits, group));
+  }
+  for (const int bits : {3, 4, 8}) {
+    forms.push_back(affine(bits, 64, mx::bfloat16));
+    forms.push_back(affine(bits, 64, mx::float16));
+  }
+  return forms;
+}
+
+std::vector<float> values_of(const mx::array& x) {
+  const mx::array flat = mx::contiguous(mx::astype(x, mx::float32));
+  mx::eval(flat);
+  return {flat.data<float>(), flat.data<float>() + flat.size()};
+}
+
+float worst(const mx::array& a, const mx::array& b) {
+  EXPECT_EQ(a.shape(), b.shape());
+  return mx::max(mx::abs(mx::subtract(a, b))).item<float>();
+}
+
+// |a - b| / |b| over all values.
+float relative(const mx::array& a, const mx::array& b) {
+  return std::sqrt(mx::divide(mx::sum(mx::square(mx::subtract(a, b))), mx::sum(mx::square(b))).item<float>());
+}
+
+class KernelsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    cpu::set_exact(true);
+    set_backend(Backend::cpu);
+  }
+  void TearDown() override {
+    cpu::set_exact(false);
+    set_backend(Backend::cpu);
+    cpu::set_threads(threads_);
+  }
+
+  static mx::array plain(const std::function<mx::array()>& compute) {
+    set_backend(Backend::mlx);
+    const mx::array y = compute();
+    mx::eval(y);
+    set_backend(Backend::cpu);
+    return y;
+  }
+
+  // Float activations as the definition; 8-bit ones within their error budget. Results have a size of about one.
+  static void expect_same(const std::function<mx::array()>& compute, float tolerance = 3e-5f) {
+    const mx::array wanted = plain(compute);
+    cpu::set_exact(true);
+    EXPECT_LE(worst(compute(), wanted), tolerance);
+    cpu::set_exact(false);
+    EXPECT_LE(relative(compute(), wanted), 0.02f) << "8-bit activations";
+    cpu::set_exact(true);
+  }
+
+  const int threads_ = cpu::threads();
+};
+
+TEST_F(KernelsTest, LinearIsItsDefinitionForEveryFormat) {
+  for (const Form& form : all_forms()) {
+    SCOPED_TRACE(form.name());
+    const int group = !form.quantization                            ? 1
+                      : form.quantization->mode == QuantMode::nvfp4 ? 64  // MLX's own dequantize wants that much
+                                                                    : form.quantization->group_size;
+    const int shapes[][2] = {{1, 4 * group}, {7, 3 * group}, {33, 128}, {130, 5 * std::max(group, 29)}};
+    for (const auto& [rows, columns] : shapes) {
+      if (columns % group != 0) continue;
+      const auto w = std::make_shared<const Weight>(form.make(0, rows, columns, 3));
+      for (const mx::Shape& shape : {mx::Shape{1, columns}, mx::Shape{5, columns}, mx::Shape{2, 1, 35, columns}}) {
+        const mx::array x = random(shape, 4);
+        expect_same([&] { return linear(x, w); });
+      }
+    }
+  }
+}
+
+TEST_F(KernelsTest, LinearTakesInputsOfAnyLayoutAndDtype) {
+  const auto w = std::make_shared<const Weight>(affine(4, 64).make(0, 20, 64, 3));
+  const mx::array x = random({64, 3, 2}, 4);
+  expect_same([&] { return linear(mx::transpose(x), w); });
+  expect_same([&] { return linear(mx::swapaxes(mx::slice(x, {0, 1, 0}, {64, 3, 2}), 0, 2), w); });
+  const mx::array half = mx::astype(mx::transpose(x), mx::bfloat16);
+  EXPECT_LE(worst(linear(half, w), linear(mx::astype(half, mx::float32), w)), 0.0f);
+}
+
+TEST_F(KernelsTest, HeadsHaveTheirOwnMatricesInBothDirections) {
+  for (const Form& form : all_forms()) {
+    SCOPED_TRACE(form.name());
+    const auto w = std::make_shared<const Weight>(form.make(3, 128, 128, 5));
+    for (const int length : {1, 6}) {
+      const mx::array x = random({2, 3, length, 128}, 6), shared = random({2, 1, length, 128}, 7);
+      expect_same([&] { return head_linear(x, w); });
+      expect_same([&] { return head_linear_transposed(x, w); }, 1e-4f);
+      expect_same([&] { return head_linear_transposed(shared, w); }, 1e-4f);
+    }
+  }
+}
+
+ExpertWeights experts_of(const Form& form, int experts, int hidden, int inner, bool stacked, bool shared) {
+  ExpertWeights w;
+  if (stacked) {
+    w.gate = {form.make(experts, inner, hidden, 10)};
+    w.up = {form.make(experts, inner, hidden, 11)};
+    w.down = {form.make(experts, hidden, inner, 12)};
+  } else {
+    for (int e = 0; e < experts; ++e) {
+      const auto seed = static_cast<std::uint64_t>(20 + 3 * e);
+      w.gate.push_back(form.make(0, inner, hidden, seed));
+      w.up.push_back(form.make(0, inner, hidden, seed + 1));
+      w.down.push_back(form.make(0, hidden, inner, seed + 2));
+    }
+  }
+  if (shared)
+    w.shared = SwiGluWeights{form.make(0, 2 * inner, hidden, 13), form.make(0, 2 * inner, hidden, 14),
+                             form.make(0, hidden, 2 * inner, 15)};
+  return w;
+}
+
+// Different experts for each token, as a router picks them.
+mx::array picks(int tokens, int k, int experts, std::uint64_t seed) {
+  const mx::array order = mx::argsort(random({tokens, experts}, seed), -1);
+  const mx::array indices = mx::astype(mx::slice(order, {0, 0}, {tokens, k}), mx::uint32);
+  mx::eval(indices);
+  return indices;
+}
+
+TEST_F(KernelsTest, ExpertsAreTheirDefinitionForEveryFormat) {
+  for (const Form& form : all_forms()) {
+    if (form.global_scales == 2) continue;  // one a matrix: below
+    SCOPED_TRACE(form.name());
+    for (const bool stacked : {true, false}) {
+      const auto w = std::make_shared<const ExpertWeights>(experts_of(form, 6, 128, 128, stacked, stacked));
+      for (const int tokens : {1, 40}) {
+        const mx::array x = random({tokens, 128}, 16), scores = mx::abs(random({tokens, 3}, 17)),
+                        indices = picks(tokens, 3, 6, 18);
+        expect_same([&] { return experts(x, indices, scores, w); }, 1e-4f);
+      }
+    }
+  }
+}
+
+TEST_F(KernelsTest, ExpertsMayHaveAGlobalScaleEach) {
+  const Form form{Quantization{QuantMode::nvfp4, 4, 16}, mx::float32, 2};
+  const auto w = std::make_shared<const ExpertWeights>(experts_of(form, 6, 64, 32, true, false));
+  const mx::array x = random({9, 64}, 16), scores = mx::abs(random({9, 2}, 17)), indices = picks(9, 2, 6, 18);
+  expect_same([&] { return experts(x, indices, scores, w); }, 1e-4f);
+}
+
+TEST_F(KernelsTest, SwiGluIsItsDefinition) {
+  for (const Form& form : {Form{}, affine(4, 64), affine(6, 32), Form{Quantization{QuantMode::mxfp8, 8, 32}}}) {
+    const auto w = std::make_shared<const SwiGluWeights>(
+        SwiGluWeights{form.make(0, 192, 128, 1), form.make(0, 192, 128, 2), form.make(0, 128, 192, 3)});
+    for (const mx::Shape& shape : {mx::Shape{1, 128}, mx::Shape{2, 17, 128}}) {
+      const mx::array x = random(shape, 4);
+      expect_same([&] { return swiglu(x, w); }, 1e-4f);
+    }
+  }
+}
+
+TEST_F(KernelsTest, EmbeddingIsItsDefinitionForEveryFormat) {
+  const mx::array ids = mx::array({0, 29, 7, 7, 3, 11}, {2, 3});
+  for (const Form& form : all_forms()) {
+    SCOPED_TRACE(form.name());
+    const auto table = std::make_shared<const Weight>(form.make(0, 30, 128, 3));
+    const auto compute = [&] { return embedding(ids, table, mx::float32); };
+    EXPECT_LE(worst(compute(), plain(compute)), 1e-6f);
+  }
+}
+
+// ---- The router
+
+Routing plain_route(const mx::array& logits, const mx::array& bias, const RouterOptions& options) {
+  set_backend(Backend::mlx);
+  const Routing routing = route(logits, bias, options);
+  mx::eval(routing.indices, routing.scores);
+  set_backend(Backend::cpu);
+  return routing;
+}
+
+TEST_F(KernelsTest, RoutingIsItsDefinition) {
+  const RouterOptions all[] = {{.top_k = 1},
+                               {.top_k = 4, .normalize = false, .scale = 2.5f},
+                               {.top_k = 4, .scale = 1.8f},
+                               {.top_k = 3, .groups = 4, .kept_groups = 2},
+                               {.top_k = 8, .groups = 4, .kept_groups = 1, .normalize = false},
+                               {.top_k = 32}};
+  for (const RouterOptions& options : all) {
+    for (const float shift : {-3.0f, 0.0f, 8.0f}) {  // below zero, an excluded group must not win with a zero
+      SCOPED_TRACE(fmt::format("top {} of {} groups, biases around {}", options.top_k, options.groups, shift));
+      const mx::array logits = random({50, 32}, 1, 2), bias = mx::add(random({32}, 2, 0.2f), mx::array(shift));
+      const Routing ours = route(logits, bias, options), wanted = plain_route(logits, bias, options);
+      EXPECT_TRUE(mx::array_equal(ours.indices, wanted.indices).item<bool>());
+      EXPECT_LE(worst(ours.scores, wanted.scores), 1e-6f);
+    }
+  }
+}
+
+TEST_F(KernelsTest, RoutingTakesTheLowerIndexOfEqualChoicesAndTheBiasOnlyToChoose) {
+  const mx::array same = mx::zeros({1, 6});
+  const mx::array bias = mx::array({0.0f, 1.0f, 0.0f, 1.0f, 0.0f, 0.0f});
+  const Routing routing = route(same, bias, {.top_k = 3, .normalize = false});
+  EXPECT_TRUE(mx::array_equal(routing.indices, mx::array({1u, 3u, 0u}, {1, 3})).item<bool>());
+  EXPECT_EQ(values_of(routing.scores), (std::vector<float>{0.5f, 0.5f, 0.5f}));
+}
+
+TEST_F(KernelsTest, RoutingSurvivesNanLogits) {
+  const mx::array logits = mx::full({2, 8}, std::numeric_limits<float>::quiet_NaN());
+  for (const int groups : {1, 2}) {
+    const Routing routing = route(logits, mx::zeros({8}), {.top_k = 2, .groups = groups, .kept_groups = groups});
+    mx::eval(routing.indices, routing.scores);
+    for (std::size_t i = 0; i < 4; ++i) {
+      EXPECT_LT(routing.indices.data<std::uint32_t>()[i], 8u);
+      EXPECT_TRUE(std::isnan(routing.scores.data<float>()[i]));
+    }
+  }
+}
+
+// ---- The same row, whatever else is computed
+
+class Independence : public KernelsTest, public testing::WithParamInterface<bool> {
+ protected:
+  void SetUp() override {
+    KernelsTest::SetUp();
+    cpu::set_exact(GetParam());
+  }
+
+  static std::vector<Form> forms() {
+    return {{},
+            {std::nullopt, mx::bfloat16},
+            affine(4, 64),
+            affine(4, 32, mx::bfloat16),
+            affine(8, 64),
+            affine(5, 64),
+            affine(8, 128),
+            {Quantization{QuantMode::mxfp4, 4, 32}},
+            {Quantization{QuantMode::nvfp4, 4, 16}, mx::float32, 1}};
+  }
+
+  static mx::array rows_of(const mx::array& x, int from, int to) { return mx::slice(x, {from, 0}, {to, x.shape(1)}); }
+};
+
+INSTANTIATE_TEST_SUITE_P(All, Independence, testing::Bool(),
+                         [](const auto& test) { return test.param ? "Exact" : "EightBit"; });
+
+TEST_P(Independence, ARowIsTheSameAloneAndInEveryBatch) {
+  for (const Form& form : forms()) {
+    SCOPED_TRACE(form.name());
+    const auto w = std::make_shared<const Weight>(form.make(0, 150, 384, 3));
+    const mx::array x = random({64, 384}, 4), all = linear(x, w);
+    mx::eval(all);
+    for (const int size : {1, 2, 3, 5, 8, 33}) {
+      for (int from = 0; from + size <= 64; from += 13) {
+        EXPECT_TRUE(
+            mx::array_equal(linear(rows_of(x, from, from + size), w), rows_of(all, from, from + size)).item<bool>())
+            << size << " rows from " << from;
+      }
+    }
+  }
+}
+
+TEST_P(Independence, ATokensExpertsAreTheSameAloneAndInEveryBatch) {
+  for (const Form& form : forms()) {
+    SCOPED_TRACE(form.name());
+    const auto w = std::make_shared<const ExpertWeights>(experts_of(form, 8, 128, 128, true, true));
+    const mx::array x = random({40, 128}, 4), scores = random({40, 3}, 5), indices = picks(40, 3, 8, 6);
+    const mx::array all = experts(x, indices, scores, w);
+    mx::eval(all);
+    for (const int size : {1, 2, 7, 32}) {
+      for (int from = 0; from + size <= 40; from += 11) {
+        const mx::array part = experts(rows_of(x, from, from + size), rows_of(indices, from, from + size),
+                                       rows_of(scores, from, from + size), w);
+        EXPECT_TRUE(mx::array_equal(part, rows_of(all, from, from + size)).item<bool>())
+            << size << " tokens from " << from;
+      }
+    }
+  }
+}
+
+TEST_P(Independence, ResultsDoNotDependOnTheNumberOfThreads) {
+  for (const Form& form : forms()) {
+    SCOPED_TRACE(form.name());
+    const auto w = std::make_shared<const Weight>(form.make(0, 300, 384, 3));
+    const auto heads = std::make_shared<const Weight>(form.make(4, 100, 128, 3));
+    const auto moe = std::make_shared<const ExpertWeights>(experts_of(form, 8, 128, 128, false, true));
+    const mx::array x = random({17, 384}, 4), q = random({1, 4, 9, 128}, 5), t = random({17, 128}, 6),
+                    scores = random({17, 2}, 7);
+    const mx::array indices = picks(17, 2, 8, 8);
+    std::optional<std::vector<mx::array>> first;
+    for (const int threads : {1, 2, 3, 4}) {
+      cpu::set_threads(threads);
+      EXPECT_EQ(cpu::threads(), threads);
+      std::vector<mx::array> results = {linear(x, w), head_linear(q, heads), experts(t, indices, scores, moe)};
+      mx::eval(results);
+      if (!first) first = results;
+      for (std::size_t i = 0; i < results.size(); ++i) {
+        EXPECT_TRUE(mx::array_equal(results[i], (*first)[i]).item<bool>())
+            << "result " << i << " with " << threads << " threads";
+      }
+    }
+  }
+}
+
+// What is broken stays where it is, and stays broken: neither rounded away nor spread to other rows.
+TEST_P(Independence, NanAndInfinityStayInTheirRows) {
+  for (const Form& form : forms()) {
+    SCOPED_TRACE(form.name());
+    const auto w = std::make_shared<const Weight>(form.make(0, 40, 384, 3));
+    for (const float poison : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+      const mx::array good = random({6, 384}, 4);
+      const mx::array here =
+          mx::equal(mx::reshape(mx::arange(0, 6 * 384, mx::int32), {6, 384}), mx::array(2 * 384 + 200));
+      const mx::array y = linear(mx::where(here, mx::array(poison), good), w), wanted = linear(good, w);
+      const mx::array broken = mx::logical_not(mx::isfinite(y));
+      EXPECT_EQ(mx::sum(mx::all(broken, 1)).item<int>(), 1);
+      EXPECT_EQ(mx::sum(mx::any(broken, 1)).item<int>(), 1);
+      EXPECT_TRUE(mx::array_equal(rows_of(y, 0, 2), rows_of(wanted, 0, 2)).item<bool>());
+      EXPECT_TRUE(mx::array_equal(rows_of(y, 3, 6), rows_of(wanted, 3, 6)).item<bool>());
+    }
+  }
+}
+
+TEST_P(Independence, VerySmallAndVeryLargeActivationsKeepTheirSize) {
+  for (const Form& form : forms()) {
+    SCOPED_TRACE(form.name());
+    const auto w = std::make_shared<const Weight>(form.make(0, 40, 384, 3));
+    const mx::array x = random({3, 384}, 4), wanted = linear(x, w);
+    for (const float size : {1e-30f, 1e-10f, 1e10f, 1e30f}) {
+      const mx::array y = linear(mx::multiply(x, mx::array(size)), w);
+      EXPECT_LE(relative(mx::divide(y, mx::array(size)), wanted), 0.01f) << size;
+    }
+    EXPECT_LE(mx::max(mx::abs(linear(mx::multiply(x, mx::array(1e-39f)), w))).item<float>(), 1e-36f);
+    EXPECT_EQ(mx::max(mx::abs(linear(mx::zeros({1, 384}), w))).item<float>(), 0.0f);
+  }
+}
+
+}  // namespace
+}  // namespace glimt::kernels
