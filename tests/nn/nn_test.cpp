@@ -1,0 +1,226 @@
+// The layers against their formulas, computed in double precision.
+#include "nn/layers.h"
+#include "nn/linear.h"
+#include "nn/rope.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numbers>
+
+namespace glimt {
+namespace {
+
+std::vector<double> values_of(const mx::array& x) {
+  const mx::array flat = mx::contiguous(mx::astype(x, mx::float32));
+  mx::eval(flat);
+  return {flat.data<float>(), flat.data<float>() + flat.size()};
+}
+
+void expect_near(const mx::array& got, const std::vector<double>& wanted, double tolerance) {
+  const std::vector<double> values = values_of(got);
+  ASSERT_EQ(values.size(), wanted.size());
+  for (std::size_t i = 0; i < wanted.size(); ++i) ASSERT_NEAR(values[i], wanted[i], tolerance) << "at " << i;
+}
+
+mx::array random(const mx::Shape& shape, std::uint64_t seed = 0) {
+  const mx::array x = mx::random::normal(shape, mx::float32, 0.0f, 1.0f, mx::random::key(seed));
+  mx::eval(x);
+  return x;
+}
+
+// Pair j at position p turns by the angle p · frequencies[j].
+std::vector<double> rotated(const mx::array& x, int offset, const std::vector<double>& frequencies, bool interleaved,
+                            double magnitude = 1) {
+  std::vector<double> v = values_of(x);
+  const int dims = x.shape(3), length = x.shape(2);
+  for (std::size_t row = 0; row < v.size() / static_cast<std::size_t>(dims); ++row) {
+    const int position = offset + static_cast<int>(row) % length;
+    for (int j = 0; j < dims / 2; ++j) {
+      double& a = v[row * static_cast<std::size_t>(dims) + static_cast<std::size_t>(interleaved ? 2 * j : j)];
+      double& b =
+          v[row * static_cast<std::size_t>(dims) + static_cast<std::size_t>(interleaved ? 2 * j + 1 : j + dims / 2)];
+      const double angle = position * frequencies[static_cast<std::size_t>(j)];
+      const double turned = a * std::cos(angle) - b * std::sin(angle);
+      b = (a * std::sin(angle) + b * std::cos(angle)) * magnitude;
+      a = turned * magnitude;
+    }
+  }
+  return v;
+}
+
+std::vector<double> plain_frequencies(int dims, double theta) {
+  std::vector<double> f;
+  for (int j = 0; j < dims / 2; ++j) f.push_back(std::pow(theta, -2.0 * j / dims));
+  return f;
+}
+
+TEST(Rope, TurnsPairsByTheirPositionTimesTheirFrequency) {
+  const mx::array x = random({2, 3, 5, 16});
+  for (const bool interleaved : {true, false}) {
+    for (const int offset : {0, 1, 77, 4000}) {
+      SCOPED_TRACE(std::to_string(offset) + (interleaved ? " interleaved" : " halves"));
+      const Rope rope(16, 1e6, interleaved, std::nullopt);
+      // float32 knows an angle of thousands to about 1e-4
+      expect_near(rope(x, offset), rotated(x, offset, plain_frequencies(16, 1e6), interleaved), 2e-6 + 1e-6 * offset);
+    }
+  }
+}
+
+TEST(Rope, APositionDoesNotDependOnTheChunkItComesIn) {
+  const mx::array x = random({1, 2, 9, 8});
+  for (const auto& yarn : {std::optional<YarnScaling>(), std::optional(YarnScaling{.factor = 4})}) {
+    const Rope rope(8, 10000, true, yarn);
+    const mx::array parts = mx::concatenate(
+        {rope(mx::slice(x, {0, 0, 0, 0}, {1, 2, 4, 8}), 100), rope(mx::slice(x, {0, 0, 4, 0}, {1, 2, 5, 8}), 104),
+         rope(mx::slice(x, {0, 0, 5, 0}, {1, 2, 9, 8}), 105)},
+        2);
+    EXPECT_TRUE(mx::array_equal(rope(x, 100), parts).item<bool>());
+  }
+}
+
+// Written from the paper: a pair that turns more than beta_fast times within the original context is kept, one that
+// turns less than beta_slow times is slowed down by the factor, and a ramp over the pairs' numbers mixes the others.
+std::vector<double> yarn_frequencies(int dims, double theta, const YarnScaling& yarn) {
+  const auto pair_turning = [&](double times) {
+    return dims * std::log(yarn.original_max_position_embeddings / (2 * std::numbers::pi * times)) /
+           (2 * std::log(theta));
+  };
+  const double low = std::max(0.0, std::floor(pair_turning(yarn.beta_fast)));
+  const double high = std::min(dims - 1.0, std::ceil(pair_turning(yarn.beta_slow)));
+  std::vector<double> f = plain_frequencies(dims, theta);
+  for (int j = 0; j < dims / 2; ++j) {
+    const double slow = std::clamp((j - low) / std::max(high - low, 0.001), 0.0, 1.0);
+    f[static_cast<std::size_t>(j)] *= (1 - slow) + slow / yarn.factor;
+  }
+  return f;
+}
+
+TEST(Rope, YarnSlowsDownSlowPairsAndScalesTheResult) {
+  const mx::array x = random({1, 2, 7, 32});
+  const YarnScaling all[] = {{.factor = 4, .original_max_position_embeddings = 128},
+                             {.factor = 40, .mscale = 1.0, .mscale_all_dim = 1.0},
+                             {.factor = 8,
+                              .original_max_position_embeddings = 64,
+                              .beta_fast = 16,
+                              .beta_slow = 2,
+                              .mscale = 0.7,
+                              .mscale_all_dim = 0.3},
+                             {.factor = 2, .original_max_position_embeddings = 8}};
+  for (const YarnScaling& yarn : all) {
+    SCOPED_TRACE(yarn.factor);
+    const double magnitude =
+        (0.1 * yarn.mscale * std::log(yarn.factor) + 1) / (0.1 * yarn.mscale_all_dim * std::log(yarn.factor) + 1);
+    const Rope rope(32, 10000, true, yarn);
+    expect_near(rope(x, 0), rotated(x, 0, yarn_frequencies(32, 10000, yarn), true, magnitude), 2e-6);
+    expect_near(rope(x, 300), rotated(x, 300, yarn_frequencies(32, 10000, yarn), true, magnitude), 3e-4);
+  }
+}
+
+TEST(Rope, AYarnFactorOfOneChangesNothing) {
+  const mx::array x = random({1, 1, 4, 8});
+  EXPECT_TRUE(
+      mx::array_equal(Rope(8, 1e4, true, YarnScaling{.factor = 1})(x, 9), Rope(8, 1e4, true, std::nullopt)(x, 9))
+          .item<bool>());
+  EXPECT_EQ(yarn_mscale(1, 1), 1);
+  EXPECT_DOUBLE_EQ(yarn_mscale(40, 0.5), 0.05 * std::log(40.0) + 1);
+}
+
+TEST(Rope, RoundsFrequenciesToBfloat16WhenAskedTo) {
+  std::vector<double> rounded;
+  for (const double f : plain_frequencies(16, 1e6)) {
+    const mx::array one = mx::astype(mx::astype(mx::array(static_cast<float>(f)), mx::bfloat16), mx::float32);
+    rounded.push_back(static_cast<double>(mx::array(one).item<float>()));
+  }
+  const mx::array x = random({1, 2, 5, 16});
+  expect_near(Rope(16, 1e6, true, std::nullopt, true)(x, 50), rotated(x, 50, rounded, true), 1e-4);
+}
+
+TEST(RmsNorm, DividesByTheRootMeanSquare) {
+  for (const float eps : {1e-5f, 0.5f}) {
+    for (const float size : {1e-4f, 1.0f, 1e4f}) {
+      const mx::array x = mx::multiply(random({3, 5, 37}), mx::array(size)), weight = random({37}, 1);
+      std::vector<double> wanted = values_of(x);
+      const std::vector<double> w = values_of(weight);
+      for (std::size_t row = 0; row < 15; ++row) {
+        double squares = 0;
+        for (std::size_t i = 0; i < 37; ++i) squares += wanted[row * 37 + i] * wanted[row * 37 + i];
+        for (std::size_t i = 0; i < 37; ++i)
+          wanted[row * 37 + i] *= w[i] / std::sqrt(squares / 37 + static_cast<double>(eps));
+      }
+      expect_near(RmsNorm(weight, eps)(x), wanted, 1e-5);
+    }
+  }
+}
+
+// Every way a table or matrix may be stored, with the values that MLX says it has.
+std::vector<std::pair<std::string, WeightPtr>> stored_tables(int rows, int columns) {
+  std::vector<std::pair<std::string, WeightPtr>> all;
+  const mx::array values = random({rows, columns}, 7);
+  for (const mx::Dtype dtype : {mx::float32, mx::float16, mx::bfloat16}) {
+    const mx::array stored = mx::astype(values, dtype);
+    mx::eval(stored);
+    all.emplace_back("float", std::make_shared<const Weight>(Weight{0, rows, columns, stored, std::nullopt,
+                                                                    std::nullopt, std::nullopt, std::nullopt}));
+  }
+  std::vector<Quantization> modes = {{QuantMode::mxfp4, 4, 32}, {QuantMode::mxfp8, 8, 32}, {QuantMode::nvfp4, 4, 16}};
+  for (const int bits : {2, 3, 4, 5, 6, 8}) {
+    for (const int group : {32, 64, 128}) modes.push_back({QuantMode::affine, bits, group});
+  }
+  for (const Quantization& q : modes) {
+    all.emplace_back(q.mode_name() + std::to_string(q.bits) + "g" + std::to_string(q.group_size),
+                     std::make_shared<const Weight>(quantize(values, q)));
+  }
+  for (const int factors : {1, rows}) {
+    Weight scaled = quantize(values, {QuantMode::nvfp4, 4, 16});
+    scaled.global_scale = mx::add(mx::abs(random({factors}, 8)), mx::array(0.1f));
+    mx::eval(*scaled.global_scale);
+    all.emplace_back("nvfp4 with " + std::to_string(factors) + " global scales",
+                     std::make_shared<const Weight>(scaled));
+  }
+  return all;
+}
+
+class Backends : public testing::TestWithParam<kernels::Backend> {
+ protected:
+  void SetUp() override { kernels::set_backend(GetParam()); }
+  void TearDown() override { kernels::set_backend(kernels::Backend::cpu); }
+};
+
+INSTANTIATE_TEST_SUITE_P(All, Backends, testing::Values(kernels::Backend::cpu, kernels::Backend::mlx),
+                         [](const auto& test) {
+                           return test.param == kernels::Backend::cpu ? "OurKernels" : "PlainMlx";
+                         });
+
+TEST_P(Backends, EmbeddingReadsTheRowsOfEveryStoredForm) {
+  const mx::array ids = mx::array({3, 0, 39, 3, 7, 12}, {2, 3});
+  for (const auto& [name, table] : stored_tables(40, 128)) {
+    SCOPED_TRACE(name);
+    const mx::array wanted = mx::take(dequantize(*table, mx::float32), ids, 0);
+    const mx::array got = Embedding(table)(ids, mx::float32);
+    EXPECT_EQ(got.shape(), (mx::Shape{2, 3, 128}));
+    EXPECT_EQ(got.dtype(), mx::float32);
+    expect_near(got, values_of(wanted), 2e-6);
+    EXPECT_EQ(Embedding(table)(ids, mx::bfloat16).dtype(), mx::bfloat16);
+  }
+}
+
+TEST_P(Backends, LinearAddsItsBias) {
+  const mx::array weight = random({11, 24}), bias = random({11}, 1), x = random({2, 3, 24}, 2);
+  const auto stored =
+      std::make_shared<const Weight>(Weight{0, 11, 24, weight, std::nullopt, std::nullopt, std::nullopt, std::nullopt});
+  const mx::array without = mx::matmul(x, mx::swapaxes(weight, 0, 1));
+  expect_near(Linear(stored)(x), values_of(without), 1e-5);
+  expect_near(Linear(stored, bias)(x), values_of(mx::add(without, bias)), 1e-5);
+}
+
+TEST_P(Backends, MultiLinearHasOneMatrixAHeadInBothDirections) {
+  const mx::array weight = random({3, 10, 16}), x = random({2, 3, 5, 16}, 1), back = random({2, 1, 5, 10}, 2);
+  const MultiLinear layer(std::make_shared<const Weight>(
+      Weight{3, 10, 16, weight, std::nullopt, std::nullopt, std::nullopt, std::nullopt}));
+  expect_near(layer(x), values_of(mx::matmul(x, mx::swapaxes(weight, 1, 2))), 1e-5);
+  expect_near(layer.transposed(back), values_of(mx::matmul(back, weight)), 1e-5);
+}
+
+}  // namespace
+}  // namespace glimt
