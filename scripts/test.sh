@@ -15,7 +15,7 @@ export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$(( ($(nproc) + jobs - 1) / jobs ))}
 
 echo "==> unit tests (ctest)"
 ctest --test-dir "$build_dir" -j "$jobs" --output-on-failure --no-tests=error "$@" 2>&1 | tee "$logs/ctest.log" \
-  | sed -u '/^ *Start *[0-9]*:/d' || status=1
+  | sed -u '/^ *Start *[0-9]*:/d;s/\.\{12,\}/ ......... /' || status=1
 # "98% tests passed, 2 tests failed out of 100"
 closing=$(grep -E '^[0-9]+% tests passed' "$logs/ctest.log" || echo "ctest did not finish")
 if [[ $closing =~ ,\ ([0-9]+)\ tests?\ failed\ out\ of\ ([0-9]+) ]]; then
