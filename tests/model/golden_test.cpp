@@ -105,6 +105,28 @@ TEST(GoldenFiles, Bfloat16WeightsKeepExactRotaryFrequenciesUnlessAskedToRoundThe
   EXPECT_FALSE(all_ok(compare(*exact.model, golden_file("bf16"), {})));
 }
 
+// As answers are computed (rounded cache, 8-bit activations): in one form of attention, not a bit depends on the chunk.
+TEST(Chunks, GiveTheSameBitsInOneFormOfAttention) {
+  MlaAttention::set_form(AttentionForm::absorbed);
+  for (const char* name : {"base", "bf16", "groups", "base_affine4_g64", "base_affine8_g64", "base_mxfp4_g32"}) {
+    SCOPED_TRACE(name);
+    const LoadedModel loaded = load_model(golden_folder(name));
+    const mx::array ids = SafetensorsFile(golden_file(name)).array("input_ids");
+    const mx::array wanted = logits_for(*loaded.model, name);
+    for (const int chunk : {1, 2, 7, 32}) {
+      Caches caches = loaded.model->make_caches();
+      std::vector<mx::array> parts;
+      for (int from = 0; from < ids.shape(1); from += chunk) {
+        const int to = std::min(from + chunk, ids.shape(1));
+        parts.push_back(loaded.model->unembed(loaded.model->forward(mx::slice(ids, {0, from}, {2, to}), caches)));
+        mx::eval(parts.back());
+      }
+      EXPECT_TRUE(mx::array_equal(mx::concatenate(parts, 1), wanted).item<bool>()) << "chunks of " << chunk;
+    }
+  }
+  MlaAttention::set_form(AttentionForm::automatic);
+}
+
 // The bfloat16 cache that is used outside of comparisons stays close to the exact one: on the average, because a rounded
 // row may tip a token to another expert, and that moves its logits by much.
 TEST(GoldenFiles, ABfloat16CacheChangesLogitsByLittle) {
