@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Asks the demo model the held-out questions (greedy) and counts what is exactly right.
 
-    evaluate.py MODEL_DIR [--n 100] [--tasks add,mul] [--bad 2]
+    evaluate.py MODEL_DIR [--questions F.jsonl] [--n 100] [--tasks add,mul] [--bad 2]
 
 Reads the checkpoint as released (config.json, model.safetensors, tokenizer.json, chat_template.jinja), so it also tests the export.
 MTP: in every answer, how often the first choice of the MTP layer at a token is the token that the main model then picks.
@@ -73,17 +73,17 @@ def right(expect, content):
 
 
 def main():
-    ap = argparse.ArgumentParser(); ap.add_argument("path"); ap.add_argument("--n", type=int, default=0); ap.add_argument("--tasks"); ap.add_argument("--bad", type=int, default=2); ap.add_argument("--show", type=int, default=0); ap.add_argument("--bs", type=int, default=50); ap.add_argument("--no-mtp", action="store_true"); ap.add_argument("--threads", type=int, default=2)
+    ap = argparse.ArgumentParser(); ap.add_argument("path"); ap.add_argument("--n", type=int, default=0); ap.add_argument("--tasks"); ap.add_argument("--bad", type=int, default=2); ap.add_argument("--show", type=int, default=0); ap.add_argument("--bs", type=int, default=50); ap.add_argument("--questions", default=train.QUESTIONS); ap.add_argument("--no-mtp", action="store_true"); ap.add_argument("--threads", type=int, default=2)
     a = ap.parse_args(); torch.set_num_threads(a.threads); t0 = time.time()
     from tokenizers import Tokenizer
     tok = Tokenizer.from_file(f"{a.path}/tokenizer.json"); m, cfg = load(a.path); tmpl = train.jinja_template(f"{a.path}/chat_template.jinja")
-    qs = [json.loads(l) for l in open(train.QUESTIONS)]
+    qs = [json.loads(l) for l in open(a.questions)]
     if a.tasks: qs = [q for q in qs if q["task"] in a.tasks.split(",")]
     if a.n: qs = qs[::max(1, len(qs) // a.n)]
     for q in qs: q["ids"] = tok.encode(tmpl.render(messages=q["messages"], tools=q.get("tools"), add_generation_prompt=True, enable_thinking=q["enable_thinking"]), add_special_tokens=False).ids
     order = sorted(qs, key=lambda q: len(q["ids"])); eos = set(cfg["eos_token_id"]); hit = n = ntok = 0
     for b in range(0, len(order), a.bs):
-        part = order[b:b + a.bs]; outs = generate(m, [q["ids"] for q in part], eos, 160)
+        part = order[b:b + a.bs]; outs = generate(m, [q["ids"] for q in part], eos, 120)
         h, k = (0, 0) if a.no_mtp else mtp_agreement(m, [q["ids"] for q in part], outs); hit += h; n += k; ntok += sum(map(len, outs))
         for q, o in zip(part, outs):
             ended = o[-1] in eos; s = tok.decode(o[:-1] if ended else o, skip_special_tokens=False); q["got"] = s
