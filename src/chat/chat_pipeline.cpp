@@ -1,5 +1,6 @@
 #include "chat/chat_pipeline.h"
 
+#include "base/error.h"
 #include "chat/output_parser.h"
 #include "chat/tool_schemas.h"
 #include "text/detokenizer.h"
@@ -43,6 +44,7 @@ ChatPipeline::ChatPipeline(const Tokenizer& tokenizer, const ChatTemplate& chat_
     : tokenizer_(tokenizer), chat_template_(chat_template), eos_(std::move(eos)), generate_(std::move(generate)) {}
 
 ChatResult ChatPipeline::run(const ChatRequest& request, const ChatObserver& observer) const {
+  if (request.messages.empty()) fail(ErrorKind::invalid_request, "messages", "at least one message is wanted");
   const RenderedPrompt prompt = chat_template_.render(template_input(request));
   const GenerationRequest generation{.prompt = tokenizer_.encode(prompt),
                                      .sampling = request.sampling,

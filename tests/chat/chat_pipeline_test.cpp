@@ -167,7 +167,7 @@ TEST_F(Pipeline, AnswersBecomeMessages) {
       std::string::npos);
 }
 
-TEST_F(Pipeline, RefusesWhatTheTemplateRefuses) { EXPECT_THROW(run("x", ChatRequest{}), Error); }
+TEST_F(Pipeline, RefusesAConversationWithoutMessages) { EXPECT_THROW(run("x", ChatRequest{}), Error); }
 
 }  // namespace
 }  // namespace glimt

@@ -67,6 +67,10 @@ TEST_F(ProgressTest, StrangeNumbersAreHarmless) {
   progress.update(0, 0);
   EXPECT_EQ(written(), "");
   progress.update(200, 100);
+  EXPECT_EQ(written(), "") << "work that is done when it would first be shown was short enough";
+  progress.update(1, 100);
+  now_ += 1s;
+  progress.update(200, 100);
   EXPECT_NE(written().find("100 of 100"), std::string::npos);
 }
 

@@ -11,8 +11,9 @@ namespace {
 
 std::atomic<bool> g_exact{false};
 
-constexpr std::size_t kItemBytes = 32 * 1024;   // of weights in an item of a matrix-vector product: some microseconds
-constexpr int kItemRows = 32;                   // weight rows in an item of a matrix-matrix product
+constexpr std::size_t kItemBytes = 128 * 1024;  // of weights in an item that is bound by memory: some microseconds
+constexpr std::size_t kFewRows = 8;             // up to so many activation rows a product is bound by memory
+constexpr int kItemRows = 32;                   // weight rows in an item that is not
 constexpr int kFloatItemRows = 16;              // the same when the rows are decoded to floats (128 KiB at 2048 columns)
 constexpr std::size_t kRowsAtOnce = 64;         // activation rows that stay in the L2 cache beside an item's weights
 constexpr std::size_t kSerialMacs = 1 << 15;    // below this, waking the other threads costs more than it gains
@@ -29,7 +30,7 @@ bool uses_integers(const MatrixView& w) { return !exact() && is_integer(w); }
 
 int rows_per_item(const Product& p) {
   if (!uses_integers(p.w)) return kFloatItemRows;
-  if (p.y.size() > 4) return kItemRows;
+  if (p.y.size() > kFewRows) return kItemRows;
   const auto rows = static_cast<int>(kItemBytes / std::max<std::size_t>(p.w.row_bytes(), 1));
   return std::clamp(rows, 4, 1024) / 4 * 4;
 }
@@ -54,16 +55,24 @@ const std::vector<float*>& outputs_of(const Item& item) {
   return y;
 }
 
-void run_integer(const Item& item, const Table& isa) {
+// Scales and biases of the item's rows as floats, in memory that lasts until the thread's next item.
+void expand_scales(const Item& item, const Table& isa, IntegerWeights& weights) {
   const MatrixView& w = item.product->w;
-  const std::size_t stride = padded_groups(w.columns, w.group_size);
+  weights.group_stride = padded_groups(w.columns, w.group_size);
   static thread_local std::vector<float> scales, biases;
   const auto rows = static_cast<std::size_t>(item.rows);
-  scales.resize(rows * stride);
-  biases.resize(rows * stride);
+  scales.resize(rows * weights.group_stride);
+  biases.resize(rows * weights.group_stride);
   for (std::size_t r = 0; r < rows; ++r) {
-    isa.expand_scales(w, item.first_row + static_cast<int>(r), scales.data() + r * stride, biases.data() + r * stride);
+    const std::size_t at = r * weights.group_stride;
+    isa.expand_scales(w, item.first_row + static_cast<int>(r), scales.data() + at, biases.data() + at);
   }
+  weights.scales = scales.data();
+  weights.biases = biases.data();
+}
+
+void run_integer(const Item& item, const Table& isa) {
+  const MatrixView& w = item.product->w;
   IntegerWeights weights;
   weights.row_bytes = w.row_bytes();
   weights.values = static_cast<const unsigned char*>(w.values) + static_cast<std::size_t>(item.first_row) * weights.row_bytes;
@@ -71,9 +80,13 @@ void run_integer(const Item& item, const Table& isa) {
   weights.bits = w.bits;
   weights.group = w.group_size;
   weights.e2m1 = w.format != Format::affine;
-  weights.scales = scales.data();
-  weights.biases = biases.data();
-  weights.group_stride = stride;
+  if (isa.reads_bf16_scales && w.format == Format::affine && w.scale_format == Format::bf16 && w.global_scale == nullptr) {
+    const std::size_t skipped = static_cast<std::size_t>(item.first_row) * static_cast<std::size_t>(w.columns / w.group_size);
+    weights.bf16_scales = static_cast<const std::uint16_t*>(w.scales) + skipped;
+    weights.bf16_biases = static_cast<const std::uint16_t*>(w.biases) + skipped;
+  } else {
+    expand_scales(item, isa, weights);
+  }
   const std::vector<float*>& y = outputs_of(item);
   for (std::size_t from = 0; from < y.size(); from += kRowsAtOnce) {
     const std::size_t row = item.product->first + from;

@@ -26,9 +26,11 @@ struct IntegerWeights {
   int bits = 4;
   int group = 0;
   bool e2m1 = false;  // 4-bit codes stand for the float values of mxfp4 and nvfp4, shifted to 0..24 (see expand_scales)
-  const float* scales = nullptr;  // `group_stride` floats a row
+  const float* scales = nullptr;  // `group_stride` floats a row, from expand_scales
   const float* biases = nullptr;
   std::size_t group_stride = 0;
+  const void* bf16_scales = nullptr;  // instead of these, as stored: columns / group values a row
+  const void* bf16_biases = nullptr;
 };
 
 // Space for the integer forms: rows of values are padded with zeros to whole blocks, and rows of scales may be read by
@@ -58,6 +60,9 @@ struct Table {
   // Scales and biases of row `row` as floats (padded with zeros to a multiple of 16), so that value = scale * code +
   // bias for the codes that dot_integer sees. REQUIRES a format with 4- or 8-bit integers (is_integer).
   void (*expand_scales)(const MatrixView& w, int row, float* scales, float* biases);
+
+  // Whether dot_integer takes bf16_scales and bf16_biases.
+  bool reads_bf16_scales;
 
   // y[m][n] = dot of activation row m and weight row n, for m < rows_x, n < rows_w.
   void (*dot_integer)(const IntegerWeights& w, int rows_w, const IntegerRows& x, int rows_x, float* const* y);
