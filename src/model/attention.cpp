@@ -110,6 +110,9 @@ mx::array MlaAttention::expanded(const Queries& q, const mx::array& cached) cons
 // expanded one costs nope + rope + v a pair and projects every key.
 bool MlaAttention::expand_pays(int queries, int keys) const {
   if (g_form != AttentionForm::automatic) return g_form == AttentionForm::expanded;
+  // On our kernels the absorbed form gives a position the same bits in every chunk; switching forms by the chunk's length
+  // would let the text depend on it.
+  if (kernels::backend() == kernels::Backend::cpu) return false;
   const auto pairs = static_cast<double>(queries) * keys;
   const double projection = static_cast<double>(kv_lora_) * (nope_ + v_);
   const double absorbed_macs = pairs * (2 * kv_lora_ + rope_dim_) + queries * projection;

@@ -12,7 +12,8 @@
 
 namespace glimt {
 
-// The two ways through kv_b_proj. They compute the same; the cheaper one is chosen for each call.
+// The two ways through kv_b_proj. They compute the same. `automatic`: absorbed on our kernels, where a position then gets
+// the same bits in every chunk; the cheaper one on other backends.
 enum class AttentionForm {
   automatic,
   absorbed,  // queries move into latent space: no work a key, more work a (query, key) pair
