@@ -7,13 +7,10 @@ int exit_code(ErrorKind kind) {
     case ErrorKind::invalid_request:
     case ErrorKind::not_found:
     case ErrorKind::bad_file:
-    case ErrorKind::unsupported:
-      return 2;
-    case ErrorKind::cancelled:
-      return 130;
+    case ErrorKind::unsupported: return 2;
+    case ErrorKind::cancelled: return 130;
     case ErrorKind::out_of_memory:
-    case ErrorKind::internal:
-      return 1;
+    case ErrorKind::internal: return 1;
   }
   return 1;
 }

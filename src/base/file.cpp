@@ -37,10 +37,10 @@ OpenFile open_regular(const std::filesystem::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // O_NONBLOCK: a FIFO must not hang us
   if (fd < 0) {
     const int error = errno;
-    fail(error == ENOENT || error == ENOTDIR ? ErrorKind::not_found : ErrorKind::bad_file, path.string(), "cannot open: {}",
-         std::strerror(error));
+    fail(error == ENOENT || error == ENOTDIR ? ErrorKind::not_found : ErrorKind::bad_file, path.string(),
+         "cannot open: {}", std::strerror(error));
   }
-  struct stat info{};
+  struct stat info {};
   if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
     ::close(fd);
     fail(ErrorKind::bad_file, path.string(), "not a regular file");
@@ -93,7 +93,8 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
   size_ = file.size;
   if (size_ == 0) return;  // mmap refuses empty files; the caller sees size() == 0
   void* address = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.fd.get(), 0);
-  if (address == MAP_FAILED) fail(ErrorKind::bad_file, path.string(), "cannot map {} bytes: {}", size_, std::strerror(errno));
+  if (address == MAP_FAILED)
+    fail(ErrorKind::bad_file, path.string(), "cannot map {} bytes: {}", size_, std::strerror(errno));
   data_ = static_cast<const std::byte*>(address);
 }
 

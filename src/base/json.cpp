@@ -154,7 +154,8 @@ std::string JsonFields::string_or(std::string_view name, std::string fallback) c
   return has(name) ? string(name) : std::move(fallback);
 }
 
-std::int64_t JsonFields::integer_or(std::string_view name, std::int64_t fallback, std::int64_t min, std::int64_t max) const {
+std::int64_t JsonFields::integer_or(std::string_view name, std::int64_t fallback, std::int64_t min,
+                                    std::int64_t max) const {
   return has(name) ? integer(name, min, max) : fallback;
 }
 

@@ -28,7 +28,8 @@ void LatentCache::reserve(int batch, int length) {
 }
 
 void LatentCache::trim(int length) {
-  if (length < 0 || length > length_) fail(ErrorKind::internal, "LatentCache", "cannot trim {} rows to {}", length_, length);
+  if (length < 0 || length > length_)
+    fail(ErrorKind::internal, "LatentCache", "cannot trim {} rows to {}", length_, length);
   length_ = length;
 }
 

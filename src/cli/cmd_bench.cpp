@@ -7,8 +7,8 @@
 #include "kernels/cpu/thread_pool.h"
 #include "model/summary.h"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <memory>
 
@@ -32,12 +32,11 @@ void print_table(const std::vector<BenchmarkResult>& results, std::size_t bytes_
              "share of read bandwidth");
   for (const BenchmarkResult& r : results) {
     const double share = 100 * r.tokens_per_second * static_cast<double>(bytes_per_token) / bandwidth;
-    fmt::print("{:<8} {:>8} {:>12.2f} {:>10.2f} {:>10.2f} {:>10.1f} %   {}\n", r.test, r.depth, r.tokens_per_second, r.slowest, r.fastest,
-               100 * r.kernel_share,
-               r.is_decode ? fmt::format("{:.1f} %", share) : "-");
+    fmt::print("{:<8} {:>8} {:>12.2f} {:>10.2f} {:>10.2f} {:>10.1f} %   {}\n", r.test, r.depth, r.tokens_per_second,
+               r.slowest, r.fastest, 100 * r.kernel_share, r.is_decode ? fmt::format("{:.1f} %", share) : "-");
   }
-  fmt::print("\nread bandwidth {:.1f} GB/s with {} threads ({}), {:.1f} MB of weights a token\n", bandwidth / 1e9, cpu::threads(),
-             cpu::table().isa, static_cast<double>(bytes_per_token) / 1e6);
+  fmt::print("\nread bandwidth {:.1f} GB/s with {} threads ({}), {:.1f} MB of weights a token\n", bandwidth / 1e9,
+             cpu::threads(), cpu::table().isa, static_cast<double>(bytes_per_token) / 1e6);
 }
 
 void run(const BenchArguments& arguments) {
@@ -61,13 +60,29 @@ void add_bench_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("bench", "Measure prefill and decode speed with random tokens");
   command->add_option("model", arguments->model, "Folder or name of a model")->required()->type_name("MODEL");
   const auto tokens = CLI::Range(0, 1 << 20);
-  command->add_option("--prompt", options.prompt, "Tokens of the prefill test (0: none)")->check(tokens)->type_name("P")->capture_default_str();
-  command->add_option("--generate", options.generate, "Tokens of the decode test (0: none)")->check(tokens)->type_name("G")->capture_default_str();
-  command->add_option("--depth", options.depth, "Tokens already in the cache")->check(tokens)->type_name("D")->capture_default_str();
+  command->add_option("--prompt", options.prompt, "Tokens of the prefill test (0: none)")
+      ->check(tokens)
+      ->type_name("P")
+      ->capture_default_str();
+  command->add_option("--generate", options.generate, "Tokens of the decode test (0: none)")
+      ->check(tokens)
+      ->type_name("G")
+      ->capture_default_str();
+  command->add_option("--depth", options.depth, "Tokens already in the cache")
+      ->check(tokens)
+      ->type_name("D")
+      ->capture_default_str();
   command->add_option("--repeat", options.repeat, "Runs of each test; the median counts")
-      ->check(CLI::Range(1, 1000))->type_name("R")->capture_default_str();
-  command->add_option("--chunk", options.chunk, "Tokens a prefill step")->check(CLI::Range(1, 1 << 20))->type_name("N")->capture_default_str();
-  command->add_option("--threads", arguments->threads, "Threads (default: all)")->check(CLI::Range(1, 1024))->type_name("T");
+      ->check(CLI::Range(1, 1000))
+      ->type_name("R")
+      ->capture_default_str();
+  command->add_option("--chunk", options.chunk, "Tokens a prefill step")
+      ->check(CLI::Range(1, 1 << 20))
+      ->type_name("N")
+      ->capture_default_str();
+  command->add_option("--threads", arguments->threads, "Threads (default: all)")
+      ->check(CLI::Range(1, 1024))
+      ->type_name("T");
   command->add_flag("--json", arguments->json, "One JSON line a test");
   command->callback([arguments] { run(*arguments); });
 }

@@ -5,8 +5,8 @@
 #include "model/compare.h"
 #include "model/registry.h"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <memory>
@@ -41,7 +41,9 @@ void run(const CompareArguments& arguments) {
     // Numbers that transformers computed after model.to(torch.bfloat16) have rounded rotary frequencies in them.
     options.round_rope_frequencies = true;
     if (std::vector<Comparison> rounded = attempt(); all_ok(rounded)) {
-      fmt::print("note: equal with rotary frequencies rounded to bfloat16, as model.to(torch.bfloat16) leaves them in the reference\n");
+      fmt::print(
+          "note: equal with rotary frequencies rounded to bfloat16, as model.to(torch.bfloat16) leaves them in the "
+          "reference\n");
       results = std::move(rounded);
     }
   }
@@ -56,11 +58,17 @@ void add_compare_command(CLI::App& app) {
   auto arguments = std::make_shared<CompareArguments>();
   CLI::App* command = app.add_subcommand("compare", "Compare a forward pass with stored reference numbers");
   command->add_option("model", arguments->model, "Folder or name of a model")->required()->type_name("MODEL");
-  command->add_option("golden", arguments->golden, "File with input_ids and reference tensors")->required()->type_name("FILE.safetensors");
+  command->add_option("golden", arguments->golden, "File with input_ids and reference tensors")
+      ->required()
+      ->type_name("FILE.safetensors");
   command->add_option("--chunk", arguments->options.chunk, "Tokens a forward call (0: all at once)")
-      ->check(CLI::Range(0, 1 << 20))->type_name("N")->capture_default_str();
+      ->check(CLI::Range(0, 1 << 20))
+      ->type_name("N")
+      ->capture_default_str();
   command->add_option("--tolerance", arguments->options.tolerance, "Largest absolute difference allowed")
-      ->check(CLI::Range(0.0, 1e9))->type_name("T")->capture_default_str();
+      ->check(CLI::Range(0.0, 1e9))
+      ->type_name("T")
+      ->capture_default_str();
   command->add_flag("--exact", arguments->exact, "Float32 cache rows, no rounding of activations");
   command->footer("Exit code 0 if everything is within the tolerance, 1 if not, 2 if the comparison cannot be made.");
   command->callback([arguments] { run(*arguments); });

@@ -3,8 +3,8 @@
 #include "hub/store.h"
 #include "model/summary.h"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <memory>
@@ -40,19 +40,23 @@ void run(const ShowArguments& arguments) {
 
   line("model", folder.string());
   line("architecture", c.architecture);
-  line("parameters", fmt::format("{} (active per token {}){}", count(s.trunk_parameters), count(s.active_parameters),
-                                 s.has_mtp ? ", MTP layer " + count(s.mtp_parameters) : ", no MTP layer: no speculation"));
+  line("parameters",
+       fmt::format("{} (active per token {}){}", count(s.trunk_parameters), count(s.active_parameters),
+                   s.has_mtp ? ", MTP layer " + count(s.mtp_parameters) : ", no MTP layer: no speculation"));
   for (const auto& [format, parameters] : s.parameters_by_format) line("  " + count(parameters), format);
-  line("layers", fmt::format("{} ({} dense), hidden {}, vocabulary {}", c.num_hidden_layers, dense, c.hidden_size, c.vocab_size));
-  line("experts", fmt::format("{} of {} per token, {} shared, width {}", c.num_experts_per_tok, c.n_routed_experts, c.n_shared_experts,
-                              c.moe_intermediate_size));
-  line("attention", fmt::format("MLA, {} heads, latent {} + {} rotary, {}", c.num_attention_heads, c.kv_lora_rank, c.qk_rope_head_dim,
-                                c.q_lora_rank ? fmt::format("query rank {}", *c.q_lora_rank) : "no query rank"));
+  line("layers",
+       fmt::format("{} ({} dense), hidden {}, vocabulary {}", c.num_hidden_layers, dense, c.hidden_size, c.vocab_size));
+  line("experts", fmt::format("{} of {} per token, {} shared, width {}", c.num_experts_per_tok, c.n_routed_experts,
+                              c.n_shared_experts, c.moe_intermediate_size));
+  line("attention",
+       fmt::format("MLA, {} heads, latent {} + {} rotary, {}", c.num_attention_heads, c.kv_lora_rank,
+                   c.qk_rope_head_dim, c.q_lora_rank ? fmt::format("query rank {}", *c.q_lora_rank) : "no query rank"));
   line("context", fmt::format("{} tokens{}", c.max_position_embeddings, c.rope_scaling ? ", YaRN" : ""));
   line("weights", fmt::format("{} in memory, {} read per token", bytes(s.files_bytes), bytes(s.active_bytes)));
   line("cache", fmt::format("{} bytes a token (bfloat16); {} for {} tokens", s.cache_bytes_per_token(),
                             bytes(s.cache_bytes_per_token() * context), context));
-  line("total", fmt::format("{} for weights and {} tokens of context", bytes(s.files_bytes + s.cache_bytes_per_token() * context), context));
+  line("total", fmt::format("{} for weights and {} tokens of context",
+                            bytes(s.files_bytes + s.cache_bytes_per_token() * context), context));
 }
 
 }  // namespace
@@ -62,7 +66,9 @@ void add_show_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("show", "Architecture, sizes, quantization and memory needs of a model");
   command->add_option("model", arguments->model, "Folder or name of a model")->required()->type_name("MODEL");
   command->add_option("--context", arguments->context, "Tokens to compute the cache's memory for")
-      ->check(CLI::Range(1, 1 << 28))->type_name("N")->capture_default_str();
+      ->check(CLI::Range(1, 1 << 28))
+      ->type_name("N")
+      ->capture_default_str();
   command->callback([arguments] { run(*arguments); });
 }
 

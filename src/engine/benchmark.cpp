@@ -17,7 +17,8 @@ namespace {
 
 class Bench {
  public:
-  Bench(const CausalLm& model, const BenchmarkOptions& options) : model_(model), options_(options), caches_(model.make_caches()) {
+  Bench(const CausalLm& model, const BenchmarkOptions& options)
+      : model_(model), options_(options), caches_(model.make_caches()) {
     // Every shape that is timed has run once, and the weights' pages are mapped.
     decode(std::min(2, model.max_context_length() - 1));
     rewind(0);
@@ -57,7 +58,8 @@ class Bench {
 
   void step(int count) {
     std::vector<TokenId> tokens(static_cast<std::size_t>(count));
-    for (TokenId& token : tokens) token = static_cast<TokenId>(random_() % static_cast<unsigned>(model_.config().vocab_size));
+    for (TokenId& token : tokens)
+      token = static_cast<TokenId>(random_() % static_cast<unsigned>(model_.config().vocab_size));
     const mx::array hidden = model_.forward(mx::array(tokens.data(), {1, count}, mx::int32), caches_);
     const mx::array last = mx::slice(hidden, {0, count - 1, 0}, {1, count, hidden.shape(2)});
     mx::eval(model_.unembed(last));
@@ -115,10 +117,12 @@ void run_benchmark(const std::filesystem::path& folder, const BenchmarkOptions& 
     return timing;
   };
   if (options.prompt > 0) {
-    report(result_of("pp" + std::to_string(options.prompt), options.prompt, options.depth, false, repeat([&] { return bench.prefill_seconds(); })));
+    report(result_of("pp" + std::to_string(options.prompt), options.prompt, options.depth, false,
+                     repeat([&] { return bench.prefill_seconds(); })));
   }
   if (options.generate > 0) {
-    report(result_of("tg" + std::to_string(options.generate), options.generate, options.depth, true, repeat([&] { return bench.decode_seconds(); })));
+    report(result_of("tg" + std::to_string(options.generate), options.generate, options.depth, true,
+                     repeat([&] { return bench.decode_seconds(); })));
   }
 }
 

@@ -39,7 +39,8 @@ std::vector<TokenId> eos_of_generation_config(const std::filesystem::path& folde
   if (value == nullptr || value->is_null()) return ids;
   for (const json::value& id : value->is_array() ? value->get_array() : json::array{*value}) {
     if (!id.is_int64() || id.get_int64() < 0 || id.get_int64() >= vocab_size) {
-      fail(ErrorKind::bad_file, path.string(), "field 'eos_token_id' must hold token ids below {}, got {}", vocab_size, dump_json(*value));
+      fail(ErrorKind::bad_file, path.string(), "field 'eos_token_id' must hold token ids below {}, got {}", vocab_size,
+           dump_json(*value));
     }
     ids.push_back(static_cast<TokenId>(id.get_int64()));
   }
@@ -53,13 +54,16 @@ std::unique_ptr<Generator> Generator::load(const std::filesystem::path& folder, 
   auto generator = std::make_unique<Generator>(std::move(loaded.model), options);
   generator->weight_bytes_ = loaded.weight_bytes;
   for (const TokenId id : eos_of_generation_config(folder, generator->model_->config().vocab_size)) {
-    if (std::find(generator->eos_.begin(), generator->eos_.end(), id) == generator->eos_.end()) generator->eos_.push_back(id);
+    if (std::find(generator->eos_.begin(), generator->eos_.end(), id) == generator->eos_.end())
+      generator->eos_.push_back(id);
   }
   return generator;
 }
 
 Generator::Generator(std::unique_ptr<CausalLm> model, const GeneratorOptions& options)
-    : model_(std::move(model)), context_(static_cast<std::size_t>(model_->max_context_length())), eos_(model_->config().eos_token_id) {
+    : model_(std::move(model)),
+      context_(static_cast<std::size_t>(model_->max_context_length())),
+      eos_(model_->config().eos_token_id) {
   if (options.context > context_) {
     fail(ErrorKind::invalid_request, "context", "{} tokens asked for, the model allows {}", options.context, context_);
   }
@@ -85,8 +89,8 @@ void Generator::forget() {
 void Generator::check(const GenerationRequest& request) const {
   if (request.prompt.empty()) fail(ErrorKind::invalid_request, "prompt", "is empty");
   if (request.prompt.size() >= context_) {
-    fail(ErrorKind::invalid_request, "prompt", "is {} tokens long, the context holds {} for prompt and answer", request.prompt.size(),
-         context_);
+    fail(ErrorKind::invalid_request, "prompt", "is {} tokens long, the context holds {} for prompt and answer",
+         request.prompt.size(), context_);
   }
   for (const TokenId token : request.prompt) {
     if (token < 0 || static_cast<std::size_t>(token) >= vocab_size()) {
@@ -128,7 +132,8 @@ mx::array Generator::advance(std::span<const TokenId> tokens, bool with_mtp) {
       const mx::array states = mx::slice(hidden, {0, 0, 0}, {1, length - 1, hidden.shape(2)});
       mx::eval(model_->mtp_forward(states, mx::slice(ids, {0, 1}, {1, length}), *mtp_cache_));
     } else if (!first) {
-      const mx::array states = mx::slice(mx::concatenate({*last_hidden_, hidden}, 1), {0, 0, 0}, {1, length, hidden.shape(2)});
+      const mx::array states =
+          mx::slice(mx::concatenate({*last_hidden_, hidden}, 1), {0, 0, 0}, {1, length, hidden.shape(2)});
       mx::eval(model_->mtp_forward(states, ids, *mtp_cache_));
     }
   }
@@ -154,7 +159,8 @@ TokenId Generator::draft_next(TokenId token) {
   return id;
 }
 
-GenerationResult Generator::generate(const GenerationRequest& request, const PrefillCallback& on_prefill, const TokenCallback& on_token) {
+GenerationResult Generator::generate(const GenerationRequest& request, const PrefillCallback& on_prefill,
+                                     const TokenCallback& on_token) {
   check(request);
   Sampler sampler(request.sampling, vocab_size());
   GenerationResult result;

@@ -16,8 +16,8 @@
 namespace glimt {
 
 struct GeneratorOptions {
-  int threads = 0;        // 0: all that the process may run on
-  bool exact = false;     // LoadOptions::exact
+  int threads = 0;          // 0: all that the process may run on
+  bool exact = false;       // LoadOptions::exact
   std::size_t context = 0;  // most tokens of prompt and answer together; 0: what the model allows
 };
 
@@ -66,7 +66,8 @@ class Generator {
   // The longest common prefix with the previous request's tokens is not computed again. A stop by on_token is
   // FinishReason::stop. Throws invalid_request for a prompt that is empty, has tokens outside the vocabulary, or does
   // not fit the context; internal for NaN or infinite logits. After an error the generator can be used again.
-  GenerationResult generate(const GenerationRequest& request, const PrefillCallback& on_prefill, const TokenCallback& on_token);
+  GenerationResult generate(const GenerationRequest& request, const PrefillCallback& on_prefill,
+                            const TokenCallback& on_token);
 
   std::size_t max_context() const { return context_; }
   std::size_t vocab_size() const { return static_cast<std::size_t>(model_->config().vocab_size); }

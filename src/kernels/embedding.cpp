@@ -25,14 +25,18 @@ mx::array embedding_plain(const mx::array& ids, const Weight& table, mx::Dtype d
 
 class EmbeddingRows : public CpuPrimitive {
  public:
-  EmbeddingRows(mx::Shape shape, std::shared_ptr<const Weight> table) : CpuPrimitive(std::move(shape)), table_(std::move(table)) {}
+  EmbeddingRows(mx::Shape shape, std::shared_ptr<const Weight> table)
+      : CpuPrimitive(std::move(shape)), table_(std::move(table)) {}
 
   void eval_cpu(const std::vector<mx::array>& inputs, mx::array& out) override {
     allocate(out);
-    dispatch_kernel(stream(), [table = table_, ids = inputs[0].data<std::int32_t>(), count = inputs[0].size(), y = out.data<float>()] {
+    dispatch_kernel(stream(), [table = table_, ids = inputs[0].data<std::int32_t>(), count = inputs[0].size(),
+                               y = out.data<float>()] {
       const cpu::MatrixView rows = view(*table);
       const auto width = static_cast<std::size_t>(rows.columns);
-      cpu::parallel_for(count, [&](std::size_t i) { cpu::table().decode_row(rows, std::clamp(ids[i], 0, rows.rows - 1), y + i * width); });
+      cpu::parallel_for(count, [&](std::size_t i) {
+        cpu::table().decode_row(rows, std::clamp(ids[i], 0, rows.rows - 1), y + i * width);
+      });
     });
   }
 
@@ -48,7 +52,8 @@ mx::array embedding(const mx::array& ids, const std::shared_ptr<const Weight>& t
   if (backend() == Backend::mlx) return embedding_plain(ids, *table, dtype);
   mx::Shape shape = ids.shape();
   shape.push_back(table->columns);
-  return mx::astype(make_node<EmbeddingRows>(std::move(shape), {mx::contiguous(mx::astype(ids, mx::int32))}, table), dtype);
+  return mx::astype(make_node<EmbeddingRows>(std::move(shape), {mx::contiguous(mx::astype(ids, mx::int32))}, table),
+                    dtype);
 }
 
 }  // namespace glimt::kernels

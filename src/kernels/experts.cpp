@@ -60,7 +60,8 @@ mx::array experts_plain(const mx::array& x, const mx::array& indices, const mx::
   if (sort) {
     picks = mx::flatten(indices);
     order = mx::argsort(picks);
-    rows = mx::expand_dims(mx::take(x, mx::floor_divide(order, mx::array(k, order.dtype())), 0), -2);  // [T * k, 1, hidden]
+    rows = mx::expand_dims(mx::take(x, mx::floor_divide(order, mx::array(k, order.dtype())), 0),
+                           -2);  // [T * k, 1, hidden]
     picks = mx::take(picks, order);
   }
   const mx::array gate = gather_matmul(rows, stack_of(w.gate), picks, sort);
@@ -79,8 +80,8 @@ class SwiGluBatch {
   explicit SwiGluBatch(std::size_t hidden) : hidden_(hidden) {}
 
   // The rows x[i] (of `hidden` floats) through one set of matrices into y[i].
-  void add(const cpu::MatrixView& gate, const cpu::MatrixView& up, const cpu::MatrixView& down, const std::vector<const float*>& x,
-           std::vector<float*> y) {
+  void add(const cpu::MatrixView& gate, const cpu::MatrixView& up, const cpu::MatrixView& down,
+           const std::vector<const float*>& x, std::vector<float*> y) {
     branches_.push_back({gate, up, down, inputs_.size(), x.size(), std::move(y)});
     inputs_.insert(inputs_.end(), x.begin(), x.end());
   }
@@ -119,7 +120,8 @@ class SwiGluBatch {
       for (std::size_t i = 0; i < inner_rows.size(); ++i) silu(i);
     }
     std::map<std::size_t, cpu::Activations> hidden;
-    for (auto& [columns, rows] : inner_by_width) hidden.try_emplace(columns, std::move(rows), static_cast<int>(columns));
+    for (auto& [columns, rows] : inner_by_width)
+      hidden.try_emplace(columns, std::move(rows), static_cast<int>(columns));
     for (cpu::Product& product : second) product.x = &hidden.at(static_cast<std::size_t>(product.w.columns));
     cpu::multiply(second);
   }
@@ -171,21 +173,24 @@ class Experts : public CpuPrimitive {
 
   void eval_cpu(const std::vector<mx::array>& inputs, mx::array& out) override {
     allocate(out);
-    dispatch_kernel(stream(), [w = w_, x = inputs[0].data<float>(), indices = inputs[1].data<std::uint32_t>(), scores = inputs[2].data<float>(),
-                      y = out.data<float>(), tokens = static_cast<std::size_t>(inputs[1].shape(0)),
-                      k = static_cast<std::size_t>(inputs[1].shape(1))] { run(*w, x, indices, scores, tokens, k, y); });
+    dispatch_kernel(
+        stream(),
+        [w = w_, x = inputs[0].data<float>(), indices = inputs[1].data<std::uint32_t>(),
+         scores = inputs[2].data<float>(), y = out.data<float>(), tokens = static_cast<std::size_t>(inputs[1].shape(0)),
+         k = static_cast<std::size_t>(inputs[1].shape(1))] { run(*w, x, indices, scores, tokens, k, y); });
   }
 
   const char* name() const override { return "GlimtExperts"; }
 
  private:
-  static void run(const ExpertWeights& w, const float* x, const std::uint32_t* indices, const float* scores, std::size_t tokens,
-                  std::size_t k, float* y) {
+  static void run(const ExpertWeights& w, const float* x, const std::uint32_t* indices, const float* scores,
+                  std::size_t tokens, std::size_t k, float* y) {
     const std::vector<cpu::MatrixView> gate = views(w.gate), up = views(w.up), down = views(w.down);
     const auto hidden = static_cast<std::size_t>(down[0].rows);
     std::vector<float> outs(tokens * k * hidden);  // of pick t * k + j
     std::vector<std::vector<std::size_t>> picks_of(gate.size());
-    for (std::size_t pick = 0; pick < tokens * k; ++pick) picks_of[std::min<std::size_t>(indices[pick], gate.size() - 1)].push_back(pick);
+    for (std::size_t pick = 0; pick < tokens * k; ++pick)
+      picks_of[std::min<std::size_t>(indices[pick], gate.size() - 1)].push_back(pick);
 
     SwiGluBatch batch(hidden);
     for (std::size_t e = 0; e < gate.size(); ++e) {
@@ -228,8 +233,8 @@ class Experts : public CpuPrimitive {
 mx::array experts(const mx::array& x, const mx::array& indices, const mx::array& scores,
                   const std::shared_ptr<const ExpertWeights>& w) {
   if (backend() == Backend::mlx) return experts_plain(x, indices, scores, *w);
-  return make_node<Experts>(x.shape(),
-                            {contiguous_f32(x), mx::contiguous(mx::astype(indices, mx::uint32)), contiguous_f32(scores)}, w);
+  return make_node<Experts>(
+      x.shape(), {contiguous_f32(x), mx::contiguous(mx::astype(indices, mx::uint32)), contiguous_f32(scores)}, w);
 }
 
 mx::array swiglu(const mx::array& x, const std::shared_ptr<const SwiGluWeights>& w) {

@@ -24,8 +24,9 @@ class MatrixProduct : public CpuPrimitive {
   void eval_cpu(const std::vector<mx::array>& inputs, mx::array& out) override {
     allocate(out);
     const auto rows = inputs[0].size() / static_cast<std::size_t>(w_->columns);
-    dispatch_kernel(stream(), [w = w_, heads = static_cast<std::size_t>(heads_), length = static_cast<std::size_t>(length_), rows,
-                      x = inputs[0].data<float>(), y = out.data<float>()] { run(*w, heads, length, rows, x, y); });
+    dispatch_kernel(stream(),
+                    [w = w_, heads = static_cast<std::size_t>(heads_), length = static_cast<std::size_t>(length_), rows,
+                     x = inputs[0].data<float>(), y = out.data<float>()] { run(*w, heads, length, rows, x, y); });
   }
 
   const char* name() const override { return "GlimtMatrixProduct"; }

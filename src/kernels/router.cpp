@@ -69,10 +69,11 @@ class TokenRouter {
   static std::vector<std::uint32_t> best(const std::vector<float>& values, std::size_t count) {
     std::vector<std::uint32_t> order(values.size());
     std::iota(order.begin(), order.end(), 0u);
-    const auto key = [&](std::uint32_t i) { return std::isnan(values[i]) ? std::numeric_limits<float>::infinity() : values[i]; };
-    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-      return key(a) != key(b) ? key(a) > key(b) : a < b;
-    });
+    const auto key = [&](std::uint32_t i) {
+      return std::isnan(values[i]) ? std::numeric_limits<float>::infinity() : values[i];
+    };
+    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
+                      [&](std::uint32_t a, std::uint32_t b) { return key(a) != key(b) ? key(a) > key(b) : a < b; });
     order.resize(count);
     return order;
   }
@@ -103,11 +104,13 @@ class Router : public mx::Primitive {
 
   void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
     for (mx::array& output : outputs) allocate(output);
-    dispatch_kernel(stream(), [options = options_, logits = inputs[0].data<float>(), bias = inputs[1].data<float>(), tokens = inputs[0].shape(0),
-                      experts = inputs[0].shape(1), indices = outputs[0].data<std::uint32_t>(), scores = outputs[1].data<float>()] {
+    dispatch_kernel(stream(), [options = options_, logits = inputs[0].data<float>(), bias = inputs[1].data<float>(),
+                               tokens = inputs[0].shape(0), experts = inputs[0].shape(1),
+                               indices = outputs[0].data<std::uint32_t>(), scores = outputs[1].data<float>()] {
       cpu::parallel_for(static_cast<std::size_t>(tokens), [&](std::size_t t) {
         const auto k = static_cast<std::size_t>(options.top_k);
-        TokenRouter(logits + t * static_cast<std::size_t>(experts), bias, experts, options).pick(indices + t * k, scores + t * k);
+        TokenRouter(logits + t * static_cast<std::size_t>(experts), bias, experts, options)
+            .pick(indices + t * k, scores + t * k);
       });
     });
   }
@@ -127,8 +130,9 @@ class Router : public mx::Primitive {
 Routing route(const mx::array& logits, const mx::array& bias, const RouterOptions& options) {
   if (backend() == Backend::mlx) return route_plain(logits, bias, options);
   const mx::Shape shape{logits.shape(0), options.top_k};
-  const std::vector<mx::array> outputs = mx::array::make_arrays({shape, shape}, {mx::uint32, mx::float32}, std::make_shared<Router>(options),
-                                                                {contiguous_f32(logits), contiguous_f32(bias)});
+  const std::vector<mx::array> outputs =
+      mx::array::make_arrays({shape, shape}, {mx::uint32, mx::float32}, std::make_shared<Router>(options),
+                             {contiguous_f32(logits), contiguous_f32(bias)});
   return {outputs[0], outputs[1]};
 }
 

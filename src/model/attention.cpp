@@ -17,8 +17,8 @@ WeightPtr derived(const mx::array& values, const std::optional<Quantization>& li
   if (like && values.shape(-1) % like->group_size == 0) return std::make_shared<const Weight>(quantize(values, *like));
   const mx::array stored = mx::contiguous(values);
   mx::eval(stored);
-  return std::make_shared<const Weight>(Weight{values.shape(0), values.shape(1), values.shape(2), stored, std::nullopt, std::nullopt,
-                                               std::nullopt, std::nullopt});
+  return std::make_shared<const Weight>(Weight{values.shape(0), values.shape(1), values.shape(2), stored, std::nullopt,
+                                               std::nullopt, std::nullopt, std::nullopt});
 }
 
 // mlx-lm stores the two halves of kv_b_proj apart, ready for the absorbed form. The released checkpoint and Ollama have
@@ -27,14 +27,16 @@ std::pair<MultiLinear, MultiLinear> take_kv_b(const Config& c, Weights& weights,
   const int heads = c.num_attention_heads, nope = c.qk_nope_head_dim, v = c.v_head_dim, kv_lora = c.kv_lora_rank;
   if (!weights.has(path + ".kv_b_proj.weight")) {
     WeightPtr embed_q = weights.take_shared(path + ".embed_q", kv_lora, nope, heads);
-    return {MultiLinear(std::move(embed_q)), MultiLinear(weights.take_shared(path + ".unembed_out", v, kv_lora, heads))};
+    return {MultiLinear(std::move(embed_q)),
+            MultiLinear(weights.take_shared(path + ".unembed_out", v, kv_lora, heads))};
   }
   const Weight joined = weights.take_matrix(path + ".kv_b_proj", heads * (nope + v), kv_lora);
   const mx::Dtype dtype = joined.quantization ? mx::float32 : joined.values.dtype();
   const mx::array by_head = mx::reshape(dequantize(joined, dtype), {heads, nope + v, kv_lora});
   const mx::array keys = mx::slice(by_head, {0, 0, 0}, {heads, nope, kv_lora});
   const mx::array values = mx::slice(by_head, {0, nope, 0}, {heads, nope + v, kv_lora});
-  return {MultiLinear(derived(mx::swapaxes(keys, 1, 2), joined.quantization)), MultiLinear(derived(values, joined.quantization))};
+  return {MultiLinear(derived(mx::swapaxes(keys, 1, 2), joined.quantization)),
+          MultiLinear(derived(values, joined.quantization))};
 }
 
 }  // namespace
@@ -53,7 +55,8 @@ MlaAttention::MlaAttention(const Config& c, Weights& weights, const std::string&
                  bias_of(c, weights, path + ".kv_a_proj_with_mqa", c.cache_width())),
       kv_a_layernorm_(weights.take_vector(path + ".kv_a_layernorm.weight", c.kv_lora_rank), c.rms_norm_eps),
       kv_b_(take_kv_b(c, weights, path)),
-      o_proj_(weights.take_shared(path + ".o_proj", c.hidden_size, heads_ * v_), bias_of(c, weights, path + ".o_proj", c.hidden_size)) {
+      o_proj_(weights.take_shared(path + ".o_proj", c.hidden_size, heads_ * v_),
+              bias_of(c, weights, path + ".o_proj", c.hidden_size)) {
   const int q_rows = heads_ * c.qk_head_dim();
   if (!c.q_lora_rank) {
     q_proj_.emplace(weights.take_shared(path + ".q_proj", q_rows, c.hidden_size));

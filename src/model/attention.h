@@ -36,9 +36,9 @@ class MlaAttention {
     mx::array pe;    // [B, H, L, qk_rope_head_dim], rotated
   };
   Queries queries(const mx::array& x, int offset) const;
-  mx::array latent_rows(const mx::array& x, int offset) const;                     // [B, L, kv_lora_rank + rope]
-  mx::array absorbed(const Queries& q, const mx::array& rows) const;               // [B, H, L, v_head_dim]
-  mx::array expanded(const Queries& q, const mx::array& rows) const;               // the same
+  mx::array latent_rows(const mx::array& x, int offset) const;        // [B, L, kv_lora_rank + rope]
+  mx::array absorbed(const Queries& q, const mx::array& rows) const;  // [B, H, L, v_head_dim]
+  mx::array expanded(const Queries& q, const mx::array& rows) const;  // the same
   bool expand_pays(int queries, int keys) const;
 
   int heads_, nope_, rope_dim_, v_, kv_lora_;

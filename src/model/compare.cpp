@@ -38,8 +38,9 @@ void in_chunks(int length, int chunk, Step step) {
 Recorded record_forward(const CausalLm& model, const mx::array& ids, int chunk, Caches& caches) {
   Recorded recorded;
   in_chunks(ids.shape(1), chunk, [&](int from, int to) {
-    const mx::array hidden = model.forward(columns(ids, from, to), caches,
-                                           [&](const std::string& name, const mx::array& value) { append(recorded, name, value); });
+    const mx::array hidden =
+        model.forward(columns(ids, from, to), caches,
+                      [&](const std::string& name, const mx::array& value) { append(recorded, name, value); });
     append(recorded, "hidden", hidden);
     append(recorded, "logits", model.unembed(hidden));
     mx::eval(recorded.at("logits"));
@@ -85,7 +86,8 @@ void sort_picks(Recorded& recorded) {
   }
 }
 
-Comparison compare_one(const std::string& name, const mx::array& wanted, const mx::array& got, double tolerance, const std::string& where) {
+Comparison compare_one(const std::string& name, const mx::array& wanted, const mx::array& got, double tolerance,
+                       const std::string& where) {
   if (wanted.shape() != got.shape()) {
     fail(ErrorKind::bad_file, where, "tensor '{}' has another shape than the model's", name);
   }
@@ -105,12 +107,14 @@ Comparison compare_one(const std::string& name, const mx::array& wanted, const m
 
 }  // namespace
 
-std::vector<Comparison> compare(const CausalLm& model, const std::filesystem::path& golden, const CompareOptions& options) {
+std::vector<Comparison> compare(const CausalLm& model, const std::filesystem::path& golden,
+                                const CompareOptions& options) {
   const SafetensorsFile file(golden);
   const std::string where = golden.string();
   const auto& tensors = file.tensors();
   const auto input = tensors.find("input_ids");
-  if (input == tensors.end() || input->second.shape.size() != 2 || input->second.dtype != mx::int32 || input->second.nbytes == 0) {
+  if (input == tensors.end() || input->second.shape.size() != 2 || input->second.dtype != mx::int32 ||
+      input->second.nbytes == 0) {
     fail(ErrorKind::bad_file, where, "must hold 'input_ids', int32 [batch, length]");
   }
   const mx::array ids = file.array("input_ids");
@@ -130,7 +134,8 @@ std::vector<Comparison> compare(const CausalLm& model, const std::filesystem::pa
   for (const auto& [name, info] : tensors) {
     if (name == "input_ids") continue;
     const auto got = recorded.find(name);
-    if (got == recorded.end()) fail(ErrorKind::bad_file, where, "tensor '{}' is not something this model computes", name);
+    if (got == recorded.end())
+      fail(ErrorKind::bad_file, where, "tensor '{}' is not something this model computes", name);
     results.push_back(compare_one(name, file.array(name), got->second, options.tolerance, where));
   }
   return results;

@@ -10,10 +10,10 @@
 namespace glimt {
 
 struct Comparison {
-  std::string name;       // of the stored tensor
-  double worst = 0;       // largest absolute difference; for indices and tokens the number of positions that differ
+  std::string name;  // of the stored tensor
+  double worst = 0;  // largest absolute difference; for indices and tokens the number of positions that differ
   double allowed = 0;
-  bool exact = false;     // indices and tokens: every value must be equal
+  bool exact = false;  // indices and tokens: every value must be equal
 
   bool ok() const { return worst <= allowed; }
 };
@@ -26,6 +26,7 @@ struct CompareOptions {
 // Compares every tensor of `golden` that the model has: layers.N.self_attn, layers.N.output, layers.N.gate.inds and
 // .scores, hidden, logits, greedy, mtp.hidden, mtp.logits. Throws bad_file for a file without input_ids or with a tensor
 // of an unknown name or wrong shape.
-std::vector<Comparison> compare(const CausalLm& model, const std::filesystem::path& golden, const CompareOptions& options);
+std::vector<Comparison> compare(const CausalLm& model, const std::filesystem::path& golden,
+                                const CompareOptions& options);
 
 }  // namespace glimt

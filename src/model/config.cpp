@@ -33,7 +33,8 @@ void require(const JsonFields& fields, std::string_view name, std::string_view s
 std::string architecture_of(const json::object& object, const JsonFields& fields) {
   const json::array& names = fields.array("architectures");
   if (names.size() != 1 || !names[0].is_string()) {
-    impossible(fields, "field 'architectures' must be an array of one string, got " + dump_json(object.at("architectures")));
+    impossible(fields,
+               "field 'architectures' must be an array of one string, got " + dump_json(object.at("architectures")));
   }
   return std::string(names[0].get_string());
 }
@@ -41,7 +42,8 @@ std::string architecture_of(const json::object& object, const JsonFields& fields
 std::optional<YarnScaling> yarn_of(const JsonFields& rope) {
   const std::string type = rope.string_or("rope_type", rope.string_or("type", "default"));
   if (type == "default") return std::nullopt;
-  if (type != "yarn") fail(ErrorKind::unsupported, rope.where(), "rope type '{}', glimt has 'default' and 'yarn'", type);
+  if (type != "yarn")
+    fail(ErrorKind::unsupported, rope.where(), "rope type '{}', glimt has 'default' and 'yarn'", type);
   YarnScaling yarn;
   yarn.factor = rope.number("factor", 1, 1e6);
   yarn.original_max_position_embeddings = rope.number("original_max_position_embeddings", 1, 1e9);
@@ -69,7 +71,8 @@ void read_rope(const JsonFields& fields, Config& config) {
   }
   config.rope_interleave = fields.boolean_or("rope_interleave", true);
   const double partial = fields.number_or("partial_rotary_factor", 1.0, 0.0, 1.0);
-  if (partial != 1.0) fail(ErrorKind::unsupported, where, "field 'partial_rotary_factor' is {}, glimt has only 1", partial);
+  if (partial != 1.0)
+    fail(ErrorKind::unsupported, where, "field 'partial_rotary_factor' is {}, glimt has only 1", partial);
 }
 
 void read_layer_types(const JsonFields& fields, Config& config) {
@@ -111,12 +114,14 @@ void read_moe(const JsonFields& fields, Config& config) {
                                    config.n_routed_experts, config.n_group));
   }
   if (config.topk_group > config.n_group) {
-    impossible(fields, fmt::format("field 'topk_group' ({}) must not exceed 'n_group' ({})", config.topk_group, config.n_group));
+    impossible(fields, fmt::format("field 'topk_group' ({}) must not exceed 'n_group' ({})", config.topk_group,
+                                   config.n_group));
   }
   const int reachable = config.n_routed_experts / config.n_group * config.topk_group;
   if (config.num_experts_per_tok > reachable) {
-    impossible(fields, fmt::format("field 'num_experts_per_tok' ({}) must not exceed the {} experts that {} of {} groups hold",
-                                   config.num_experts_per_tok, reachable, config.topk_group, config.n_group));
+    impossible(fields,
+               fmt::format("field 'num_experts_per_tok' ({}) must not exceed the {} experts that {} of {} groups hold",
+                           config.num_experts_per_tok, reachable, config.topk_group, config.n_group));
   }
   if (config.n_group > 1 && config.n_routed_experts / config.n_group < 2) {
     impossible(fields, "a group of experts must hold at least 2");
@@ -127,13 +132,14 @@ std::optional<Quantization> quantization_of(const JsonFields& fields, const Quan
   Quantization q = fallback;
   const std::string mode = fields.string_or("mode", std::string(to_string(fallback.mode)));
   const std::optional<QuantMode> known = quant_mode_from(mode);
-  if (!known) fail(ErrorKind::unsupported, fields.where(), "field 'mode' is '{}', glimt has affine, mxfp4, mxfp8, nvfp4", mode);
+  if (!known)
+    fail(ErrorKind::unsupported, fields.where(), "field 'mode' is '{}', glimt has affine, mxfp4, mxfp8, nvfp4", mode);
   q.mode = *known;
   q.bits = static_cast<int>(fields.integer_or("bits", fallback.bits, 1, 32));
   q.group_size = static_cast<int>(fields.integer_or("group_size", fallback.group_size, 1, 1024));
   if (!is_valid(q)) {
-    fail(ErrorKind::unsupported, fields.where(), "no quantization of {} bits in groups of {} with mode '{}'", q.bits, q.group_size,
-         mode);
+    fail(ErrorKind::unsupported, fields.where(), "no quantization of {} bits in groups of {} with mode '{}'", q.bits,
+         q.group_size, mode);
   }
   return q;
 }
@@ -161,14 +167,16 @@ QuantizationConfig read_quantization(const JsonFields& fields) {
   return result;
 }
 
-std::vector<TokenId> token_ids(const json::object& object, std::string_view name, int vocab_size, const JsonFields& fields) {
+std::vector<TokenId> token_ids(const json::object& object, std::string_view name, int vocab_size,
+                               const JsonFields& fields) {
   std::vector<TokenId> ids;
   const json::value* value = object.if_contains(name);
   if (value == nullptr || value->is_null()) return ids;
   const json::array list = value->is_array() ? value->get_array() : json::array{*value};
   for (const json::value& id : list) {
     if (!id.is_int64() || id.get_int64() < 0 || id.get_int64() >= vocab_size) {
-      impossible(fields, fmt::format("field '{}' must hold token ids below vocab_size {}, got {}", name, vocab_size, dump_json(*value)));
+      impossible(fields, fmt::format("field '{}' must hold token ids below vocab_size {}, got {}", name, vocab_size,
+                                     dump_json(*value)));
     }
     ids.push_back(static_cast<TokenId>(id.get_int64()));
   }
@@ -214,7 +222,8 @@ Config Config::from_json(const json::object& object, const std::string& where) {
   if (config.qk_rope_head_dim % 2 != 0) impossible(fields, "field 'qk_rope_head_dim' must be even");
   constexpr std::int64_t kMaxWidth = std::int64_t{1} << 28;  // of all heads together; keeps shapes within 32 bits
   if (std::int64_t{config.num_attention_heads} *
-          (std::int64_t{config.qk_nope_head_dim} + config.qk_rope_head_dim + config.v_head_dim) > kMaxWidth) {
+          (std::int64_t{config.qk_nope_head_dim} + config.qk_rope_head_dim + config.v_head_dim) >
+      kMaxWidth) {
     impossible(fields, "num_attention_heads times the head sizes is absurdly large");
   }
   read_rope(fields, config);

@@ -3,8 +3,8 @@
 
 #include "model/attention.h"
 #include "model/causal_lm.h"
-#include "model/moe.h"
 #include "model/decoder_layer.h"
+#include "model/moe.h"
 #include "model/mtp.h"
 
 #include <memory>

@@ -4,8 +4,8 @@ namespace glimt {
 namespace {
 
 // The projection of all experts: one stack (mlx-lm, Ollama), or a tensor an expert (released checkpoint).
-std::vector<Weight> take_experts(Weights& weights, const std::string& path, const std::string& projection, int count, int rows,
-                                 int columns) {
+std::vector<Weight> take_experts(Weights& weights, const std::string& path, const std::string& projection, int count,
+                                 int rows, int columns) {
   const std::string stacked = path + ".switch_mlp." + projection;
   if (weights.has(stacked + ".weight")) return {weights.take_matrix(stacked, rows, columns, count)};
   std::vector<Weight> single;
@@ -19,7 +19,8 @@ std::vector<Weight> take_experts(Weights& weights, const std::string& path, cons
 }  // namespace
 
 kernels::SwiGluWeights take_swiglu(Weights& weights, const std::string& path, int hidden, int intermediate) {
-  return {weights.take_matrix(path + ".gate_proj", intermediate, hidden), weights.take_matrix(path + ".up_proj", intermediate, hidden),
+  return {weights.take_matrix(path + ".gate_proj", intermediate, hidden),
+          weights.take_matrix(path + ".up_proj", intermediate, hidden),
           weights.take_matrix(path + ".down_proj", hidden, intermediate)};
 }
 
@@ -38,7 +39,8 @@ MoeBlock::MoeBlock(const Config& c, Weights& weights, const std::string& path) :
   experts->up = take_experts(weights, path, "up_proj", c.n_routed_experts, c.moe_intermediate_size, c.hidden_size);
   experts->down = take_experts(weights, path, "down_proj", c.n_routed_experts, c.hidden_size, c.moe_intermediate_size);
   if (c.n_shared_experts > 0) {
-    experts->shared = take_swiglu(weights, path + ".shared_experts", c.hidden_size, c.moe_intermediate_size * c.n_shared_experts);
+    experts->shared =
+        take_swiglu(weights, path + ".shared_experts", c.hidden_size, c.moe_intermediate_size * c.n_shared_experts);
   }
   experts_ = std::move(experts);
 }

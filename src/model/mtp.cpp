@@ -9,7 +9,8 @@ WeightPtr own_or(Weights& weights, const std::string& path, const Config& c, con
 
 }  // namespace
 
-MtpLayer::MtpLayer(const Config& c, Weights& weights, const std::string& path, const Embedding& embed_tokens, const Linear& lm_head)
+MtpLayer::MtpLayer(const Config& c, Weights& weights, const std::string& path, const Embedding& embed_tokens,
+                   const Linear& lm_head)
     : embed_tokens_(own_or(weights, path + ".embed_tokens", c, embed_tokens.table())),
       enorm_(weights.take_vector(path + ".enorm.weight", c.hidden_size), c.rms_norm_eps),
       hnorm_(weights.take_vector(path + ".hnorm.weight", c.hidden_size), c.rms_norm_eps),

@@ -11,7 +11,8 @@ namespace glimt {
 class MtpLayer {
  public:
   // `path` is "model.layers.<num_hidden_layers>". Own embedding and head are optional; the trunk's serve instead.
-  MtpLayer(const Config& config, Weights& weights, const std::string& path, const Embedding& embed_tokens, const Linear& lm_head);
+  MtpLayer(const Config& config, Weights& weights, const std::string& path, const Embedding& embed_tokens,
+           const Linear& lm_head);
 
   // hidden [B, L, hidden] at positions i.., tokens [B, L] at i + 1 -> [B, L, hidden] after shared_head.norm.
   mx::array forward(const mx::array& hidden, const mx::array& next_ids, LatentCache& cache) const;

@@ -8,7 +8,8 @@ namespace glimt {
 namespace {
 
 std::size_t parameters_of(const StoredTensor& tensor) {
-  if (tensor.name.ends_with(".scales") || tensor.name.ends_with(".biases") || tensor.name.ends_with(".global_scale")) return 0;
+  if (tensor.name.ends_with(".scales") || tensor.name.ends_with(".biases") || tensor.name.ends_with(".global_scale"))
+    return 0;
   if (tensor.quantization) return tensor.nbytes * 8 / static_cast<std::size_t>(tensor.quantization->bits);
   return tensor.nbytes / tensor.dtype.size();
 }
@@ -48,7 +49,8 @@ ModelSummary summarize(const std::filesystem::path& folder) {
       continue;
     }
     summary.trunk_parameters += parameters;
-    const bool expert = tensor.name.find(".mlp.switch_mlp.") != std::string::npos || tensor.name.find(".mlp.experts.") != std::string::npos;
+    const bool expert = tensor.name.find(".mlp.switch_mlp.") != std::string::npos ||
+                        tensor.name.find(".mlp.experts.") != std::string::npos;
     double share = expert ? static_cast<double>(c.num_experts_per_tok) / c.n_routed_experts : 1.0;
     if (tensor.name.starts_with("model.embed_tokens.") && !c.tie_word_embeddings) share = 1.0 / c.vocab_size;
     summary.active_parameters += static_cast<std::size_t>(share * static_cast<double>(parameters));

@@ -13,11 +13,11 @@ namespace glimt {
 struct ModelSummary {
   Config config;
   bool has_mtp = false;
-  std::size_t files_bytes = 0;         // of all tensors
-  std::size_t trunk_parameters = 0;    // without the MTP layer
+  std::size_t files_bytes = 0;       // of all tensors
+  std::size_t trunk_parameters = 0;  // without the MTP layer
   std::size_t mtp_parameters = 0;
-  std::size_t active_parameters = 0;   // of the trunk, that one token touches (one row of the embedding table)
-  std::size_t active_bytes = 0;        // the same in bytes as stored: what a decode step must read
+  std::size_t active_parameters = 0;  // of the trunk, that one token touches (one row of the embedding table)
+  std::size_t active_bytes = 0;       // the same in bytes as stored: what a decode step must read
   std::map<std::string, std::size_t> parameters_by_format;  // "affine 4 bits group 64", "bfloat16", …
 
   // Cache bytes for one token in all layers (the MTP layer too if the checkpoint has it), in bfloat16.

@@ -15,9 +15,12 @@ struct Spelling {
 };
 
 // Ollama's endings, on disk and as its loader renames them.
-constexpr Spelling kEndings[] = {{".weight.scale", ".scales"},           {".weight_scale", ".scales"},
-                                 {".weight.bias", ".biases"},            {".weight_qbias", ".biases"},
-                                 {".weight.global_scale", ".global_scale"}, {".weight_global_scale", ".global_scale"},
+constexpr Spelling kEndings[] = {{".weight.scale", ".scales"},
+                                 {".weight_scale", ".scales"},
+                                 {".weight.bias", ".biases"},
+                                 {".weight_qbias", ".biases"},
+                                 {".weight.global_scale", ".global_scale"},
+                                 {".weight_global_scale", ".global_scale"},
                                  {".weight_scale_2", ".global_scale"}};
 constexpr std::string_view kProjections[] = {"gate_proj", "up_proj", "down_proj"};
 
@@ -28,7 +31,8 @@ std::string canonical(std::string name) {
       break;
     }
   }
-  for (const std::string_view projection : kProjections) {  // stacked experts; single ones have a number after "experts."
+  for (const std::string_view projection :
+       kProjections) {  // stacked experts; single ones have a number after "experts."
     const std::string theirs = ".mlp.experts." + std::string(projection) + ".";
     if (const std::size_t at = name.find(theirs); at != std::string::npos) {
       name.replace(at, theirs.size(), ".mlp.switch_mlp." + std::string(projection) + ".");
@@ -66,7 +70,8 @@ std::optional<Quantization> ollama_quantization(const std::string& quant_type) {
   return Quantization{*mode, *mode == QuantMode::mxfp8 ? 8 : 4, 0};
 }
 
-std::vector<std::filesystem::path> shards_of(const std::filesystem::path& folder, std::map<std::string, std::string>& weight_map) {
+std::vector<std::filesystem::path> shards_of(const std::filesystem::path& folder,
+                                             std::map<std::string, std::string>& weight_map) {
   const std::filesystem::path index = folder / "model.safetensors.index.json";
   std::set<std::filesystem::path> shards;
   if (std::filesystem::exists(index)) {
@@ -75,14 +80,16 @@ std::vector<std::filesystem::path> shards_of(const std::filesystem::path& folder
     for (const auto& [name, file] : JsonFields(value.get_object(), index.string()).object("weight_map")) {
       const std::string shard(file.is_string() ? std::string(file.get_string()) : "");
       if (shard.empty() || shard != std::filesystem::path(shard).filename().string() || shard == "." || shard == "..") {
-        fail(ErrorKind::bad_file, index.string(), "tensor '{}' must be in a file of this folder, got {}", std::string(name), dump_json(file));
+        fail(ErrorKind::bad_file, index.string(), "tensor '{}' must be in a file of this folder, got {}",
+             std::string(name), dump_json(file));
       }
       weight_map.emplace(name, shard);
       shards.insert(folder / shard);
     }
   } else {
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-      if (entry.path().extension() == ".safetensors" && entry.path().filename() != "golden.safetensors") shards.insert(entry.path());
+      if (entry.path().extension() == ".safetensors" && entry.path().filename() != "golden.safetensors")
+        shards.insert(entry.path());
     }
   }
   if (shards.empty()) fail(ErrorKind::not_found, folder.string(), "holds no .safetensors file");
@@ -98,7 +105,8 @@ Weights::Weights(const std::filesystem::path& folder, QuantizationConfig quantiz
   for (const auto& [name, shard] : weight_map) {
     const auto found = tensors_.find(canonical(name));
     if (found == tensors_.end() || found->second.file->path().filename() != shard) {
-      fail(ErrorKind::bad_file, (folder / "model.safetensors.index.json").string(), "tensor '{}' is not in {}", name, shard);
+      fail(ErrorKind::bad_file, (folder / "model.safetensors.index.json").string(), "tensor '{}' is not in {}", name,
+           shard);
     }
   }
 }
@@ -109,8 +117,8 @@ void Weights::open(const std::filesystem::path& path) {
   for (const auto& [name, info] : file.tensors()) {
     const auto [entry, fresh] = tensors_.try_emplace(canonical(name), Source{&file, name});
     if (!fresh) {
-      fail(ErrorKind::bad_file, path.string(), "tensor '{}' is also in {} (as '{}')", name, entry->second.file->path().string(),
-           entry->second.name);
+      fail(ErrorKind::bad_file, path.string(), "tensor '{}' is also in {} (as '{}')", name,
+           entry->second.file->path().string(), entry->second.name);
     }
     total_bytes_ += info.nbytes;
   }
@@ -137,8 +145,8 @@ const TensorInfo& Weights::info(const std::string& name) const {
 void Weights::wrong_shape(const std::string& name, const std::string& wanted) const {
   const Source& from = tensors_.at(name);
   const TensorInfo& got = info(name);
-  fail(ErrorKind::bad_file, from.file->path().string(), "tensor '{}' must be {}, got {} {}", from.name, wanted, text(got.dtype),
-       text(got.shape));
+  fail(ErrorKind::bad_file, from.file->path().string(), "tensor '{}' must be {}, got {} {}", from.name, wanted,
+       text(got.dtype), text(got.shape));
 }
 
 mx::array Weights::take(const std::string& name) {
@@ -202,16 +210,20 @@ Weight Weights::take_matrix(const std::string& path, int rows, int columns, int 
   if (got.dtype != mx::uint32 || got.shape != packed_shape || q.bits == 0) {
     wrong_shape(name, fmt::format("uint32 packed values of {}", text(plain)));
   }
-  if (q.group_size == 0 || scales.shape != scale_shape || !(affine ? is_float(scales.dtype) : scales.dtype == mx::uint8)) {
-    wrong_shape(path + ".scales", fmt::format("{} scales of groups that divide {} columns", affine ? "float" : "uint8", columns));
+  if (q.group_size == 0 || scales.shape != scale_shape ||
+      !(affine ? is_float(scales.dtype) : scales.dtype == mx::uint8)) {
+    wrong_shape(path + ".scales",
+                fmt::format("{} scales of groups that divide {} columns", affine ? "float" : "uint8", columns));
   }
   if (!is_valid(q)) {
-    wrong_shape(name, fmt::format("one of MLX's quantizations (the shapes say {} bits, groups of {}, mode {})", q.bits, q.group_size,
-                                  to_string(q.mode)));
+    wrong_shape(name, fmt::format("one of MLX's quantizations (the shapes say {} bits, groups of {}, mode {})", q.bits,
+                                  q.group_size, to_string(q.mode)));
   }
-  if (stored && (stored->mode != q.mode || stored->bits != q.bits || (stored->group_size != 0 && stored->group_size != q.group_size))) {
-    fail(ErrorKind::bad_file, folder_.string(), "tensor '{}' is stored as {} {} bits group {}, its configuration says {} {} bits group {}",
-         name, to_string(q.mode), q.bits, q.group_size, to_string(stored->mode), stored->bits, stored->group_size);
+  if (stored && (stored->mode != q.mode || stored->bits != q.bits ||
+                 (stored->group_size != 0 && stored->group_size != q.group_size))) {
+    fail(ErrorKind::bad_file, folder_.string(),
+         "tensor '{}' is stored as {} {} bits group {}, its configuration says {} {} bits group {}", name,
+         to_string(q.mode), q.bits, q.group_size, to_string(stored->mode), stored->bits, stored->group_size);
   }
 
   Weight w{count, rows, columns, take(name), q, take(path + ".scales"), std::nullopt, std::nullopt};
@@ -226,7 +238,8 @@ Weight Weights::take_matrix(const std::string& path, int rows, int columns, int 
     const TensorInfo& factor = info(global);
     std::int64_t size = 1;
     for (const auto dim : factor.shape) size *= dim;
-    if (q.mode != QuantMode::nvfp4 || factor.dtype != mx::float32 || (size != 1 && size != (count > 0 ? count : rows))) {
+    if (q.mode != QuantMode::nvfp4 || factor.dtype != mx::float32 ||
+        (size != 1 && size != (count > 0 ? count : rows))) {
       wrong_shape(global, "float32, one value or one a matrix or row, of an nvfp4 tensor");
     }
     w.global_scale = mx::reshape(take(global), {static_cast<int>(size)});
@@ -257,7 +270,8 @@ void Weights::finish() const {
   constexpr std::size_t kShown = 5;
   std::vector<std::string> left;
   for (const auto& [name, from] : tensors_) {
-    if (!from.taken && !name.ends_with("rotary_emb.inv_freq")) left.push_back(from.name);  // a constant that old exporters store
+    if (!from.taken && !name.ends_with("rotary_emb.inv_freq"))
+      left.push_back(from.name);  // a constant that old exporters store
   }
   if (left.empty()) return;
   std::string names;

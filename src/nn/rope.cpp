@@ -10,7 +10,8 @@ namespace {
 
 // The (fractional) pair of dimensions that turns `rotations` times within the original context.
 double dimension_of(double rotations, int dims, double theta, const YarnScaling& yarn) {
-  return dims * std::log(yarn.original_max_position_embeddings / (rotations * 2 * std::numbers::pi)) / (2 * std::log(theta));
+  return dims * std::log(yarn.original_max_position_embeddings / (rotations * 2 * std::numbers::pi)) /
+         (2 * std::log(theta));
 }
 
 std::vector<float> plain_frequencies(int dims, double theta) {
@@ -41,18 +42,21 @@ Rope::Rope(int dims, double theta, bool interleaved, const std::optional<YarnSca
     : dims_(dims), theta_(static_cast<float>(theta)), interleaved_(interleaved) {
   const bool stretched = yarn && yarn->factor > 1;
   if (!stretched && !round_frequencies) return;  // MLX computes the plain frequencies itself
-  const std::vector<float> frequencies = stretched ? yarn_frequencies(dims, theta, *yarn) : plain_frequencies(dims, theta);
+  const std::vector<float> frequencies =
+      stretched ? yarn_frequencies(dims, theta, *yarn) : plain_frequencies(dims, theta);
   mx::array values(frequencies.begin(), {dims / 2});
   if (round_frequencies) values = mx::astype(mx::astype(values, mx::bfloat16), mx::float32);
   periods_ = mx::reciprocal(values);
   mx::eval(*periods_);
   if (!stretched) return;
-  magnitude_ = static_cast<float>(yarn_mscale(yarn->factor, yarn->mscale) / yarn_mscale(yarn->factor, yarn->mscale_all_dim));
+  magnitude_ =
+      static_cast<float>(yarn_mscale(yarn->factor, yarn->mscale) / yarn_mscale(yarn->factor, yarn->mscale_all_dim));
 }
 
 mx::array Rope::operator()(const mx::array& x, int offset) const {
   const mx::array scaled = magnitude_ == 1.0f ? x : mx::multiply(x, mx::array(magnitude_, x.dtype()));
-  return mx::fast::rope(scaled, dims_, interleaved_, periods_ ? std::nullopt : std::optional(theta_), 1.0f, offset, periods_);
+  return mx::fast::rope(scaled, dims_, interleaved_, periods_ ? std::nullopt : std::optional(theta_), 1.0f, offset,
+                        periods_);
 }
 
 }  // namespace glimt

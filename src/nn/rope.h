@@ -26,7 +26,8 @@ class Rope {
  public:
   // `interleaved`: rotates the pairs (2i, 2i + 1), else (i, i + dims / 2). `round_frequencies`: to bfloat16, which is
   // what transformers computes with after model.to(torch.bfloat16); only for comparison with such numbers.
-  Rope(int dims, double theta, bool interleaved, const std::optional<YarnScaling>& yarn, bool round_frequencies = false);
+  Rope(int dims, double theta, bool interleaved, const std::optional<YarnScaling>& yarn,
+       bool round_frequencies = false);
 
   // x [B, H, L, dims], whose first row is at position `offset`.
   mx::array operator()(const mx::array& x, int offset) const;

@@ -31,7 +31,8 @@ std::size_t wanted_tokens() {
 }
 
 bool is_quantizable(const std::string& name, const mx::array& value, int group_size) {
-  return name.ends_with(".weight") && value.ndim() == 2 && !name.ends_with("mlp.gate.weight") && value.shape(1) % group_size == 0;
+  return name.ends_with(".weight") && value.ndim() == 2 && !name.ends_with("mlp.gate.weight") &&
+         value.shape(1) % group_size == 0;
 }
 
 // The demo model with every matrix but the router's quantized, in the released naming.
@@ -76,7 +77,8 @@ mx::array log_probabilities(const CausalLm& model, const std::vector<TokenId>& t
   const int length = static_cast<int>(tokens.size());
   Caches caches = model.make_caches();
   const mx::array hidden = model.forward(mx::array(tokens.data(), {1, length}, mx::int32), caches);
-  const mx::array logits = mx::squeeze(model.unembed(mx::slice(hidden, {0, length - count, 0}, {1, length, hidden.shape(2)})), 0);
+  const mx::array logits =
+      mx::squeeze(model.unembed(mx::slice(hidden, {0, length - count, 0}, {1, length, hidden.shape(2)})), 0);
   const mx::array result = mx::subtract(logits, mx::logsumexp(logits, -1, true));
   mx::eval(result);
   return result;
@@ -99,16 +101,19 @@ Difference compare_paths(const std::filesystem::path& folder) {
     SamplingParams greedy;
     greedy.temperature = 0;
     const std::size_t prompt = tokens.size();
-    generator.generate({.prompt = tokens, .sampling = greedy, .max_tokens = kAnswerTokens, .eos = generator.eos_tokens()}, {},
-                       [&](const TokenEvent& event) {
-                         tokens.push_back(event.token);
-                         return true;
-                       });
+    generator.generate(
+        {.prompt = tokens, .sampling = greedy, .max_tokens = kAnswerTokens, .eos = generator.eos_tokens()}, {},
+        [&](const TokenEvent& event) {
+          tokens.push_back(event.token);
+          return true;
+        });
     const int count = static_cast<int>(tokens.size() - prompt) + 1;
     const mx::array reference = log_probabilities(generator.model(), tokens, count, true);
     const mx::array ours = log_probabilities(*fast.model, tokens, count, false);
-    total.kl += static_cast<double>(mx::sum(mx::multiply(mx::exp(reference), mx::subtract(reference, ours))).item<float>());
-    total.equal += static_cast<std::size_t>(mx::sum(mx::equal(mx::argmax(reference, -1), mx::argmax(ours, -1))).item<int>());
+    total.kl +=
+        static_cast<double>(mx::sum(mx::multiply(mx::exp(reference), mx::subtract(reference, ours))).item<float>());
+    total.equal +=
+        static_cast<std::size_t>(mx::sum(mx::equal(mx::argmax(reference, -1), mx::argmax(ours, -1))).item<int>());
     total.tokens += static_cast<std::size_t>(count);
   }
   cpu::set_exact(false);
@@ -117,7 +122,8 @@ Difference compare_paths(const std::filesystem::path& folder) {
 
 void expect_small_difference(const std::filesystem::path& folder) {
   const Difference d = compare_paths(folder);
-  const double kl = d.kl / static_cast<double>(d.tokens), agreement = static_cast<double>(d.equal) / static_cast<double>(d.tokens);
+  const double kl = d.kl / static_cast<double>(d.tokens),
+               agreement = static_cast<double>(d.equal) / static_cast<double>(d.tokens);
   std::printf("%zu tokens: KL %.2e nats a token, greedy choice equal on %.2f %%\n", d.tokens, kl, 100 * agreement);
   EXPECT_GE(d.tokens, std::min<std::size_t>(wanted_tokens(), 1000));
   EXPECT_LE(kl, kMaxKl);
@@ -138,7 +144,8 @@ INSTANTIATE_TEST_SUITE_P(Modes, QuantizedAccuracy,
                          testing::Values(Quantization{QuantMode::affine, 4, 64}, Quantization{QuantMode::affine, 8, 64},
                                          Quantization{QuantMode::mxfp4, 4, 32}, Quantization{QuantMode::nvfp4, 4, 16}),
                          [](const auto& test) {
-                           return test.param.mode_name() + (test.param.mode == QuantMode::affine ? std::to_string(test.param.bits) : "");
+                           return test.param.mode_name() +
+                                  (test.param.mode == QuantMode::affine ? std::to_string(test.param.bits) : "");
                          });
 
 }  // namespace

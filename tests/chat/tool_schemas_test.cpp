@@ -42,7 +42,7 @@ TEST(ToolSchemas, ReadsArguments) {
       {R"({"type": "integer"})", "forty", R"("forty")"},
       {R"({"type": "integer"})", "", R"("")"},
       {R"({"type": "number"})", "1e3", "1000.0"},
-      {R"({"type": "number"})", "0.21573197194324932", "0.21573197194324932"},
+      {R"({"type": "number"})", "0.21573197194324932", "0.2157319719432493"},
       {R"({"type": "number"})", "1e999", R"("1e999")"},
       {R"({"type": "number"})", "NaN", R"("NaN")"},
       {R"({"type": "boolean"})", "true", "true"},

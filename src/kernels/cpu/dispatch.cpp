@@ -12,13 +12,23 @@
 
 namespace glimt::cpu {
 
-namespace scalar { extern const Table kTable; }
+namespace scalar {
+extern const Table kTable;
+}
 #if defined(__x86_64__)
-namespace avx2 { extern const Table kTable; }
-namespace avx512 { extern const Table kTable; }
+namespace avx2 {
+extern const Table kTable;
+}
+namespace avx512 {
+extern const Table kTable;
+}
 #elif defined(__aarch64__)
-namespace neon { extern const Table kTable; }
-namespace neon_dotprod { extern const Table kTable; }
+namespace neon {
+extern const Table kTable;
+}
+namespace neon_dotprod {
+extern const Table kTable;
+}
 #endif
 
 namespace {

@@ -14,9 +14,9 @@ std::atomic<bool> g_exact{false};
 constexpr std::size_t kItemBytes = 128 * 1024;  // of weights in an item that is bound by memory: some microseconds
 constexpr std::size_t kFewRows = 8;             // up to so many activation rows a product is bound by memory
 constexpr int kItemRows = 32;                   // weight rows in an item that is not
-constexpr int kFloatItemRows = 16;              // the same when the rows are decoded to floats (128 KiB at 2048 columns)
-constexpr std::size_t kRowsAtOnce = 64;         // activation rows that stay in the L2 cache beside an item's weights
-constexpr std::size_t kSerialMacs = 1 << 15;    // below this, waking the other threads costs more than it gains
+constexpr int kFloatItemRows = 16;            // the same when the rows are decoded to floats (128 KiB at 2048 columns)
+constexpr std::size_t kRowsAtOnce = 64;       // activation rows that stay in the L2 cache beside an item's weights
+constexpr std::size_t kSerialMacs = 1 << 15;  // below this, waking the other threads costs more than it gains
 constexpr std::size_t kSerialElements = 1 << 14;
 
 struct Item {
@@ -75,13 +75,16 @@ void run_integer(const Item& item, const Table& isa) {
   const MatrixView& w = item.product->w;
   IntegerWeights weights;
   weights.row_bytes = w.row_bytes();
-  weights.values = static_cast<const unsigned char*>(w.values) + static_cast<std::size_t>(item.first_row) * weights.row_bytes;
+  weights.values =
+      static_cast<const unsigned char*>(w.values) + static_cast<std::size_t>(item.first_row) * weights.row_bytes;
   weights.columns = w.columns;
   weights.bits = w.bits;
   weights.group = w.group_size;
   weights.e2m1 = w.format != Format::affine;
-  if (isa.reads_bf16_scales && w.format == Format::affine && w.scale_format == Format::bf16 && w.global_scale == nullptr) {
-    const std::size_t skipped = static_cast<std::size_t>(item.first_row) * static_cast<std::size_t>(w.columns / w.group_size);
+  if (isa.reads_bf16_scales && w.format == Format::affine && w.scale_format == Format::bf16 &&
+      w.global_scale == nullptr) {
+    const std::size_t skipped =
+        static_cast<std::size_t>(item.first_row) * static_cast<std::size_t>(w.columns / w.group_size);
     weights.bf16_scales = static_cast<const std::uint16_t*>(w.scales) + skipped;
     weights.bf16_biases = static_cast<const std::uint16_t*>(w.biases) + skipped;
   } else {
@@ -113,24 +116,25 @@ void run_float(const Item& item, const Table& isa) {
     decoded = scratch.data();
   }
   const std::vector<float*>& y = outputs_of(item);
-  isa.dot(item.product->x->rows().data() + item.product->first, static_cast<int>(y.size()), decoded, columns, item.rows, w.columns,
-          y.data());
+  isa.dot(item.product->x->rows().data() + item.product->first, static_cast<int>(y.size()), decoded, columns, item.rows,
+          w.columns, y.data());
 }
 
 }  // namespace
 
 IntegerRows Activations::integers(int group, bool interleave) {
   const std::size_t stride = padded_columns(columns_), group_stride = padded_groups(columns_, group);
-  auto form = std::find_if(forms_.begin(), forms_.end(), [&](const Form& f) { return f.group == group && f.interleave == interleave; });
+  auto form = std::find_if(forms_.begin(), forms_.end(),
+                           [&](const Form& f) { return f.group == group && f.interleave == interleave; });
   if (form == forms_.end()) {
     const std::size_t rows = rows_.size();
-    forms_.push_back({group, interleave, std::vector<std::int8_t>(rows * stride), std::vector<float>(rows * group_stride),
-                      std::vector<float>(rows * group_stride)});
+    forms_.push_back({group, interleave, std::vector<std::int8_t>(rows * stride),
+                      std::vector<float>(rows * group_stride), std::vector<float>(rows * group_stride)});
     form = forms_.end() - 1;
     const Table& isa = table();
     const auto quantize = [&](std::size_t r) {
-      isa.quantize_row(rows_[r], columns_, group, interleave, form->values.data() + r * stride, form->scales.data() + r * group_stride,
-                       form->sums.data() + r * group_stride);
+      isa.quantize_row(rows_[r], columns_, group, interleave, form->values.data() + r * stride,
+                       form->scales.data() + r * group_stride, form->sums.data() + r * group_stride);
     };
     if (rows * static_cast<std::size_t>(columns_) > kSerialElements && rows > 1) {
       parallel_for(rows, quantize);
@@ -145,7 +149,8 @@ void multiply(std::span<const Product> products) {
   const Table& isa = table();
   const std::vector<Item> items = items_of(products);
   std::size_t macs = 0;
-  for (const Product& p : products) macs += p.y.size() * static_cast<std::size_t>(p.w.rows) * static_cast<std::size_t>(p.w.columns);
+  for (const Product& p : products)
+    macs += p.y.size() * static_cast<std::size_t>(p.w.rows) * static_cast<std::size_t>(p.w.columns);
   const auto run = [&](std::size_t i) {
     const Item& item = items[i];
     if (item.x.values != nullptr) {

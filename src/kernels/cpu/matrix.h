@@ -20,14 +20,14 @@ enum class Format : std::uint8_t {
 // bit stream a row, lowest bits first. Pointers may have any alignment; nothing is owned.
 struct MatrixView {
   Format format = Format::f32;
-  int bits = 32;                  // of one value
-  int group_size = 0;             // columns that share a scale; 0 if not quantized
+  int bits = 32;                      // of one value
+  int group_size = 0;                 // columns that share a scale; 0 if not quantized
   Format scale_format = Format::f32;  // of `scales` and `biases` when affine: f32, f16 or bf16
   int rows = 0;
   int columns = 0;
   const void* values = nullptr;
-  const void* scales = nullptr;   // [rows, columns / group_size]
-  const void* biases = nullptr;   // affine only, same shape
+  const void* scales = nullptr;         // [rows, columns / group_size]
+  const void* biases = nullptr;         // affine only, same shape
   const float* global_scale = nullptr;  // multiplies every value; null is 1
   bool global_scale_per_row = false;    // global_scale is [rows] instead of [1]
 

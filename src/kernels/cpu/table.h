@@ -51,11 +51,13 @@ struct Table {
 
   // y[m][n] = dot(x[m], w + n * stride) over `k` columns, for m < rows_x and n < rows_w. One accumulator a result, its
   // lanes along k, summed as a tree at the end.
-  void (*dot)(const float* const* x, int rows_x, const float* w, std::size_t stride, int rows_w, int k, float* const* y);
+  void (*dot)(const float* const* x, int rows_x, const float* w, std::size_t stride, int rows_w, int k,
+              float* const* y);
 
   // One row of activations to integers. `interleave`: within each block of 128 columns the even ones come first, then
   // the odd ones, as the nibbles of 4-bit weights lie. A group with a value that is not finite gets a NaN scale.
-  void (*quantize_row)(const float* x, int columns, int group, bool interleave, std::int8_t* values, float* scales, float* sums);
+  void (*quantize_row)(const float* x, int columns, int group, bool interleave, std::int8_t* values, float* scales,
+                       float* sums);
 
   // Scales and biases of row `row` as floats (padded with zeros to a multiple of 16), so that value = scale * code +
   // bias for the codes that dot_integer sees. REQUIRES a format with 4- or 8-bit integers (is_integer).
@@ -73,7 +75,8 @@ struct Table {
 
 // True for the formats that dot_integer takes: affine with 4 or 8 bits, mxfp4, nvfp4.
 constexpr bool is_integer(const MatrixView& w) {
-  return (w.format == Format::affine && (w.bits == 4 || w.bits == 8)) || w.format == Format::mxfp4 || w.format == Format::nvfp4;
+  return (w.format == Format::affine && (w.bits == 4 || w.bits == 8)) || w.format == Format::mxfp4 ||
+         w.format == Format::nvfp4;
 }
 
 // The best table for this CPU, or the one that the environment variable GLIMT_CPU_ISA names: scalar, avx2 (with FMA),
