@@ -24,10 +24,14 @@ struct Kind {
   int bits;
   int group;
 };
-constexpr Kind kKinds[] = {{"affine4_g64", Format::affine, 4, 64}, {"affine4_g32", Format::affine, 4, 32},
-                           {"affine4_g128", Format::affine, 4, 128}, {"affine8_g64", Format::affine, 8, 64},
-                           {"mxfp4", Format::mxfp4, 4, 32},        {"nvfp4", Format::nvfp4, 4, 16},
-                           {"mxfp8", Format::mxfp8, 8, 32},        {"bf16", Format::bf16, 16, 0},
+constexpr Kind kKinds[] = {{"affine4_g64", Format::affine, 4, 64},
+                           {"affine4_g32", Format::affine, 4, 32},
+                           {"affine4_g128", Format::affine, 4, 128},
+                           {"affine8_g64", Format::affine, 8, 64},
+                           {"mxfp4", Format::mxfp4, 4, 32},
+                           {"nvfp4", Format::nvfp4, 4, 16},
+                           {"mxfp8", Format::mxfp8, 8, 32},
+                           {"bf16", Format::bf16, 16, 0},
                            {"f32", Format::f32, 32, 0}};
 
 // Enough matrices of one kind to fill the working set.
@@ -42,7 +46,8 @@ class Matrices {
     view.rows = kRows;
     view.columns = kColumns;
     const std::size_t matrix_bytes = view.row_bytes() * kRows;
-    const std::size_t groups = kind.group > 0 ? std::size_t{kRows} * kColumns / static_cast<std::size_t>(kind.group) : 0;
+    const std::size_t groups =
+        kind.group > 0 ? std::size_t{kRows} * kColumns / static_cast<std::size_t>(kind.group) : 0;
     const std::size_t scale_bytes = groups * (kind.format == Format::affine ? 2 : 1);
     bytes_ = matrix_bytes + scale_bytes * (kind.format == Format::affine ? 2 : 1);
     const std::size_t count = kWorkingSet / bytes_ + 1;
@@ -51,8 +56,12 @@ class Matrices {
     std::mt19937 random(1);
     for (std::size_t i = 0; i + 4 <= values_.size(); i += 4) {
       // Mantissas and codes are random; the exponent bits of float formats are kept near 1.
-      const std::uint32_t mask = kind.format == Format::f32 ? 0x007fffffu : kind.format == Format::bf16 ? 0x007f007fu : 0xffffffffu;
-      const std::uint32_t base = kind.format == Format::f32 ? 0x3f000000u : kind.format == Format::bf16 ? 0x3f003f00u : 0u;
+      const std::uint32_t mask = kind.format == Format::f32    ? 0x007fffffu
+                                 : kind.format == Format::bf16 ? 0x007f007fu
+                                                               : 0xffffffffu;
+      const std::uint32_t base = kind.format == Format::f32    ? 0x3f000000u
+                                 : kind.format == Format::bf16 ? 0x3f003f00u
+                                                               : 0u;
       const std::uint32_t word = (static_cast<std::uint32_t>(random()) & mask) | base;
       std::memcpy(&values_[i], &word, sizeof word);
     }
@@ -89,7 +98,8 @@ void run(benchmark::State& state, const Kind& kind, int tokens) {
     benchmark::DoNotOptimize(y.data());
   }
   const auto calls = static_cast<double>(state.iterations());
-  state.counters["GB/s"] = benchmark::Counter(calls * static_cast<double>(matrices.bytes()) / 1e9, benchmark::Counter::kIsRate);
+  state.counters["GB/s"] =
+      benchmark::Counter(calls * static_cast<double>(matrices.bytes()) / 1e9, benchmark::Counter::kIsRate);
   state.counters["GMAC/s"] = benchmark::Counter(calls * kRows * kColumns * tokens / 1e9, benchmark::Counter::kIsRate);
 }
 
@@ -103,9 +113,10 @@ int main(int argc, char** argv) {
   benchmark::AddCustomContext("read bandwidth GB/s", fmt::format("{:.1f}", measure_read_bandwidth() / 1e9));
   for (const Kind& kind : kKinds) {
     for (const int tokens : {1, 2, 8, 32, 128}) {
-      benchmark::RegisterBenchmark(fmt::format("{}/rows:{}", kind.name, tokens).c_str(),
-                                   [&kind, tokens](benchmark::State& state) { run(state, kind, tokens); })
-          ->UseRealTime();
+      benchmark::RegisterBenchmark(fmt::format("{}/rows:{}", kind.name, tokens).c_str(), [&kind, tokens](
+                                                                                             benchmark::State& state) {
+        run(state, kind, tokens);
+      })->UseRealTime();
     }
   }
   benchmark::Initialize(&argc, argv);
