@@ -163,7 +163,8 @@ class Attention {
   void run_by_rows() const {
     parallel_for(groups_.size(), [&](std::size_t i) {
       const Group& group = groups_[i];
-      const std::size_t query = aligned(kernel_.query_bytes(width_, group.rows)), state = state_bytes(group.rows);
+      const std::size_t query = aligned(kernel_.query_bytes(width_, shape_.latent, group.rows)),
+                        state = state_bytes(group.rows);
       static thread_local Buffer buffer;
       unsigned char* memory = buffer.get(query + 2 * state + kernel_.scratch_bytes(width_, shape_.latent, group.rows));
       pack_queries(group, memory);
@@ -183,7 +184,7 @@ class Attention {
       std::size_t group, block;
     };
     const int rows = groups_.front().rows;  // the most
-    const std::size_t query = aligned(kernel_.query_bytes(width_, rows)), state = state_bytes(rows);
+    const std::size_t query = aligned(kernel_.query_bytes(width_, shape_.latent, rows)), state = state_bytes(rows);
     static thread_local Buffer buffer, parts;
     unsigned char* memory = buffer.get(groups_.size() * (query + state));
     const auto queries_of = [&](std::size_t group) { return memory + group * (query + state); };

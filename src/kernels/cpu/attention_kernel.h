@@ -55,7 +55,7 @@ struct AttentionKernel {
   // Floats from one row of AttentionState::out to the next.
   std::size_t (*out_stride)(int value_width);
 
-  std::size_t (*query_bytes)(int key_width, int rows);
+  std::size_t (*query_bytes)(int key_width, int value_width, int rows);
   std::size_t (*scratch_bytes)(int key_width, int value_width, int rows);
 
   // Row `row` of `rows` in the kernel's own layout: `first` and then `second`, times `factor`. All rows from 0 on.
