@@ -3,7 +3,6 @@
 // template's making has none.
 #include "base/error.h"
 #include "text/chat_template.h"
-#include "text/request_json.h"
 #include "text/tokenizer.h"
 #include "text/utf8.h"
 
@@ -47,7 +46,7 @@ void check_message(const std::string& text, const glimt::ChatTemplate& chat_temp
 void check_request(const std::string& text, const glimt::ChatTemplate& chat_template) {
   std::optional<glimt::json::value> request;
   try {
-    request = glimt::parse_request_json(text, "fuzz");
+    request = glimt::parse_json(text, "fuzz");
   } catch (const glimt::Error&) {
     return;
   }

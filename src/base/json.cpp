@@ -1,6 +1,7 @@
 #include "base/json.h"
 
 #include "base/file.h"
+#include "base/json_parser.h"
 
 #include <cmath>
 
@@ -26,10 +27,8 @@ bool all_finite(const json::value& value) {
 }
 
 json::value parse(std::string_view text, std::string_view where, ErrorKind kind) {
-  json::parse_options options;
-  options.max_depth = kMaxDepth;
   json::error_code error;
-  json::value value = json::parse(json::string_view(text.data(), text.size()), error, {}, options);
+  json::value value = parse_exactly(text, kMaxDepth, error);
   if (error) fail(kind, where, "not valid JSON: {}", error.message());
   if (!all_finite(value)) fail(kind, where, "not valid JSON: a number is out of range");
   return value;

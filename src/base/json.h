@@ -15,7 +15,8 @@ namespace glimt {
 namespace json = boost::json;
 
 // Parses one JSON document. `where` (a file name, "request", "line 3") opens the message of the bad_file or
-// invalid_request error. Nesting is limited to 64 levels; numbers that overflow to infinity are refused.
+// invalid_request error. Nesting is limited to 64 levels; numbers that overflow to infinity are refused, others are the
+// nearest double.
 json::value parse_json(std::string_view text, std::string_view where);
 
 // parse_json of a file of at most `max_bytes`; errors are of kind bad_file.

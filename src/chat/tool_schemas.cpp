@@ -1,6 +1,6 @@
 #include "chat/tool_schemas.h"
 
-#include "text/request_json.h"
+#include "base/json.h"
 
 #include <cmath>
 #include <optional>
@@ -130,7 +130,7 @@ ToolSchema read_parameters(const json::value& root) {
 
 std::optional<json::value> parse_quietly(std::string_view text) {
   try {
-    return parse_request_json(text, "argument");
+    return parse_json(text, "argument");
   } catch (const Error&) {
     return std::nullopt;
   }

@@ -1,10 +1,10 @@
 // glimt prompt: a conversation on stdin to the prompt that the model gets.
 #include "base/error.h"
+#include "base/json.h"
 #include "cli/commands.h"
 #include "cli/input.h"
 #include "hub/store.h"
 #include "text/chat_template.h"
-#include "text/request_json.h"
 #include "text/tokenizer.h"
 
 #include <fmt/ranges.h>
@@ -36,7 +36,7 @@ void parse_arguments(json::object& call, const std::string& where) {
   json::value* arguments = holder.if_contains("arguments");
   if (arguments == nullptr || !arguments->is_string()) return;
   const std::string text(arguments->get_string());
-  *arguments = text.empty() ? json::object() : parse_request_json(text, where + ": arguments of a tool call");
+  *arguments = text.empty() ? json::object() : parse_json(text, where + ": arguments of a tool call");
 }
 
 void parse_arguments_of(json::value& messages, const std::string& where) {
@@ -52,7 +52,7 @@ void parse_arguments_of(json::value& messages, const std::string& where) {
 }
 
 json::object template_request(std::string_view text, const std::string& where) {
-  const json::value request = parse_request_json(text, where);
+  const json::value request = parse_json(text, where);
   if (!request.is_object()) fail(ErrorKind::invalid_request, where, "the request must be a JSON object");
   json::object out;
   for (const std::string_view name : kTemplateFields) {

@@ -1,10 +1,10 @@
 #include "cli/repl.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "chat/tool_schemas.h"
 #include "cli/answer.h"
 #include "cli/interrupt.h"
-#include "text/request_json.h"
 
 #include <algorithm>
 #include <utility>
@@ -214,7 +214,7 @@ void Repl::save(const std::string& argument) {
 
 void Repl::load(const std::string& argument) {
   require(argument, "/load", "a file");
-  conversation_from_json(parse_request_json(read_file(argument), argument), argument, settings_, messages_);
+  conversation_from_json(parse_json(read_file(argument), argument), argument, settings_, messages_);
   fmt::print("loaded {} messages\n", messages_.size());
 }
 

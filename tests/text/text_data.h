@@ -5,7 +5,6 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "text/chat_template.h"
-#include "text/request_json.h"
 #include "text/tokenizer.h"
 
 #include <cstddef>
@@ -30,14 +29,14 @@ inline const ChatTemplate& glm_template() {
 
 inline ChatTemplate template_of(std::string_view source) { return {source, "test.jinja", tokenizer()}; }
 
-inline json::object parse_object(std::string_view text) { return parse_request_json(text, "test").get_object(); }
+inline json::object parse_object(std::string_view text) { return parse_json(text, "test").get_object(); }
 
 inline std::vector<json::value> json_lines(std::string_view name) {
   const std::string text = read_file(data_folder() / name);
   std::vector<json::value> lines;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = text.find('\n', at);
-    lines.push_back(parse_request_json(std::string_view(text).substr(at, end - at), name));
+    lines.push_back(parse_json(std::string_view(text).substr(at, end - at), name));
     at = end + 1;
   }
   return lines;

@@ -1,4 +1,4 @@
-#include "text/request_json.h"
+#include "base/json_parser.h"
 
 #include <boost/json/basic_parser_impl.hpp>
 
@@ -8,6 +8,8 @@
 
 namespace glimt {
 namespace {
+
+namespace json = boost::json;
 
 // Builds the value as Boost's own parser does, except that a double is read by from_chars, which rounds correctly.
 struct ExactNumbers {
@@ -89,14 +91,13 @@ struct ExactNumbers {
 
 }  // namespace
 
-json::value parse_request_json(std::string_view text, std::string_view where) {
-  json::value checked = parse_json(text, where);  // limits and errors; what passes here is parsed below too
+json::value parse_exactly(std::string_view text, std::size_t max_depth, json::error_code& error) {
   json::parse_options options;
-  options.max_depth = 64;
+  options.max_depth = max_depth;
   json::basic_parser<ExactNumbers> parser(options);
-  json::error_code error;
-  parser.write_some(false, text.data(), text.size(), error);
-  return error ? checked : parser.handler().stack.release();
+  const std::size_t read = parser.write_some(false, text.data(), text.size(), error);
+  if (!error && read < text.size()) error = json::error::extra_data;
+  return error ? json::value() : parser.handler().stack.release();
 }
 
 }  // namespace glimt
