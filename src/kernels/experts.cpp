@@ -185,15 +185,15 @@ class Experts : public CpuPrimitive {
  private:
   static void run(const ExpertWeights& w, const float* x, const std::uint32_t* indices, const float* scores,
                   std::size_t tokens, std::size_t k, float* y) {
-    const std::vector<cpu::MatrixView> gate = views(w.gate), up = views(w.up), down = views(w.down);
-    const auto hidden = static_cast<std::size_t>(down[0].rows);
+    const std::size_t count = matrix_count(w.gate);
+    const auto hidden = static_cast<std::size_t>(w.down[0].rows);
     std::vector<float> outs(tokens * k * hidden);  // of pick t * k + j
-    std::vector<std::vector<std::size_t>> picks_of(gate.size());
+    std::vector<std::vector<std::size_t>> picks_of(count);
     for (std::size_t pick = 0; pick < tokens * k; ++pick)
-      picks_of[std::min<std::size_t>(indices[pick], gate.size() - 1)].push_back(pick);
+      picks_of[std::min<std::size_t>(indices[pick], count - 1)].push_back(pick);
 
     SwiGluBatch batch(hidden);
-    for (std::size_t e = 0; e < gate.size(); ++e) {
+    for (std::size_t e = 0; e < count; ++e) {
       if (picks_of[e].empty()) continue;
       std::vector<const float*> in;
       std::vector<float*> to;
@@ -201,7 +201,7 @@ class Experts : public CpuPrimitive {
         in.push_back(x + pick / k * hidden);
         to.push_back(outs.data() + pick * hidden);
       }
-      batch.add(gate[e], up[e], down[e], in, std::move(to));
+      batch.add(view(w.gate, e), view(w.up, e), view(w.down, e), in, std::move(to));
     }
     std::vector<float> shared(w.shared ? tokens * hidden : 0);
     if (w.shared) {

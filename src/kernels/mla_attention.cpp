@@ -38,9 +38,6 @@ class MlaAttention : public CpuPrimitive {
     const mx::array &q_latent = inputs[0], &q_pe = inputs[1], &rows = inputs[2];
     if (rows.strides(2) != 1) throw std::runtime_error("[mla_attention] the last axis of rows must be contiguous");
     allocate(out);
-    auto& encoder = mx::cpu::get_command_encoder(stream());
-    for (const mx::array& input : inputs) encoder.set_input_array(input);
-    encoder.set_output_array(out);
 
     const cpu::AttentionShape shape{q_pe.shape(1), q_pe.shape(2), q_latent.shape(3), q_pe.shape(3), scale_};
     const auto format = rows.dtype() == mx::bfloat16 ? cpu::RowFormat::bf16 : cpu::RowFormat::f32;

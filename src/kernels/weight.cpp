@@ -107,12 +107,14 @@ cpu::MatrixView view(const Weight& w, int index) {
   return v;
 }
 
-std::vector<cpu::MatrixView> views(const std::vector<Weight>& weights) {
-  std::vector<cpu::MatrixView> all;
-  for (const Weight& w : weights) {
-    for (int i = 0; i < std::max(w.count, 1); ++i) all.push_back(view(w, i));
-  }
-  return all;
+std::size_t matrix_count(const std::vector<Weight>& weights) {
+  const bool stacked = weights.size() == 1 && weights[0].count > 0;
+  return stacked ? static_cast<std::size_t>(weights[0].count) : weights.size();
+}
+
+cpu::MatrixView view(const std::vector<Weight>& weights, std::size_t index) {
+  const bool stacked = weights.size() == 1 && weights[0].count > 0;
+  return stacked ? view(weights[0], static_cast<int>(index)) : view(weights[index]);
 }
 
 mx::array dequantize(const Weight& w, mx::Dtype dtype) {

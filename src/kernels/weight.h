@@ -52,8 +52,9 @@ struct Weight {
 // The matrix `index` of the stack (0 for a single one) for the CPU kernels. The arrays must be evaluated and outlive it.
 cpu::MatrixView view(const Weight& weight, int index = 0);
 
-// All matrices of `weights` in order: one stack, or single matrices.
-std::vector<cpu::MatrixView> views(const std::vector<Weight>& weights);
+// Of `weights`, which is one stack or single matrices: how many there are, and the one of this index.
+std::size_t matrix_count(const std::vector<Weight>& weights);
+cpu::MatrixView view(const std::vector<Weight>& weights, std::size_t index);
 
 // The values as floats of `dtype`, [.., rows, columns].
 mx::array dequantize(const Weight& weight, mx::Dtype dtype);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 
 namespace glimt::cpu {
 namespace {
@@ -12,7 +11,6 @@ namespace {
 std::atomic<bool> g_exact{false};
 
 constexpr std::size_t kItemBytes = 128 * 1024;  // of weights in an item that is bound by memory: some microseconds
-constexpr std::size_t kFewRows = 8;             // up to so many activation rows a product is bound by memory
 constexpr int kItemRows = 32;                   // weight rows in an item that is not
 constexpr int kFloatItemRows = 16;            // the same when the rows are decoded to floats (128 KiB at 2048 columns)
 constexpr std::size_t kRowsAtOnce = 64;       // activation rows that stay in the L2 cache beside an item's weights
@@ -30,7 +28,7 @@ bool uses_integers(const MatrixView& w) { return !exact() && is_integer(w); }
 
 int rows_per_item(const Product& p) {
   if (!uses_integers(p.w)) return kFloatItemRows;
-  if (p.y.size() > kFewRows) return kItemRows;
+  if (p.y.size() > static_cast<std::size_t>(kFewRows)) return kItemRows;
   const auto rows = static_cast<int>(kItemBytes / std::max<std::size_t>(p.w.row_bytes(), 1));
   return std::clamp(rows, 4, 1024) / 4 * 4;
 }

@@ -33,6 +33,9 @@ struct IntegerWeights {
   const void* bf16_biases = nullptr;
 };
 
+// Up to so many activation rows a product with integer weights is bound by memory, not by arithmetic.
+constexpr int kFewRows = 8;
+
 // Space for the integer forms: rows of values are padded with zeros to whole blocks, and rows of scales may be read by
 // whole vectors beyond the last group.
 constexpr int kBlockColumns = 128;
