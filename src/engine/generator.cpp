@@ -32,19 +32,9 @@ std::size_t common_prefix(std::span<const TokenId> a, std::span<const TokenId> b
 
 std::vector<TokenId> eos_of_generation_config(const std::filesystem::path& folder, int vocab_size) {
   const std::filesystem::path path = folder / "generation_config.json";
-  std::vector<TokenId> ids;
-  if (!std::filesystem::exists(path)) return ids;
+  if (!std::filesystem::exists(path)) return {};
   const json::value file = parse_json_file(path);
-  const json::value* value = file.is_object() ? file.get_object().if_contains("eos_token_id") : nullptr;
-  if (value == nullptr || value->is_null()) return ids;
-  for (const json::value& id : value->is_array() ? value->get_array() : json::array{*value}) {
-    if (!id.is_int64() || id.get_int64() < 0 || id.get_int64() >= vocab_size) {
-      fail(ErrorKind::bad_file, path.string(), "field 'eos_token_id' must hold token ids below {}, got {}", vocab_size,
-           dump_json(*value));
-    }
-    ids.push_back(static_cast<TokenId>(id.get_int64()));
-  }
-  return ids;
+  return file.is_object() ? eos_token_ids(file.get_object(), vocab_size, path.string()) : std::vector<TokenId>();
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "model/config.h"
 
 #include <cmath>
+#include <utility>
 
 namespace glimt {
 namespace {
@@ -167,22 +168,6 @@ QuantizationConfig read_quantization(const JsonFields& fields) {
   return result;
 }
 
-std::vector<TokenId> token_ids(const json::object& object, std::string_view name, int vocab_size,
-                               const JsonFields& fields) {
-  std::vector<TokenId> ids;
-  const json::value* value = object.if_contains(name);
-  if (value == nullptr || value->is_null()) return ids;
-  const json::array list = value->is_array() ? value->get_array() : json::array{*value};
-  for (const json::value& id : list) {
-    if (!id.is_int64() || id.get_int64() < 0 || id.get_int64() >= vocab_size) {
-      impossible(fields, fmt::format("field '{}' must hold token ids below vocab_size {}, got {}", name, vocab_size,
-                                     dump_json(*value)));
-    }
-    ids.push_back(static_cast<TokenId>(id.get_int64()));
-  }
-  return ids;
-}
-
 }  // namespace
 
 std::optional<Quantization> QuantizationConfig::of(const std::string& path) const {
@@ -232,16 +217,35 @@ Config Config::from_json(const json::object& object, const std::string& where) {
   read_layer_types(fields, config);
   read_moe(fields, config);
   config.dtype = fields.string_or("torch_dtype", fields.string_or("dtype", ""));
-  config.eos_token_id = token_ids(object, "eos_token_id", config.vocab_size, fields);
+  config.eos_token_id = eos_token_ids(object, config.vocab_size, where);
   config.quantization = read_quantization(fields);
   return config;
 }
 
-Config Config::from_folder(const std::filesystem::path& folder) {
+json::object Config::read(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "config.json";
-  const json::value value = parse_json_file(path);
+  json::value value = parse_json_file(path);
   if (!value.is_object()) fail(ErrorKind::bad_file, path.string(), "must hold a JSON object");
-  return from_json(value.get_object(), path.string());
+  return std::move(value.get_object());
+}
+
+Config Config::from_folder(const std::filesystem::path& folder) {
+  return from_json(read(folder), (folder / "config.json").string());
+}
+
+std::vector<TokenId> eos_token_ids(const json::object& object, int vocab_size, const std::string& where) {
+  std::vector<TokenId> ids;
+  const json::value* value = object.if_contains("eos_token_id");
+  if (value == nullptr || value->is_null()) return ids;
+  const json::array list = value->is_array() ? value->get_array() : json::array{*value};
+  for (const json::value& id : list) {
+    if (!id.is_int64() || id.get_int64() < 0 || id.get_int64() >= vocab_size) {
+      fail(ErrorKind::bad_file, where, "field 'eos_token_id' must hold token ids below vocab_size {}, got {}",
+           vocab_size, dump_json(*value));
+    }
+    ids.push_back(static_cast<TokenId>(id.get_int64()));
+  }
+  return ids;
 }
 
 }  // namespace glimt

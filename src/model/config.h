@@ -73,6 +73,12 @@ struct Config {
   // bad_file (unsupported for what glimt does not do) with "where: field 'x' must be …, got …".
   static Config from_json(const json::object& object, const std::string& where);
   static Config from_folder(const std::filesystem::path& folder);
+
+  // The content of a folder's config.json. Throws not_found, or bad_file if it is not an object.
+  static json::object read(const std::filesystem::path& folder);
 };
+
+// Field eos_token_id of config.json or generation_config.json: a token id, an array of them, or nothing. Throws bad_file.
+std::vector<TokenId> eos_token_ids(const json::object& object, int vocab_size, const std::string& where);
 
 }  // namespace glimt

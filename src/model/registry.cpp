@@ -29,10 +29,8 @@ Factory factory_of(const std::string& architecture, const std::string& where) {
 }
 
 // Refuses a foreign model by its name before its other fields can be found missing.
-std::string architecture_in(const std::filesystem::path& config_path) {
-  const json::value value = parse_json_file(config_path);
-  if (!value.is_object()) fail(ErrorKind::bad_file, config_path.string(), "must hold a JSON object");
-  const json::array& names = JsonFields(value.get_object(), config_path.string()).array("architectures");
+std::string architecture_in(const json::object& config, const std::string& where) {
+  const json::array& names = JsonFields(config, where).array("architectures");
   return names.size() == 1 && names[0].is_string() ? std::string(names[0].get_string()) : std::string();
 }
 
@@ -45,9 +43,10 @@ std::vector<std::string> known_architectures() {
 }
 
 LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options) {
-  const std::filesystem::path config_path = folder / "config.json";
-  const Factory make = factory_of(architecture_in(config_path), config_path.string());
-  Config config = Config::from_folder(folder);
+  const std::string where = (folder / "config.json").string();
+  const json::object object = Config::read(folder);
+  const Factory make = factory_of(architecture_in(object, where), where);
+  Config config = Config::from_json(object, where);
   config.round_rope_frequencies = options.round_rope_frequencies;
   Weights weights(folder, config.quantization);
   cpu::set_exact(options.exact);
@@ -58,7 +57,6 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   loaded.model = make(std::move(config), weights, activations, cache);
   weights.finish();
   loaded.weight_bytes = weights.total_bytes();
-  loaded.tensor_count = weights.tensor_count();
   return loaded;
 }
 

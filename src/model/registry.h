@@ -23,7 +23,6 @@ struct LoadOptions {
 struct LoadedModel {
   std::unique_ptr<CausalLm> model;
   std::size_t weight_bytes = 0;  // of the files' tensors
-  std::size_t tensor_count = 0;
 };
 
 // Names that config.json's "architectures" may have.
