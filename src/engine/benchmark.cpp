@@ -18,7 +18,7 @@ namespace {
 class Bench {
  public:
   Bench(const CausalLm& model, const BenchmarkOptions& options)
-      : model_(model), options_(options), caches_(model.make_caches()) {
+      : model_(model), options_(options), cache_(model.cache_shape(), 1, capacity(model, options)) {
     // Every shape that is timed has run once, and the weights' pages are mapped.
     decode(std::min(2, model.max_context_length() - 1));
     rewind(0);
@@ -44,9 +44,12 @@ class Bench {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
-  void rewind(int length) {
-    for (LatentCache& cache : caches_) cache.trim(length);
+  static int capacity(const CausalLm& model, const BenchmarkOptions& options) {
+    return std::max(options.depth + std::max(options.prompt, options.generate),
+                    std::min(2, model.max_context_length()));
   }
+
+  void rewind(int length) { cache_.trim(length); }
 
   void prefill(int count) {
     for (int done = 0; done < count; done += options_.chunk) step(std::min(options_.chunk, count - done));
@@ -60,14 +63,15 @@ class Bench {
     std::vector<TokenId> tokens(static_cast<std::size_t>(count));
     for (TokenId& token : tokens)
       token = static_cast<TokenId>(random_() % static_cast<unsigned>(model_.config().vocab_size));
-    const mx::array hidden = model_.forward(mx::array(tokens.data(), {1, count}, mx::int32), caches_);
-    const mx::array last = mx::slice(hidden, {0, count - 1, 0}, {1, count, hidden.shape(2)});
+    const mx::array hidden =
+        model_.forward(mx::array(tokens.data(), {count}, mx::int32), cache_.pool(), cache_.extend(count));
+    const mx::array last = mx::slice(hidden, {count - 1, 0}, {count, hidden.shape(1)});
     mx::eval(model_.unembed(last));
   }
 
   const CausalLm& model_;
   const BenchmarkOptions& options_;
-  Caches caches_;
+  UniformCache cache_;
   std::mt19937 random_{0};
 };
 

@@ -18,13 +18,11 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-mx::array as_ids(std::span<const TokenId> tokens) {  // [1, L]
-  return mx::array(tokens.data(), {1, static_cast<int>(tokens.size())}, mx::int32);
+mx::array as_ids(std::span<const TokenId> tokens) {  // [L]
+  return mx::array(tokens.data(), {static_cast<int>(tokens.size())}, mx::int32);
 }
 
-mx::array last_position(const mx::array& hidden) {
-  return mx::slice(hidden, {0, hidden.shape(1) - 1, 0}, {1, hidden.shape(1), hidden.shape(2)});
-}
+mx::array rows_of(const mx::array& x, int from, int to) { return mx::slice(x, {from, 0}, {to, x.shape(1)}); }
 
 std::size_t common_prefix(std::span<const TokenId> a, std::span<const TokenId> b) {
   return static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
@@ -64,14 +62,13 @@ Generator::Generator(std::unique_ptr<CausalLm> model, const GeneratorOptions& op
 }
 
 std::size_t Generator::cache_bytes() const {
-  std::size_t total = mtp_cache_ ? mtp_cache_->nbytes() : 0;
-  for (const LatentCache& cache : caches_) total += cache.nbytes();
-  return total;
+  const std::size_t blocks = (cached_.size() + kernels::kBlockRows - 1) / kernels::kBlockRows;
+  return blocks * model_->cache_shape().block_bytes();
 }
 
 void Generator::forget() {
   cached_.clear();
-  caches_ = model_->make_caches();
+  cache_.emplace(model_->cache_shape(), 1, static_cast<int>(context_));
   mtp_cache_.reset();
   last_hidden_.reset();
 }
@@ -101,33 +98,34 @@ std::size_t Generator::reuse_prefix(const GenerationRequest& request) {
     // that the last request did not keep up starts from nothing.
     const std::size_t rows = mtp_cache_ ? static_cast<std::size_t>(mtp_cache_->length()) : 0;
     shared = std::min(shared == 0 ? 0 : shared - 1, rows);
-    if (!mtp_cache_) mtp_cache_ = model_->make_mtp_cache();
+    if (!mtp_cache_) mtp_cache_.emplace(model_->cache_shape(), 1, static_cast<int>(context_), 1);
     mtp_cache_->trim(static_cast<int>(shared));
   } else {
     mtp_cache_.reset();
   }
-  for (LatentCache& cache : caches_) cache.trim(static_cast<int>(shared));
+  cache_->trim(static_cast<int>(shared));
   cached_.resize(shared);
   return shared;
 }
 
 mx::array Generator::advance(std::span<const TokenId> tokens, bool with_mtp) {
   const mx::array ids = as_ids(tokens);
-  const mx::array hidden = model_->forward(ids, caches_);
+  const int length = static_cast<int>(tokens.size());
+  const mx::array hidden = model_->forward(ids, cache_->pool(), cache_->extend(length));
+  const mx::array last = rows_of(hidden, length - 1, length);
+  mx::eval(hidden);
   if (with_mtp) {
     // MTP rows lag one behind: position i needs token i + 1. The last hidden state of the previous call comes first.
-    const int length = static_cast<int>(tokens.size());
     const bool first = mtp_cache_->length() == static_cast<int>(cached_.size());
+    const auto append = [&](const mx::array& states, const mx::array& next) {
+      mx::eval(model_->mtp_forward(states, next, mtp_cache_->pool(), mtp_cache_->extend(states.shape(0))));
+    };
     if (first && length > 1) {
-      const mx::array states = mx::slice(hidden, {0, 0, 0}, {1, length - 1, hidden.shape(2)});
-      mx::eval(model_->mtp_forward(states, mx::slice(ids, {0, 1}, {1, length}), *mtp_cache_));
+      append(rows_of(hidden, 0, length - 1), mx::slice(ids, {1}, {length}));
     } else if (!first) {
-      const mx::array states =
-          mx::slice(mx::concatenate({*last_hidden_, hidden}, 1), {0, 0, 0}, {1, length, hidden.shape(2)});
-      mx::eval(model_->mtp_forward(states, ids, *mtp_cache_));
+      append(rows_of(mx::concatenate({*last_hidden_, hidden}, 0), 0, length), ids);
     }
   }
-  const mx::array last = last_position(hidden);
   mx::eval(last);
   last_hidden_ = last;
   cached_.insert(cached_.end(), tokens.begin(), tokens.end());
@@ -142,7 +140,8 @@ std::span<const float> Generator::logits_of(const mx::array& hidden) {
 
 // The MTP layer's guess of the token behind `token`, which itself comes next in the trunk.
 TokenId Generator::draft_next(TokenId token) {
-  const mx::array hidden = model_->mtp_forward(*last_hidden_, as_ids({&token, 1}), *mtp_cache_);
+  const mx::array hidden =
+      model_->mtp_forward(*last_hidden_, as_ids({&token, 1}), mtp_cache_->pool(), mtp_cache_->extend(1));
   mx::array guess = mx::argmax(model_->mtp_unembed(hidden));
   const auto id = static_cast<TokenId>(guess.item<std::uint32_t>());
   mtp_cache_->trim(static_cast<int>(cached_.size()) - 1);  // advance() appends the same row again
@@ -193,7 +192,7 @@ GenerationResult Generator::generate(const GenerationRequest& request, const Pre
       hidden = advance({&sampled.token, 1}, request.measure_drafts);
     }
   } catch (...) {
-    forget();  // the caches may hold half a step
+    forget();  // the cache may hold half a step
     throw;
   }
   return result;

@@ -91,11 +91,11 @@ class Generator {
   std::size_t weight_bytes_ = 0;
   std::vector<TokenId> eos_;
 
-  std::vector<TokenId> cached_;  // the tokens whose rows are in caches_
-  Caches caches_;
-  std::optional<LatentCache> mtp_cache_;  // row i has read the hidden state at i and token i + 1
-  std::optional<mx::array> last_hidden_;  // [1, 1, hidden] at the last cached position
-  std::optional<mx::array> logits_;       // keeps what logits_of returned alive
+  std::vector<TokenId> cached_;  // the tokens whose rows are in cache_
+  std::optional<UniformCache> cache_;
+  std::optional<UniformCache> mtp_cache_;  // row i has read the hidden state at i and token i + 1
+  std::optional<mx::array> last_hidden_;   // [1, hidden] at the last cached position
+  std::optional<mx::array> logits_;        // keeps what logits_of returned alive
 };
 
 }  // namespace glimt

@@ -36,7 +36,7 @@ mx::array silu_multiply(const mx::array& gate, const mx::array& up) {
 }
 
 mx::array swiglu_plain(const mx::array& x, const SwiGluWeights& w) {
-  return linear_plain(silu_multiply(linear_plain(x, w.gate), linear_plain(x, w.up)), w.down);
+  return matmul_plain(silu_multiply(matmul_plain(x, w.gate), matmul_plain(x, w.up)), w.down);
 }
 
 // x [n, 1, columns] times the matrix that indices [n] (or [n, k]) picks for each row.

@@ -6,6 +6,8 @@
 // alive by the nodes. One thread builds and evaluates (MLX binds streams to threads).
 #pragma once
 
+#include "kernels/paged_rows.h"
+#include "kernels/rotary.h"
 #include "kernels/weight.h"
 
 #include <mlx/mlx.h>
@@ -32,12 +34,6 @@ void add_kernel_time(std::chrono::steady_clock::duration time);
 
 // x [.., columns] · wᵀ -> [.., rows]. REQUIRES a single matrix.
 mx::array linear(const mx::array& x, const std::shared_ptr<const Weight>& w);
-
-// x [B, H, L, columns] · w[h]ᵀ -> [B, H, L, rows]: one matrix a head. REQUIRES w.count == H.
-mx::array head_linear(const mx::array& x, const std::shared_ptr<const Weight>& w);
-
-// Like head_linear with w[h] itself instead of its transpose: x [B, 1 or H, L, rows] -> [B, H, L, columns].
-mx::array head_linear_transposed(const mx::array& x, const std::shared_ptr<const Weight>& w);
 
 // Rows [.., columns] of the table that ids [..] (int32, < rows) name, as `dtype`.
 mx::array embedding(const mx::array& ids, const std::shared_ptr<const Weight>& table, mx::Dtype dtype);
@@ -84,11 +80,33 @@ struct Routing {
 // logits [T, E] float32, bias [E] float32.
 Routing route(const mx::array& logits, const mx::array& bias, const RouterOptions& options);
 
-// Multi-head latent attention in its absorbed form: all heads share the keys, and a key's first columns are its value.
-// q_latent [B, H, L, latent], q_pe [B, H, L, rope], rows [B, T, latent + rope] (float32 or bfloat16; read where they lie,
-// so a slice of a larger buffer costs nothing) -> softmax(scale · [q_latent | q_pe] · rowsᵀ) · rows[.., :latent] as
-// [B, H, L, latent]. Query i is at position T - L + i and sees the keys up to itself. REQUIRES T >= L and rows whose last
-// axis is contiguous.
-mx::array mla_attention(const mx::array& q_latent, const mx::array& q_pe, const mx::array& rows, float scale);
+// x / sqrt(mean(x²) + eps) · weight over the last axis, computed in float32; weight [columns] float32.
+mx::array rms_norm(const mx::array& x, const mx::array& weight, float eps);
+
+// Multi-head latent attention between its projections (DeepSeek-V2, https://arxiv.org/abs/2405.04434, section 2.1).
+struct MlaWeights {
+  Weight embed_q;      // [heads, latent, nope]: a head's queries into latent space
+  Weight unembed_out;  // [heads, v, latent]: its weighted latents to values
+  mx::array norm;      // [latent] float32, kv_a_layernorm
+  float norm_eps;
+  Rotary rotary;
+  float scale;  // of the scores
+};
+
+// The two ways through kv_b_proj. They compute the same. `automatic`: absorbed on our kernels, where a position then
+// gets the same bits in every chunk; the cheaper one in plain MLX.
+enum class MlaForm {
+  automatic,
+  absorbed,  // queries move into latent space: no work a key, more work a (query, key) pair
+  expanded,  // keys and values of all heads are made from the latents first; plain MLX only
+};
+void set_mla_form(MlaForm form);  // of the process, for tests
+
+// q [N, heads · (nope + rope)] and kv [N, latent + rope], the rows of `step`'s sequences one behind the other. Rows
+// [norm(latent) | rotated k_pe] are stored at the sequences' positions, then every query attends to its own sequence ->
+// [N, heads · v]. A row's result depends neither on the other sequences nor on how they are cut into steps. The rows are
+// stored when the result is evaluated: REQUIRES that before a graph with the next step over the same blocks is built.
+mx::array mla(const mx::array& q, const mx::array& kv, const std::shared_ptr<const MlaWeights>& w, PagedRows& rows,
+              const StepPtr& step);
 
 }  // namespace glimt::kernels

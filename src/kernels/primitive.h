@@ -56,7 +56,7 @@ mx::array make_node(mx::Shape shape, std::vector<mx::array> inputs, Args&&... ar
   return mx::array(shape, mx::float32, std::make_shared<P>(shape, std::forward<Args>(args)...), std::move(inputs));
 }
 
-// linear() in plain MLX operations (linear.cpp).
-mx::array linear_plain(const mx::array& x, const Weight& w);
+// x · wᵀ (or x · w) in plain MLX operations, with w's leading dimensions broadcast against x's (linear.cpp).
+mx::array matmul_plain(const mx::array& x, const Weight& w, bool transpose = true);
 
 }  // namespace glimt::kernels

@@ -35,40 +35,50 @@ void in_chunks(int length, int chunk, Step step) {
   for (int from = 0; from < length; from += chunk) step(from, std::min(from + chunk, length));
 }
 
-Recorded record_forward(const CausalLm& model, const mx::array& ids, int chunk, Caches& caches) {
+// [B, L, ..] as rows [B * L, ..], and back.
+mx::array as_rows(const mx::array& x) { return mx::flatten(x, 0, 1); }
+mx::array as_batch(const mx::array& x, int batch) { return mx::unflatten(x, 0, {batch, -1}); }
+
+Recorded record_forward(const CausalLm& model, const mx::array& ids, int chunk, UniformCache& cache) {
   Recorded recorded;
+  const int batch = ids.shape(0);
+  const auto record = [&](const std::string& name, const mx::array& value) {
+    append(recorded, name, as_batch(value, batch));
+  };
   in_chunks(ids.shape(1), chunk, [&](int from, int to) {
     const mx::array hidden =
-        model.forward(columns(ids, from, to), caches,
-                      [&](const std::string& name, const mx::array& value) { append(recorded, name, value); });
-    append(recorded, "hidden", hidden);
-    append(recorded, "logits", model.unembed(hidden));
+        model.forward(as_rows(columns(ids, from, to)), cache.pool(), cache.extend(to - from), record);
+    record("hidden", hidden);
+    record("logits", model.unembed(hidden));
     mx::eval(recorded.at("logits"));
   });
   return recorded;
 }
 
 void record_mtp(const CausalLm& model, const mx::array& ids, int chunk, Recorded& recorded) {
-  const int length = ids.shape(1) - 1;
+  const int batch = ids.shape(0), length = ids.shape(1) - 1;
   const mx::array hidden = recorded.at("hidden");
-  LatentCache cache = model.make_mtp_cache();
+  UniformCache cache(model.cache_shape(), batch, length, 1);
   in_chunks(length, chunk, [&](int from, int to) {
-    const mx::array y = model.mtp_forward(columns(hidden, from, to), columns(ids, from + 1, to + 1), cache);
-    append(recorded, "mtp.hidden", y);
-    append(recorded, "mtp.logits", model.mtp_unembed(y));
+    const mx::array y = model.mtp_forward(as_rows(columns(hidden, from, to)), as_rows(columns(ids, from + 1, to + 1)),
+                                          cache.pool(), cache.extend(to - from));
+    append(recorded, "mtp.hidden", as_batch(y, batch));
+    append(recorded, "mtp.logits", as_batch(model.mtp_unembed(y), batch));
+    mx::eval(recorded.at("mtp.logits"));
   });
 }
 
-mx::array greedy_continuation(const CausalLm& model, const mx::array& logits, Caches& caches, int count) {
+mx::array greedy_continuation(const CausalLm& model, const mx::array& logits, UniformCache& cache, int count) {
   const int length = logits.shape(1);
-  mx::array next = mx::astype(mx::argmax(columns(logits, length - 1, length), -1), mx::int32);  // [B, 1]
+  const auto best = [](const mx::array& of) { return mx::astype(mx::argmax(of, -1), mx::int32); };
+  mx::array next = mx::flatten(best(columns(logits, length - 1, length)));  // [B]
   std::vector<mx::array> tokens = {next};
   for (int i = 1; i < count; ++i) {
-    next = mx::astype(mx::argmax(model.unembed(model.forward(next, caches)), -1), mx::int32);
+    next = best(model.unembed(model.forward(next, cache.pool(), cache.extend(1))));
     mx::eval(next);
     tokens.push_back(next);
   }
-  return mx::concatenate(tokens, 1);
+  return mx::stack(tokens, 1);
 }
 
 // The reference files list a token's experts in the order of their numbers; bring ours into that order.
@@ -122,11 +132,17 @@ std::vector<Comparison> compare(const CausalLm& model, const std::filesystem::pa
     fail(ErrorKind::bad_file, where, "'input_ids' must be below the vocabulary size {}", model.config().vocab_size);
   }
 
-  Caches caches = model.make_caches();
-  Recorded recorded = record_forward(model, ids, options.chunk, caches);
+  const auto greedy = tensors.find("greedy");
+  const bool continues = greedy != tensors.end() && greedy->second.shape.size() == 2;
+  const std::int64_t capacity = std::int64_t{ids.shape(1)} + (continues ? greedy->second.shape[1] : 0);
+  if (capacity > model.max_context_length()) {
+    fail(ErrorKind::bad_file, where, "has {} positions, the model has {}", capacity, model.max_context_length());
+  }
+  UniformCache cache(model.cache_shape(), ids.shape(0), static_cast<int>(capacity));
+  Recorded recorded = record_forward(model, ids, options.chunk, cache);
   if (model.has_mtp() && ids.shape(1) > 1) record_mtp(model, ids, options.chunk, recorded);
-  if (const auto greedy = tensors.find("greedy"); greedy != tensors.end() && greedy->second.shape.size() == 2) {
-    recorded.emplace("greedy", greedy_continuation(model, recorded.at("logits"), caches, greedy->second.shape[1]));
+  if (continues) {
+    recorded.emplace("greedy", greedy_continuation(model, recorded.at("logits"), cache, greedy->second.shape[1]));
   }
   sort_picks(recorded);
 

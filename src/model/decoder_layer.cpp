@@ -19,8 +19,9 @@ DecoderLayer::DecoderLayer(const Config& c, Weights& weights, const std::string&
                                 c.rms_norm_eps),
       mlp_(take_feed_forward(c, weights, path + ".mlp", is_moe)) {}
 
-mx::array DecoderLayer::forward(const mx::array& x, LatentCache& cache, const Observer& observe) const {
-  const mx::array attention = self_attn_.forward(input_layernorm_(x), cache);
+mx::array DecoderLayer::forward(const mx::array& x, kernels::PagedRows& rows, const kernels::StepPtr& step,
+                                const Observer& observe) const {
+  const mx::array attention = self_attn_.forward(input_layernorm_(x), rows, step);
   const mx::array h = mx::add(x, attention);
   const mx::array normed = post_attention_layernorm_(h);
   const MoeBlock* moe = std::get_if<MoeBlock>(&mlp_);

@@ -13,9 +13,10 @@ class DecoderLayer {
  public:
   DecoderLayer(const Config& config, Weights& weights, const std::string& path, bool is_moe);
 
-  // x [B, L, hidden] -> the same shape; appends L rows to the cache. `observe` gets "self_attn", "output" and the
-  // gate's names.
-  mx::array forward(const mx::array& x, LatentCache& cache, const Observer& observe) const;
+  // x [N, hidden], the rows of the step's sequences -> the same shape; stores N rows in the layer's cache. `observe` gets
+  // "self_attn", "output" and the gate's names.
+  mx::array forward(const mx::array& x, kernels::PagedRows& rows, const kernels::StepPtr& step,
+                    const Observer& observe) const;
 
  private:
   RmsNorm input_layernorm_;

@@ -14,10 +14,10 @@ std::string layer_path(int index) { return "model.layers." + std::to_string(inde
 
 }  // namespace
 
-Glm4MoeLite::Glm4MoeLite(Config config, Weights& weights, mx::Dtype activations, mx::Dtype cache)
+Glm4MoeLite::Glm4MoeLite(Config config, Weights& weights, mx::Dtype activations, kernels::RowType rows)
     : config_(std::move(config)),
       activations_(activations),
-      cache_dtype_(cache),
+      row_type_(rows),
       embed_tokens_(weights.take_shared("model.embed_tokens", config_.vocab_size, config_.hidden_size)),
       norm_(weights.take_vector("model.norm.weight", config_.hidden_size), config_.rms_norm_eps),
       lm_head_(take_head(config_, weights, embed_tokens_)) {
@@ -28,14 +28,12 @@ Glm4MoeLite::Glm4MoeLite(Config config, Weights& weights, mx::Dtype activations,
   if (weights.has_prefix(mtp + ".")) mtp_.emplace(config_, weights, mtp, embed_tokens_, lm_head_);
 }
 
-Caches Glm4MoeLite::make_caches() const {
-  return Caches(layers_.size(), LatentCache(config_.cache_width(), cache_dtype_));
+PoolShape Glm4MoeLite::cache_shape() const {
+  return {config_.num_hidden_layers + (has_mtp() ? 1 : 0), config_.cache_width(), row_type_};
 }
 
-mx::array Glm4MoeLite::forward(const mx::array& ids, Caches& caches, const Observer& observe) const {
-  if (caches.size() != layers_.size()) {
-    fail(ErrorKind::internal, "forward", "{} caches for {} layers", caches.size(), layers_.size());
-  }
+mx::array Glm4MoeLite::forward(const mx::array& ids, LatentPool& pool, const kernels::StepPtr& step,
+                               const Observer& observe) const {
   mx::array h = embed_tokens_(ids, activations_);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     Observer observe_layer;
@@ -44,16 +42,17 @@ mx::array Glm4MoeLite::forward(const mx::array& ids, Caches& caches, const Obser
         observe("layers." + std::to_string(i) + "." + name, value);
       };
     }
-    h = layers_[i].forward(h, caches[i], observe_layer);
+    h = layers_[i].forward(h, pool.layer(static_cast<int>(i)), step, observe_layer);
   }
   return norm_(h);
 }
 
 mx::array Glm4MoeLite::unembed(const mx::array& hidden) const { return mx::astype(lm_head_(hidden), mx::float32); }
 
-mx::array Glm4MoeLite::mtp_forward(const mx::array& hidden, const mx::array& next_ids, LatentCache& cache) const {
+mx::array Glm4MoeLite::mtp_forward(const mx::array& hidden, const mx::array& ids, LatentPool& pool,
+                                   const kernels::StepPtr& step) const {
   if (!mtp_) fail(ErrorKind::unsupported, "mtp_forward", "this checkpoint has no MTP layer");
-  return mtp_->forward(hidden, next_ids, cache);
+  return mtp_->forward(hidden, ids, pool.layer(config_.num_hidden_layers), step);
 }
 
 mx::array Glm4MoeLite::mtp_unembed(const mx::array& hidden) const {

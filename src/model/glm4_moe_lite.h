@@ -16,23 +16,25 @@ namespace glimt {
 class Glm4MoeLite : public CausalLm {
  public:
   // Takes every tensor of `weights`; the caller calls weights.finish(). `activations` is the dtype of hidden states,
-  // `cache` that of the cache rows.
-  Glm4MoeLite(Config config, Weights& weights, mx::Dtype activations, mx::Dtype cache);
+  // `rows` the default type of cache rows.
+  Glm4MoeLite(Config config, Weights& weights, mx::Dtype activations, kernels::RowType rows);
 
   const Config& config() const override { return config_; }
   int max_context_length() const override { return config_.max_position_embeddings; }
-  Caches make_caches() const override;
-  mx::array forward(const mx::array& ids, Caches& caches, const Observer& observe = {}) const override;
+  PoolShape cache_shape() const override;
+  mx::array forward(const mx::array& ids, LatentPool& pool, const kernels::StepPtr& step,
+                    const Observer& observe = {}) const override;
   mx::array unembed(const mx::array& hidden) const override;
 
   bool has_mtp() const override { return mtp_.has_value(); }
-  LatentCache make_mtp_cache() const override { return LatentCache(config_.cache_width(), cache_dtype_); }
-  mx::array mtp_forward(const mx::array& hidden, const mx::array& next_ids, LatentCache& cache) const override;
+  mx::array mtp_forward(const mx::array& hidden, const mx::array& ids, LatentPool& pool,
+                        const kernels::StepPtr& step) const override;
   mx::array mtp_unembed(const mx::array& hidden) const override;
 
  private:
   Config config_;
-  mx::Dtype activations_, cache_dtype_;
+  mx::Dtype activations_;
+  kernels::RowType row_type_;
   Embedding embed_tokens_;
   std::vector<DecoderLayer> layers_;
   RmsNorm norm_;

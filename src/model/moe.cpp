@@ -46,14 +46,12 @@ MoeBlock::MoeBlock(const Config& c, Weights& weights, const std::string& path) :
 }
 
 mx::array MoeBlock::forward(const mx::array& x, const Observer& observe) const {
-  const int batch = x.shape(0), length = x.shape(1), hidden = x.shape(2);
-  const mx::array tokens = mx::reshape(x, {batch * length, hidden});
-  const kernels::Routing choice = gate_.forward(tokens);
+  const kernels::Routing choice = gate_.forward(x);
   if (observe) {
-    observe("gate.inds", mx::reshape(choice.indices, {batch, length, -1}));
-    observe("gate.scores", mx::reshape(choice.scores, {batch, length, -1}));
+    observe("gate.inds", choice.indices);
+    observe("gate.scores", choice.scores);
   }
-  return mx::reshape(kernels::experts(tokens, choice.indices, choice.scores, experts_), {batch, length, hidden});
+  return kernels::experts(x, choice.indices, choice.scores, experts_);
 }
 
 }  // namespace glimt

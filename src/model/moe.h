@@ -28,7 +28,7 @@ class MoeBlock {
  public:
   MoeBlock(const Config& config, Weights& weights, const std::string& path);
 
-  // x [B, L, hidden] -> the same shape. `observe` gets "gate.inds" and "gate.scores" [B, L, k].
+  // x [T, hidden] -> the same shape. `observe` gets "gate.inds" and "gate.scores" [T, k].
   mx::array forward(const mx::array& x, const Observer& observe) const;
 
  private:

@@ -19,10 +19,11 @@ MtpLayer::MtpLayer(const Config& c, Weights& weights, const std::string& path, c
       norm_(weights.take_vector(path + ".shared_head.norm.weight", c.hidden_size), c.rms_norm_eps),
       head_(own_or(weights, path + ".shared_head.head", c, lm_head.shared_weight())) {}
 
-mx::array MtpLayer::forward(const mx::array& hidden, const mx::array& next_ids, LatentCache& cache) const {
-  const mx::array embedded = embed_tokens_(next_ids, hidden.dtype());
+mx::array MtpLayer::forward(const mx::array& hidden, const mx::array& ids, kernels::PagedRows& rows,
+                            const kernels::StepPtr& step) const {
+  const mx::array embedded = embed_tokens_(ids, hidden.dtype());
   const mx::array x = eh_proj_(mx::concatenate({enorm_(embedded), hnorm_(hidden)}, -1));
-  return norm_(layer_.forward(x, cache, {}));
+  return norm_(layer_.forward(x, rows, step, {}));
 }
 
 }  // namespace glimt

@@ -14,8 +14,9 @@ class MtpLayer {
   MtpLayer(const Config& config, Weights& weights, const std::string& path, const Embedding& embed_tokens,
            const Linear& lm_head);
 
-  // hidden [B, L, hidden] at positions i.., tokens [B, L] at i + 1 -> [B, L, hidden] after shared_head.norm.
-  mx::array forward(const mx::array& hidden, const mx::array& next_ids, LatentCache& cache) const;
+  // hidden [N, hidden] at positions p - 1, tokens [N] at p -> [N, hidden] after shared_head.norm.
+  mx::array forward(const mx::array& hidden, const mx::array& ids, kernels::PagedRows& rows,
+                    const kernels::StepPtr& step) const;
   mx::array unembed(const mx::array& hidden) const { return head_(hidden); }
 
  private:

@@ -7,10 +7,11 @@
 namespace glimt {
 namespace {
 
-using Factory = std::unique_ptr<CausalLm> (*)(Config, Weights&, mx::Dtype activations, mx::Dtype cache);
+using Factory = std::unique_ptr<CausalLm> (*)(Config, Weights&, mx::Dtype activations, kernels::RowType rows);
 
-std::unique_ptr<CausalLm> make_glm4_moe_lite(Config config, Weights& weights, mx::Dtype activations, mx::Dtype cache) {
-  return std::make_unique<Glm4MoeLite>(std::move(config), weights, activations, cache);
+std::unique_ptr<CausalLm> make_glm4_moe_lite(Config config, Weights& weights, mx::Dtype activations,
+                                             kernels::RowType rows) {
+  return std::make_unique<Glm4MoeLite>(std::move(config), weights, activations, rows);
 }
 
 struct Entry {
@@ -52,9 +53,9 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   cpu::set_exact(options.exact);
   const bool gpu = mx::default_device() != mx::Device::cpu;
   const mx::Dtype activations = gpu && !options.exact ? mx::bfloat16 : mx::float32;
-  const mx::Dtype cache = options.exact ? mx::float32 : mx::bfloat16;
+  const auto rows = options.exact ? kernels::RowType::f32 : kernels::RowType::bf16;
   LoadedModel loaded;
-  loaded.model = make(std::move(config), weights, activations, cache);
+  loaded.model = make(std::move(config), weights, activations, rows);
   weights.finish();
   loaded.weight_bytes = weights.total_bytes();
   return loaded;

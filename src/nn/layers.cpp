@@ -2,6 +2,9 @@
 
 namespace glimt {
 
-mx::array RmsNorm::operator()(const mx::array& x) const { return mx::fast::rms_norm(x, weight_, eps_); }
+RmsNorm::RmsNorm(const mx::array& weight, float eps)
+    : weight_(mx::contiguous(mx::astype(weight, mx::float32))), eps_(eps) {
+  mx::eval(weight_);
+}
 
 }  // namespace glimt

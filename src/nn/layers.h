@@ -8,11 +8,13 @@ namespace glimt {
 // x / sqrt(mean(x²) + eps) · weight over the last axis, computed in float32.
 class RmsNorm {
  public:
-  RmsNorm(mx::array weight, float eps) : weight_(std::move(weight)), eps_(eps) {}
-  mx::array operator()(const mx::array& x) const;
+  RmsNorm(const mx::array& weight, float eps);
+  mx::array operator()(const mx::array& x) const { return kernels::rms_norm(x, weight_, eps_); }
+  const mx::array& weight() const { return weight_; }
+  float eps() const { return eps_; }
 
  private:
-  mx::array weight_;
+  mx::array weight_;  // float32
   float eps_;
 };
 

@@ -26,20 +26,4 @@ class Linear {
   std::optional<mx::array> bias_;
 };
 
-// One matrix a head: x [B, H, L, columns] -> [B, H, L, rows].
-class MultiLinear {
- public:
-  explicit MultiLinear(WeightPtr weight) : weight_(std::move(weight)) {}
-
-  mx::array operator()(const mx::array& x) const { return kernels::head_linear(x, weight_); }
-
-  // The other way through the same matrices: x [B, 1 or H, L, rows] -> [B, H, L, columns].
-  mx::array transposed(const mx::array& x) const { return kernels::head_linear_transposed(x, weight_); }
-
-  const Weight& weight() const { return *weight_; }
-
- private:
-  WeightPtr weight_;
-};
-
 }  // namespace glimt

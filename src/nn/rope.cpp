@@ -6,6 +6,9 @@
 #include <vector>
 
 namespace glimt {
+
+namespace mx = mlx::core;
+
 namespace {
 
 // The (fractional) pair of dimensions that turns `rotations` times within the original context.
@@ -38,25 +41,21 @@ std::vector<float> yarn_frequencies(int dims, double theta, const YarnScaling& y
 
 double yarn_mscale(double factor, double mscale) { return factor > 1 ? 0.1 * mscale * std::log(factor) + 1 : 1; }
 
-Rope::Rope(int dims, double theta, bool interleaved, const std::optional<YarnScaling>& yarn, bool round_frequencies)
-    : dims_(dims), theta_(static_cast<float>(theta)), interleaved_(interleaved) {
+kernels::Rotary make_rotary(int dims, double theta, bool interleaved, const std::optional<YarnScaling>& yarn,
+                            bool round_frequencies) {
   const bool stretched = yarn && yarn->factor > 1;
-  if (!stretched && !round_frequencies) return;  // MLX computes the plain frequencies itself
-  const std::vector<float> frequencies =
-      stretched ? yarn_frequencies(dims, theta, *yarn) : plain_frequencies(dims, theta);
-  mx::array values(frequencies.begin(), {dims / 2});
-  if (round_frequencies) values = mx::astype(mx::astype(values, mx::bfloat16), mx::float32);
-  periods_ = mx::reciprocal(values);
-  mx::eval(*periods_);
-  if (!stretched) return;
-  magnitude_ =
-      static_cast<float>(yarn_mscale(yarn->factor, yarn->mscale) / yarn_mscale(yarn->factor, yarn->mscale_all_dim));
-}
-
-mx::array Rope::operator()(const mx::array& x, int offset) const {
-  const mx::array scaled = magnitude_ == 1.0f ? x : mx::multiply(x, mx::array(magnitude_, x.dtype()));
-  return mx::fast::rope(scaled, dims_, interleaved_, periods_ ? std::nullopt : std::optional(theta_), 1.0f, offset,
-                        periods_);
+  kernels::Rotary rotary{stretched ? yarn_frequencies(dims, theta, *yarn) : plain_frequencies(dims, theta),
+                         interleaved};
+  if (round_frequencies) {
+    for (float& frequency : rotary.frequencies) {
+      frequency = mx::astype(mx::astype(mx::array(frequency), mx::bfloat16), mx::float32).item<float>();
+    }
+  }
+  if (stretched) {
+    rotary.magnitude =
+        static_cast<float>(yarn_mscale(yarn->factor, yarn->mscale) / yarn_mscale(yarn->factor, yarn->mscale_all_dim));
+  }
+  return rotary;
 }
 
 }  // namespace glimt

@@ -2,13 +2,11 @@
 // (https://arxiv.org/abs/2309.00071, as transformers' modeling_rope_utils._compute_yarn_parameters computes it).
 #pragma once
 
-#include <mlx/mlx.h>
+#include "kernels/rotary.h"
 
 #include <optional>
 
 namespace glimt {
-
-namespace mx = mlx::core;
 
 struct YarnScaling {
   double factor = 1.0;
@@ -22,22 +20,9 @@ struct YarnScaling {
 // 0.1 · mscale · ln(factor) + 1 for factor > 1, else 1: how YaRN sharpens attention.
 double yarn_mscale(double factor, double mscale);
 
-class Rope {
- public:
-  // `interleaved`: rotates the pairs (2i, 2i + 1), else (i, i + dims / 2). `round_frequencies`: to bfloat16, which is
-  // what transformers computes with after model.to(torch.bfloat16); only for comparison with such numbers.
-  Rope(int dims, double theta, bool interleaved, const std::optional<YarnScaling>& yarn,
-       bool round_frequencies = false);
-
-  // x [B, H, L, dims], whose first row is at position `offset`.
-  mx::array operator()(const mx::array& x, int offset) const;
-
- private:
-  int dims_;
-  float theta_;
-  bool interleaved_;
-  std::optional<mx::array> periods_;  // [dims / 2], 1 / frequency, when YaRN changes them
-  float magnitude_ = 1.0f;
-};
+// `interleaved`: rotates the pairs (2i, 2i + 1), else (i, i + dims / 2). `round_frequencies`: to bfloat16, which is what
+// transformers computes with after model.to(torch.bfloat16); only for comparison with such numbers.
+kernels::Rotary make_rotary(int dims, double theta, bool interleaved, const std::optional<YarnScaling>& yarn,
+                            bool round_frequencies = false);
 
 }  // namespace glimt

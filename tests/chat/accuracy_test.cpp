@@ -75,10 +75,10 @@ std::vector<std::vector<TokenId>> prompts() {
 mx::array log_probabilities(const CausalLm& model, const std::vector<TokenId>& tokens, int count, bool exact) {
   cpu::set_exact(exact);
   const int length = static_cast<int>(tokens.size());
-  Caches caches = model.make_caches();
-  const mx::array hidden = model.forward(mx::array(tokens.data(), {1, length}, mx::int32), caches);
-  const mx::array logits =
-      mx::squeeze(model.unembed(mx::slice(hidden, {0, length - count, 0}, {1, length, hidden.shape(2)})), 0);
+  UniformCache cache(model.cache_shape(), 1, length);
+  const mx::array hidden =
+      model.forward(mx::array(tokens.data(), {length}, mx::int32), cache.pool(), cache.extend(length));
+  const mx::array logits = model.unembed(mx::slice(hidden, {length - count, 0}, {length, hidden.shape(1)}));
   const mx::array result = mx::subtract(logits, mx::logsumexp(logits, -1, true));
   mx::eval(result);
   return result;

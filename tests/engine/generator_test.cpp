@@ -295,7 +295,7 @@ TEST_F(GeneratorTest, SaysWhatItHolds) {
   EXPECT_GT(generator_->weight_bytes(), std::size_t{1} << 20);
   EXPECT_EQ(generator_->cache_bytes(), 0u);
   run(*generator_, request_for(prompt_, 1));
-  EXPECT_EQ(generator_->cache_bytes(), 3u * LatentCache::kStep * 80 * sizeof(float));
+  EXPECT_EQ(generator_->cache_bytes(), 3u * kernels::kBlockRows * 80 * sizeof(float));
 }
 
 TEST_F(GeneratorTest, EndTokensOfBothConfigurationsAreJoined) {
@@ -325,13 +325,9 @@ Drafts drafts_of(const CausalLm& model, const Tokens& prompt, const Tokens& answ
   const Tokens all = joined(prompt, answer);
   const int length = static_cast<int>(all.size());
   const mx::array ids(all.data(), {1, length}, mx::int32);
-  Caches caches = model.make_caches();
-  LatentCache cache = model.make_mtp_cache();
-  const mx::array hidden =
-      mx::slice(model.forward(ids, caches), {0, 0, 0}, {1, length - 1, model.config().hidden_size});
-  const mx::array guesses = mx::astype(
-      mx::argmax(model.mtp_unembed(model.mtp_forward(hidden, mx::slice(ids, {0, 1}, {1, length}), cache)), -1),
-      mx::int32);
+  const mx::array hidden = mx::slice(hidden_for(model, ids), {0, 0, 0}, {1, length - 1, model.config().hidden_size});
+  const mx::array guesses =
+      mx::astype(mx::argmax(mtp_logits_for(model, hidden, mx::slice(ids, {0, 1}, {1, length})), -1), mx::int32);
   mx::eval(guesses);
   Drafts drafts;
   for (std::size_t at = prompt.size() + 1; at < all.size(); ++at) {

@@ -1,159 +1,459 @@
-// Attention in latent space against its definition in plain MLX, and against itself: a query's result must not depend on
-// the chunk, the batch or the number of threads that it comes with.
-#include "kernels/cpu/grouped_matmul.h"
-#include "kernels/cpu/thread_pool.h"
-#include "kernels/kernels.h"
-
+// Attention over the latent cache: every kernel that this CPU can run against sums in double, and the promise that a
+// query's result does not depend on its company, bit by bit.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
-#include <limits>
+#include <cstring>
+#include <numeric>
+#include <random>
+#include <string>
+#include <vector>
 
-namespace glimt::kernels {
+#include "kernels/cpu/attention.h"
+#include "kernels/cpu/mla_rows.h"
+#include "kernels/cpu/thread_pool.h"
+
+namespace glimt {
 namespace {
 
-constexpr float kScale = 0.2f;
+using cpu::AttentionKernel;
+using cpu::RowFormat;
 
-mx::array random(const mx::Shape& shape, std::uint64_t seed) {
-  const mx::array x = mx::random::normal(shape, mx::float32, 0.0f, 1.0f, mx::random::key(seed));
-  mx::eval(x);
+std::uint16_t to_bf16(float x) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  return static_cast<std::uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+float from_bf16(std::uint16_t h) {
+  const std::uint32_t bits = static_cast<std::uint32_t>(h) << 16;
+  float x;
+  std::memcpy(&x, &bits, sizeof x);
   return x;
 }
 
+struct AttentionShape {
+  int heads, queries, latent, rope;
+  float scale;
+};
+
+// One sequence's cache, its blocks in any order; what lies behind the last row and in unused blocks is NaN.
+struct Cache {
+  Cache(int keys, int width, RowFormat row_format, std::mt19937& random, float size = 1.0f)
+      : format(row_format), row_width(width), count(keys) {
+    std::normal_distribution<float> normal(0.0f, size);
+    for (int i = 0; i < keys * width; ++i) values.push_back(from_bf16(to_bf16(normal(random))));
+    blocks.resize(static_cast<std::size_t>((keys + cpu::kKeyBlock - 1) / cpu::kKeyBlock) + 2);
+    std::iota(blocks.begin(), blocks.end(), 0);
+    std::shuffle(blocks.begin(), blocks.end(), random);
+    update();
+  }
+
+  float& at(int key, int column) { return values[static_cast<std::size_t>(key * row_width + column)]; }
+
+  // Stores the values as rows. Eight-bit rows round: the values become what they hold.
+  void update() {
+    const std::size_t bytes = cpu::row_bytes(format, row_width);
+    memory.assign(blocks.size() * cpu::kKeyBlock * bytes / sizeof(float) + 1, std::nanf(""));
+    for (int t = 0; t < count; ++t) {
+      const auto row = static_cast<std::size_t>(blocks[static_cast<std::size_t>(t / cpu::kKeyBlock)] * cpu::kKeyBlock +
+                                                t % cpu::kKeyBlock);
+      unsigned char* place = reinterpret_cast<unsigned char*>(memory.data()) + row * bytes;
+      cpu::store_row(format, &at(t, 0), row_width, place);
+      if (format != RowFormat::q8) continue;
+      std::vector<std::uint16_t> halves(static_cast<std::size_t>(row_width));
+      cpu::expand_q8_row(place, row_width, halves.data());
+      for (int i = 0; i < row_width; ++i) at(t, i) = from_bf16(halves[static_cast<std::size_t>(i)]);
+    }
+  }
+
+  RowFormat format;
+  int row_width, count;
+  std::vector<int> blocks;
+  std::vector<float> values, memory;
+};
+
+struct Queries {
+  Queries(const AttentionShape& s, std::mt19937& random, float size = 1.0f) : shape(s) {
+    std::normal_distribution<float> normal(0.0f, size);
+    latent.resize(static_cast<std::size_t>(s.heads * s.queries * s.latent));
+    pe.resize(static_cast<std::size_t>(s.heads * s.queries * s.rope));
+    for (float& x : latent) x = normal(random);
+    for (float& x : pe) x = normal(random);
+  }
+
+  // Queries first … first + count of each head.
+  Queries part(int first, int count) const {
+    Queries out = *this;
+    out.shape.queries = count;
+    out.latent.clear();
+    out.pe.clear();
+    for (int h = 0; h < shape.heads; ++h) {
+      const auto begin = static_cast<std::ptrdiff_t>(h * shape.queries + first), end = begin + count;
+      out.latent.insert(out.latent.end(), latent.begin() + begin * shape.latent, latent.begin() + end * shape.latent);
+      out.pe.insert(out.pe.end(), pe.begin() + begin * shape.rope, pe.begin() + end * shape.rope);
+    }
+    return out;
+  }
+
+  AttentionShape shape;
+  std::vector<float> latent, pe;
+};
+
+// All sequences in one call; their queries lie apart, and their results do.
+std::vector<float> run(const AttentionKernel& kernel, const std::vector<const Queries*>& queries,
+                       const std::vector<const Cache*>& caches, const std::vector<int>& keys) {
+  const AttentionShape& shape = queries[0]->shape;
+  std::size_t size = 0;
+  for (const Queries* q : queries) size += q->latent.size();
+  std::vector<float> out(size, 1e30f);
+  std::vector<cpu::AttentionSequence> sequences;
+  std::size_t offset = 0;
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    const int count = queries[i]->shape.queries;
+    sequences.push_back({count, queries[i]->latent.data(), queries[i]->pe.data(), out.data() + offset, count,
+                         caches[i]->format, caches[i]->memory.data(), caches[i]->blocks.data(), keys[i]});
+    offset += queries[i]->latent.size();
+  }
+  cpu::latent_attention({shape.heads, shape.latent, shape.rope, shape.scale}, sequences, kernel);
+  return out;
+}
+
+std::vector<float> run(const AttentionKernel& kernel, const Queries& queries, const Cache& cache, int keys) {
+  return run(kernel, {&queries}, {&cache}, {keys});
+}
+
+std::vector<double> reference(const Queries& q, Cache& cache, int keys) {
+  const AttentionShape& s = q.shape;
+  std::vector<double> out;
+  for (int row = 0; row < s.heads * s.queries; ++row) {
+    const int seen = keys - s.queries + row % s.queries + 1;
+    std::vector<double> weights(static_cast<std::size_t>(seen));
+    for (int t = 0; t < seen; ++t) {
+      double score = 0;
+      for (int i = 0; i < s.latent; ++i)
+        score += double{q.latent[static_cast<std::size_t>(row * s.latent + i)]} * double{cache.at(t, i)};
+      for (int i = 0; i < s.rope; ++i) {
+        score += double{q.pe[static_cast<std::size_t>(row * s.rope + i)]} * double{cache.at(t, s.latent + i)};
+      }
+      weights[static_cast<std::size_t>(t)] = score * double{s.scale};
+    }
+    const double max = *std::max_element(weights.begin(), weights.end());
+    double sum = 0;
+    for (double& w : weights) sum += w = std::exp(w - max);
+    for (int i = 0; i < s.latent; ++i) {
+      double value = 0;
+      for (int t = 0; t < seen; ++t) value += weights[static_cast<std::size_t>(t)] / sum * double{cache.at(t, i)};
+      out.push_back(value);
+    }
+  }
+  return out;
+}
+
+// The worst row's |got - wanted| / |wanted|, in the Euclidean norm.
+double worst_error(const std::vector<float>& got, const std::vector<double>& wanted, int width) {
+  double worst = 0;
+  for (std::size_t row = 0; row < got.size(); row += static_cast<std::size_t>(width)) {
+    double error = 0, norm = 0;
+    for (std::size_t i = row; i < row + static_cast<std::size_t>(width); ++i) {
+      error += (double{got[i]} - wanted[i]) * (double{got[i]} - wanted[i]);
+      norm += wanted[i] * wanted[i];
+    }
+    worst = std::max(worst, std::sqrt(error / std::max(norm, 1e-30)));
+    if (std::isnan(error)) return error;
+  }
+  return worst;
+}
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
 struct Case {
-  int batch, heads, queries, keys, latent, rope;
-  mx::Dtype dtype = mx::float32;
+  const AttentionKernel* kernel;
+  RowFormat format;
 };
 
-struct Inputs {
-  explicit Inputs(const Case& c)
-      : latent(random({c.batch, c.heads, c.queries, c.latent}, 1)),
-        pe(random({c.batch, c.heads, c.queries, c.rope}, 2)),
-        rows(mx::astype(random({c.batch, c.keys, c.latent + c.rope}, 3), c.dtype)) {
-    mx::eval(rows);
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const AttentionKernel* kernel : cpu::supported_attention_kernels()) {
+    all.push_back({kernel, RowFormat::bf16});
+    all.push_back({kernel, RowFormat::q8});
+    if (kernel->reads_f32) all.push_back({kernel, RowFormat::f32});
   }
-  mx::array attend() const {
-    const mx::array y = mla_attention(latent, pe, rows, kScale);
-    mx::eval(y);
-    return y;
-  }
-  // Query `i` of `b` alone, with the keys that it sees.
-  mx::array attend_alone(int b, int i) const {
-    const int queries = latent.shape(2), keys = rows.shape(1) - queries + i + 1;
-    const auto query = [&](const mx::array& q) {
-      return mx::slice(q, {b, 0, i, 0}, {b + 1, q.shape(1), i + 1, q.shape(3)});
-    };
-    return mla_attention(query(latent), query(pe), mx::slice(rows, {b, 0, 0}, {b + 1, keys, rows.shape(2)}), kScale);
-  }
-
-  mx::array latent, pe, rows;
-};
-
-mx::array of_query(const mx::array& y, int b, int i) {
-  return mx::slice(y, {b, 0, i, 0}, {b + 1, y.shape(1), i + 1, y.shape(3)});
+  return all;
 }
 
-bool same(const mx::array& a, const mx::array& b) { return mx::array_equal(a, b).item<bool>(); }
-
-// Parameter: exact arithmetic, or what answers are made with.
-class Attention : public testing::TestWithParam<bool> {
+class LatentAttention : public testing::TestWithParam<Case> {
  protected:
-  void SetUp() override {
-    set_backend(Backend::cpu);
-    cpu::set_exact(GetParam());
-  }
-  void TearDown() override {
-    set_backend(Backend::cpu);
-    cpu::set_exact(false);
-    cpu::set_threads(threads_);
-  }
-  const int threads_ = cpu::threads();
+  void SetUp() override { cpu::set_threads(2); }
+  const AttentionKernel& kernel() const { return *GetParam().kernel; }
+  double tolerance() const { return kernel().exact ? 2e-6 : 8e-3; }
+  std::mt19937 random_{42};
 };
 
-INSTANTIATE_TEST_SUITE_P(All, Attention, testing::Bool(),
-                         [](const auto& test) { return test.param ? "Exact" : "Fast"; });
+INSTANTIATE_TEST_SUITE_P(Kernels, LatentAttention, testing::ValuesIn(cases()), [](const auto& tested) {
+  const Case& c = tested.param;
+  return std::string(c.kernel->isa) + "_" + c.kernel->arithmetic +
+         (c.format == RowFormat::f32    ? "_f32_rows"
+          : c.format == RowFormat::bf16 ? "_bf16_rows"
+                                        : "_q8_rows");
+});
 
-TEST_P(Attention, IsItsDefinition) {
-  const Case cases[] = {{1, 1, 1, 1, 8, 2},       {1, 2, 1, 7, 16, 4},     {2, 3, 5, 5, 24, 8},
-                        {2, 3, 1, 300, 40, 6},    {1, 4, 33, 161, 64, 16}, {2, 5, 40, 129, 512, 64},
-                        {1, 20, 1, 128, 512, 64}, {3, 2, 130, 390, 20, 10}};
-  for (Case c : cases) {
-    for (const mx::Dtype dtype : {mx::float32, mx::bfloat16}) {
-      c.dtype = dtype;
-      const Inputs inputs(c);
-      set_backend(Backend::mlx);
-      const mx::array wanted = inputs.attend();
-      set_backend(Backend::cpu);
-      const float worst = mx::max(mx::abs(mx::subtract(inputs.attend(), wanted))).item<float>();
-      EXPECT_LE(worst, GetParam() ? 2e-5f : 0.05f)
-          << c.queries << " queries, " << c.keys << " keys, " << c.latent << " wide";
+TEST_P(LatentAttention, MatchesSumsInDouble) {
+  struct {
+    int heads, queries, latent, rope, keys;
+  } const shapes[] = {
+      {4, 1, 64, 16, 1},     {4, 1, 64, 16, 2},     {4, 3, 64, 16, 3},     {20, 1, 512, 64, 127},
+      {20, 1, 512, 64, 128}, {20, 1, 512, 64, 129}, {20, 2, 512, 64, 300}, {1, 1, 8, 8, 5},
+      {3, 5, 72, 24, 261},   {5, 7, 40, 8, 7},      {4, 70, 64, 16, 70},   {20, 17, 128, 32, 140},
+      {2, 131, 64, 16, 400}, {7, 1, 512, 64, 1000},
+  };
+  for (const auto& s : shapes) {
+    const AttentionShape shape{s.heads, s.queries, s.latent, s.rope,
+                               1.5f / std::sqrt(static_cast<float>(s.latent + s.rope))};
+    Cache cache(s.keys, s.latent + s.rope, GetParam().format, random_);
+    const Queries queries(shape, random_);
+    const double error =
+        worst_error(run(kernel(), queries, cache, s.keys), reference(queries, cache, s.keys), s.latent);
+    EXPECT_LE(error, tolerance()) << s.heads << " heads, " << s.queries << " queries, " << s.latent << "+" << s.rope
+                                  << ", " << s.keys;
+  }
+}
+
+TEST_P(LatentAttention, AnyWidth) {
+  for (int trial = 0; trial < 20; ++trial) {
+    const auto pick = [&](int low, int high) { return std::uniform_int_distribution(low, high)(random_); };
+    const AttentionShape shape{pick(1, 9), pick(1, 9), pick(1, 150), pick(1, 40), 0.2f};
+    const int width = (shape.latent + shape.rope), keys = pick(shape.queries, 300);
+    if (width % kernel().width_step != 0) continue;
+    Cache cache(keys, width, GetParam().format, random_);
+    const Queries queries(shape, random_);
+    EXPECT_LE(worst_error(run(kernel(), queries, cache, keys), reference(queries, cache, keys), shape.latent),
+              tolerance());
+  }
+}
+
+TEST_P(LatentAttention, LargeScoresPickTheBestKey) {
+  const AttentionShape shape{4, 2, 64, 16, 100.0f};
+  Cache cache(500, 80, GetParam().format, random_, 3.0f);
+  const Queries queries(shape, random_, 3.0f);
+  EXPECT_LE(worst_error(run(kernel(), queries, cache, 500), reference(queries, cache, 500), shape.latent),
+            kernel().exact ? 1e-5 : 2e-4);
+}
+
+// Keys that look exactly like the queries, with every column at its largest: the sums reach what integers must hold.
+TEST_P(LatentAttention, FullRangeOfTheSums) {
+  for (const int latent : {64, 512}) {
+    const AttentionShape shape{4, 1, latent, 64, 1.0f / static_cast<float>(latent)};
+    Cache cache(300, latent + 64, GetParam().format, random_);
+    Queries queries(shape, random_);
+    const auto sign = [](int i) { return i % 3 == 0 ? -1.0f : 1.0f; };
+    for (std::size_t i = 0; i < queries.latent.size(); ++i) queries.latent[i] = sign(static_cast<int>(i) % latent);
+    for (std::size_t i = 0; i < queries.pe.size(); ++i) queries.pe[i] = sign(static_cast<int>(i) % 64);
+    for (int t = 0; t < 300; ++t) {
+      for (int i = 0; i < latent + 64; ++i)
+        cache.at(t, i) = (t % 2 == 0 ? 1.0f : -1.0f) * sign(i < latent ? i : i - latent);
+    }
+    cache.update();
+    EXPECT_LE(worst_error(run(kernel(), queries, cache, 300), reference(queries, cache, 300), latent), tolerance());
+  }
+}
+
+TEST_P(LatentAttention, EqualKeysGiveTheirValue) {
+  const AttentionShape shape{4, 1, 64, 16, 1.0f};
+  Cache cache(333, 80, GetParam().format, random_);
+  for (int t = 1; t < 333; ++t) {
+    for (int i = 0; i < 80; ++i) cache.at(t, i) = cache.at(0, i);
+  }
+  cache.update();
+  const std::vector<float> out = run(kernel(), Queries(shape, random_), cache, 333);
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const float wanted = cache.at(0, static_cast<int>(i % 64));
+    EXPECT_NEAR(out[i], wanted, kernel().exact ? 1e-5f : 1e-3f * std::abs(wanted) + 1e-3f);
+  }
+}
+
+TEST_P(LatentAttention, ZeroQueriesGiveTheMean) {
+  const AttentionShape shape{2, 1, 64, 16, 1.0f};
+  Cache cache(700, 80, GetParam().format, random_);
+  const Queries queries(shape, random_, 0.0f);
+  EXPECT_LE(worst_error(run(kernel(), queries, cache, 700), reference(queries, cache, 700), 64),
+            kernel().exact ? 1e-5 : 2e-3);
+}
+
+TEST_P(LatentAttention, TinyAndHugeRows) {
+  const AttentionShape shape{4, 1, 64, 16, 1e-3f};
+  Cache cache(300, 80, GetParam().format, random_);
+  for (int t = 0; t < 300; ++t) {
+    for (int i = 0; i < 80; ++i) cache.at(t, i) *= t % 3 == 0 ? 0x1p-60f : t % 3 == 1 ? 0.0f : 64.0f;
+  }
+  cache.update();
+  const Queries queries(shape, random_);
+  EXPECT_LE(worst_error(run(kernel(), queries, cache, 300), reference(queries, cache, 300), 64), tolerance());
+}
+
+// A query that comes alone, in any chunk, with other sequences or on any number of threads.
+TEST_P(LatentAttention, ResultDoesNotDependOnItsCompany) {
+  constexpr int kKeys = 517, kQueries = 133;
+  const AttentionShape shape{20, kQueries, 128, 32, 0.1f};
+  const Cache cache(kKeys, 160, GetParam().format, random_), other(900, 160, GetParam().format, random_);
+  const Queries all(shape, random_), noise(shape, random_);
+  cpu::set_threads(1);
+  const std::vector<float> together = run(kernel(), all, cache, kKeys);
+  const auto rows_of = [&](int first, int count) {
+    std::vector<float> rows;
+    for (int h = 0; h < 20; ++h) {
+      const auto begin = together.begin() + static_cast<std::ptrdiff_t>(h * kQueries + first) * 128;
+      rows.insert(rows.end(), begin, begin + static_cast<std::ptrdiff_t>(count) * 128);
+    }
+    return rows;
+  };
+  for (const int threads : {1, 2, 3, 4}) {
+    cpu::set_threads(threads);
+    EXPECT_TRUE(same_bits(run(kernel(), all, cache, kKeys), together)) << threads << " threads";
+    for (const int count : {1, 3, 7, 64}) {
+      for (const int first : {0, 5, 69}) {
+        const int keys = kKeys - kQueries + first + count;
+        const Queries part = all.part(first, count);
+        EXPECT_TRUE(same_bits(run(kernel(), part, cache, keys), rows_of(first, count))) << count << " from " << first;
+        const Queries beside = noise.part(first, count);
+        std::vector<float> both =
+            run(kernel(), {&beside, &part, &beside}, {&other, &cache, &other}, {900, keys, count});
+        const auto third = both.size() / 3;
+        EXPECT_TRUE(same_bits(
+            {both.begin() + static_cast<std::ptrdiff_t>(third), both.begin() + static_cast<std::ptrdiff_t>(2 * third)},
+            rows_of(first, count)));
+      }
     }
   }
 }
 
-TEST_P(Attention, AQueryIsTheSameAloneAndInEveryChunkAndBatch) {
-  const Case cases[] = {{2, 3, 40, 40, 24, 8}, {1, 2, 9, 300, 64, 16, mx::bfloat16}, {2, 5, 66, 257, 32, 8}};
-  for (const Case& c : cases) {
-    const Inputs inputs(c);
-    const mx::array y = inputs.attend();
-    for (int b = 0; b < c.batch; ++b) {
-      for (int i = 0; i < c.queries; i += 4)
-        EXPECT_TRUE(same(inputs.attend_alone(b, i), of_query(y, b, i))) << "query " << i;
+// As a batch lays them out: the heads of all sequences' queries one behind the other, of different numbers.
+TEST_P(LatentAttention, SequencesOfDifferentLengthsShareTheirBuffers) {
+  const AttentionShape all_shape{3, 9, 64, 16, 0.2f};
+  const Queries all(all_shape, random_);
+  const Cache a(200, 80, GetParam().format, random_), b(131, 80, GetParam().format, random_),
+      c(4, 80, GetParam().format, random_);
+  struct Part {
+    const Cache* cache;
+    int first, count, keys;
+  };
+  const Part parts[] = {{&a, 0, 1, 200}, {&b, 1, 5, 131}, {&c, 6, 3, 4}};
+  std::vector<float> out(all.latent.size(), 1e30f);
+  std::vector<cpu::AttentionSequence> sequences;
+  for (const Part& part : parts) {
+    sequences.push_back({part.count, all.latent.data() + part.first * 64, all.pe.data() + part.first * 16,
+                         out.data() + part.first * 64, all_shape.queries, GetParam().format, part.cache->memory.data(),
+                         part.cache->blocks.data(), part.keys});
+  }
+  cpu::latent_attention({3, 64, 16, 0.2f}, sequences, kernel());
+  for (const Part& part : parts) {
+    const std::vector<float> alone = run(kernel(), all.part(part.first, part.count), *part.cache, part.keys);
+    for (int h = 0; h < 3; ++h) {
+      const auto from = out.cbegin() + (h * 9 + part.first) * 64;
+      const auto begin = alone.cbegin() + h * part.count * 64;
+      EXPECT_TRUE(same_bits({from, from + part.count * 64}, {begin, begin + part.count * 64})) << part.first;
     }
   }
 }
 
-TEST_P(Attention, DoesNotDependOnTheNumberOfThreads) {
-  for (const Case& c :
-       {Case{1, 4, 1, 700, 64, 16}, Case{2, 4, 37, 300, 64, 16, mx::bfloat16}, Case{1, 3, 200, 200, 32, 8}}) {
-    const Inputs inputs(c);
-    const mx::array wanted = inputs.attend();
-    for (const int threads : {1, 2, 3, 4}) {
-      cpu::set_threads(threads);
-      EXPECT_TRUE(same(inputs.attend(), wanted)) << threads;
+TEST_P(LatentAttention, KeysBeforeTheFirstAreNotRead) {
+  const AttentionShape shape{4, 3, 64, 16, 0.2f};
+  Cache cache(300, 80, GetParam().format, random_);
+  Cache shifted = cache;  // without the first key
+  shifted.values.erase(shifted.values.begin(), shifted.values.begin() + 80);
+  shifted.count = 299;
+  shifted.update();
+  for (int i = 0; i < 80; ++i) cache.at(0, i) = std::nanf("");
+  cache.update();
+  const Queries queries(shape, random_);
+  for (const int keys : {4, 128, 129, 300}) {
+    std::vector<float> out(queries.latent.size());
+    const cpu::AttentionSequence sequence{3,
+                                          queries.latent.data(),
+                                          queries.pe.data(),
+                                          out.data(),
+                                          3,
+                                          GetParam().format,
+                                          cache.memory.data(),
+                                          cache.blocks.data(),
+                                          keys,
+                                          1};
+    cpu::latent_attention({4, 64, 16, 0.2f}, {&sequence, 1}, kernel());
+    EXPECT_LE(worst_error(out, reference(queries, shifted, keys - 1), 64), tolerance()) << keys;
+  }
+}
+
+TEST(LatentRows, EightBitsKeepAGroupWithinHalfAStep) {
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal;
+  for (const int width : {1, 64, 70, 576}) {
+    for (const float size : {1e-20f, 1.0f, 1e20f}) {
+      std::vector<float> values(static_cast<std::size_t>(width));
+      for (float& x : values) x = normal(random) * size;
+      std::vector<float> row(cpu::row_bytes(RowFormat::q8, width) / sizeof(float));
+      cpu::store_row(RowFormat::q8, values.data(), width, row.data());
+      std::vector<std::uint16_t> got(values.size());
+      cpu::expand_q8_row(row.data(), width, got.data());
+      for (int first = 0; first < width; first += cpu::kRowGroup) {
+        float largest = 0;
+        const int last = std::min(first + cpu::kRowGroup, width);
+        for (int i = first; i < last; ++i) largest = std::max(largest, std::abs(values[static_cast<std::size_t>(i)]));
+        for (int i = first; i < last; ++i) {
+          const auto at = static_cast<std::size_t>(i);
+          EXPECT_LE(std::abs(from_bf16(got[at]) - values[at]), largest * (0.5f / 127 + 1.0f / 256)) << width;
+        }
+      }
     }
   }
 }
 
-// As the cache hands them over: the beginning of a buffer with room for more.
-TEST_P(Attention, ReadsRowsInALargerBuffer) {
-  for (const mx::Dtype dtype : {mx::float32, mx::bfloat16}) {
-    const Inputs inputs({2, 3, 5, 37, 24, 8, dtype});
-    const mx::array buffer =
-        mx::concatenate({inputs.rows, mx::full({2, 90, 32}, std::numeric_limits<float>::quiet_NaN(), dtype)}, 1);
-    mx::eval(buffer);
-    EXPECT_TRUE(same(mla_attention(inputs.latent, inputs.pe, mx::slice(buffer, {0, 0, 0}, {2, 37, 32}), kScale),
-                     inputs.attend()));
+TEST(LatentRows, NanInfinityAndZeroStayWhatTheyAre) {
+  for (const RowFormat format : {RowFormat::bf16, RowFormat::q8}) {
+    std::vector<float> values(130, 0.0f);
+    values[3] = std::nanf("");
+    values[70] = INFINITY;
+    std::vector<float> row(cpu::row_bytes(format, 130) / sizeof(float) + 1);
+    cpu::store_row(format, values.data(), 130, row.data());
+    std::vector<std::uint16_t> halves(130);
+    if (format == RowFormat::q8) {
+      cpu::expand_q8_row(row.data(), 130, halves.data());
+    } else {
+      std::memcpy(halves.data(), row.data(), 260);
+    }
+    EXPECT_TRUE(std::isnan(from_bf16(halves[3])));
+    EXPECT_FALSE(std::isfinite(from_bf16(halves[70])));
+    EXPECT_EQ(from_bf16(halves[129]), 0.0f);
   }
 }
 
-// A broken key reaches every query that sees it, and no other sequence of the batch.
-TEST_P(Attention, NanReachesTheQueriesThatSeeItAndNoOtherSequence) {
-  Inputs inputs({2, 2, 40, 140, 24, 8});
-  const mx::array wanted = inputs.attend();
-  const mx::array position = mx::reshape(mx::arange(0, 2 * 140, mx::int32), {2, 140, 1});
-  inputs.rows =
-      mx::where(mx::equal(position, mx::array(120)), mx::array(std::numeric_limits<float>::quiet_NaN()), inputs.rows);
-  mx::eval(inputs.rows);
-  const mx::array y = inputs.attend();
-  for (int i = 0; i < 40; ++i) {  // query i is at position 100 + i
-    EXPECT_TRUE(i < 20 || mx::all(mx::isnan(of_query(y, 0, i))).item<bool>()) << i;
-    EXPECT_TRUE(same(of_query(y, 1, i), of_query(wanted, 1, i))) << i;
-  }
+TEST_P(LatentAttention, LongContextInWaves) {
+  const AttentionShape shape{60, 1, 512, 64, 0.05f};
+  constexpr int kKeys = 30000;  // the partial results of all blocks would take 30 MB
+  Cache cache(kKeys, 576, GetParam().format, random_);
+  const Queries all(shape, random_);
+  const std::vector<float> out = run(kernel(), all, cache, kKeys);
+  AttentionShape one = shape;
+  one.heads = 1;
+  Queries head(one, random_);
+  head.latent.assign(all.latent.begin() + 7 * 512, all.latent.begin() + 8 * 512);
+  head.pe.assign(all.pe.begin() + 7 * 64, all.pe.begin() + 8 * 64);
+  const std::vector<float> alone = run(kernel(), head, cache, kKeys);
+  EXPECT_TRUE(same_bits(alone, {out.begin() + 7 * 512, out.begin() + 8 * 512}));
+  EXPECT_LE(worst_error(alone, reference(head, cache, kKeys), 512), tolerance());
 }
 
-TEST_P(Attention, ScoresOfAnySizeGiveAWeightedMean) {
-  for (const float size : {1e-20f, 30.0f, 1e4f}) {
-    Inputs inputs({1, 2, 6, 200, 24, 8});
-    inputs.latent = mx::multiply(inputs.latent, mx::array(size));
-    inputs.pe = mx::multiply(inputs.pe, mx::array(size));
-    set_backend(Backend::mlx);
-    const mx::array wanted = inputs.attend();
-    set_backend(Backend::cpu);
-    const float worst = mx::max(mx::abs(mx::subtract(inputs.attend(), wanted))).item<float>();
-    EXPECT_LE(worst, GetParam() ? 1e-4f * std::max(1.0f, size / 30) : 1.0f) << size;
+TEST(AttentionKernels, EveryInstructionSetHasAnExactOne) {
+  for (const AttentionKernel* kernel : cpu::supported_attention_kernels()) {
+    RecordProperty(std::string(kernel->isa) + "_" + kernel->arithmetic, "tested");
   }
+  EXPECT_TRUE(cpu::attention_kernel(RowFormat::f32, 576, false).reads_f32);
+  EXPECT_TRUE(cpu::attention_kernel(RowFormat::bf16, 576, true).exact);
+  EXPECT_EQ(77 % cpu::attention_kernel(RowFormat::bf16, 77, false).width_step, 0);
 }
 
 }  // namespace
-}  // namespace glimt::kernels
+}  // namespace glimt

@@ -91,11 +91,37 @@ inline bool all_ok(const std::vector<Comparison>& results) {
   return ok;
 }
 
+// The model over ids [B, L], cut at positions that are multiples of `chunk` (0: at once) -> hidden states [B, L, hidden].
+inline mx::array hidden_for(const CausalLm& model, const mx::array& ids, int chunk = 0) {
+  const int batch = ids.shape(0), length = ids.shape(1);
+  UniformCache cache(model.cache_shape(), batch, length);
+  std::vector<mx::array> parts;
+  for (int from = 0; from < length;) {
+    const int to = chunk == 0 ? length : std::min(from + chunk, length);
+    const mx::array rows = mx::flatten(mx::slice(ids, {0, from}, {batch, to}));
+    parts.push_back(mx::unflatten(model.forward(rows, cache.pool(), cache.extend(to - from)), 0, {batch, to - from}));
+    mx::eval(parts.back());
+    from = to;
+  }
+  return mx::concatenate(parts, 1);
+}
+
 // Logits of the golden input ids, all positions, [B, L, vocab].
-inline mx::array logits_for(const CausalLm& model, const std::string& golden_case = "base") {
-  Caches caches = model.make_caches();
+inline mx::array logits_for(const CausalLm& model, const std::string& golden_case = "base", int chunk = 0) {
   const mx::array ids = SafetensorsFile(golden_file(golden_case)).array("input_ids");
-  const mx::array logits = model.unembed(model.forward(ids, caches));
+  const mx::array logits = model.unembed(hidden_for(model, ids, chunk));
+  mx::eval(logits);
+  return logits;
+}
+
+// What the MTP layer says behind each pair of the hidden state at p - 1 and the token at p: logits [B, L, vocab] for
+// hidden [B, L, hidden] and ids [B, L].
+inline mx::array mtp_logits_for(const CausalLm& model, const mx::array& hidden, const mx::array& ids) {
+  const int batch = ids.shape(0), length = ids.shape(1);
+  UniformCache cache(model.cache_shape(), batch, length, 1);
+  const mx::array y =
+      model.mtp_forward(mx::flatten(hidden, 0, 1), mx::flatten(ids), cache.pool(), cache.extend(length));
+  const mx::array logits = mx::unflatten(model.mtp_unembed(y), 0, {batch, length});
   mx::eval(logits);
   return logits;
 }

@@ -1,7 +1,6 @@
 // The forward pass against stored reference numbers: every case, every path that the engine may take through it.
 #include "kernels/cpu/table.h"
 #include "kernels/kernels.h"
-#include "model/attention.h"
 #include "model/checkpoint.h"
 
 #include <cstdlib>
@@ -45,7 +44,7 @@ class Golden : public testing::TestWithParam<const char*> {
 
   void TearDown() override {
     kernels::set_backend(kernels::Backend::cpu);
-    MlaAttention::set_form(AttentionForm::automatic);
+    kernels::set_mla_form(kernels::MlaForm::automatic);
   }
 
   std::string name() const { return GetParam(); }
@@ -74,15 +73,12 @@ TEST_P(Golden, PlainMlxComputesTheReferenceInEveryChunking) {
 }
 
 TEST_P(Golden, BothFormsOfAttentionComputeTheReference) {
+  kernels::set_backend(kernels::Backend::mlx);
   const LoadedModel loaded = load();
-  for (const kernels::Backend backend : {kernels::Backend::cpu, kernels::Backend::mlx}) {
-    for (const AttentionForm form : {AttentionForm::absorbed, AttentionForm::expanded}) {
-      SCOPED_TRACE(std::string(backend == kernels::Backend::cpu ? "our kernels" : "plain MLX") +
-                   (form == AttentionForm::absorbed ? ", absorbed" : ", expanded"));
-      kernels::set_backend(backend);
-      MlaAttention::set_form(form);
-      expect_golden(*loaded.model, name(), 7);
-    }
+  for (const kernels::MlaForm form : {kernels::MlaForm::absorbed, kernels::MlaForm::expanded}) {
+    SCOPED_TRACE(form == kernels::MlaForm::absorbed ? "absorbed" : "expanded");
+    kernels::set_mla_form(form);
+    expect_golden(*loaded.model, name(), 7);
   }
 }
 
@@ -105,26 +101,17 @@ TEST(GoldenFiles, Bfloat16WeightsKeepExactRotaryFrequenciesUnlessAskedToRoundThe
   EXPECT_FALSE(all_ok(compare(*exact.model, golden_file("bf16"), {})));
 }
 
-// As answers are computed (rounded cache, 8-bit activations): in one form of attention, not a bit depends on the chunk.
-TEST(Chunks, GiveTheSameBitsInOneFormOfAttention) {
-  MlaAttention::set_form(AttentionForm::absorbed);
+// As answers are computed (rounded cache, 8-bit activations), not a bit depends on the chunk.
+TEST(Chunks, GiveTheSameBits) {
   for (const char* name : {"base", "bf16", "groups", "base_affine4_g64", "base_affine8_g64", "base_mxfp4_g32"}) {
     SCOPED_TRACE(name);
     const LoadedModel loaded = load_model(golden_folder(name));
-    const mx::array ids = SafetensorsFile(golden_file(name)).array("input_ids");
     const mx::array wanted = logits_for(*loaded.model, name);
     for (const int chunk : {1, 2, 7, 32}) {
-      Caches caches = loaded.model->make_caches();
-      std::vector<mx::array> parts;
-      for (int from = 0; from < ids.shape(1); from += chunk) {
-        const int to = std::min(from + chunk, ids.shape(1));
-        parts.push_back(loaded.model->unembed(loaded.model->forward(mx::slice(ids, {0, from}, {2, to}), caches)));
-        mx::eval(parts.back());
-      }
-      EXPECT_TRUE(mx::array_equal(mx::concatenate(parts, 1), wanted).item<bool>()) << "chunks of " << chunk;
+      EXPECT_TRUE(mx::array_equal(logits_for(*loaded.model, name, chunk), wanted).item<bool>())
+          << "chunks of " << chunk;
     }
   }
-  MlaAttention::set_form(AttentionForm::automatic);
 }
 
 // The bfloat16 cache that is used outside of comparisons stays close to the exact one: on the average, because a rounded

@@ -394,10 +394,7 @@ TEST(MtpLayout, AQuantizedMtpLayerGivesTheNumbersOfItsFloats) {
   ASSERT_TRUE(a.model->has_mtp());
   const mx::array ids = SafetensorsFile(golden_file("mtp")).array("input_ids");
   const auto mtp_logits = [&](const CausalLm& model) {
-    Caches caches = model.make_caches();
-    LatentCache cache = model.make_mtp_cache();
-    const mx::array hidden = model.forward(mx::slice(ids, {0, 0}, {2, 32}), caches);
-    return model.mtp_unembed(model.mtp_forward(hidden, mx::slice(ids, {0, 1}, {2, 33}), cache));
+    return mtp_logits_for(model, hidden_for(model, mx::slice(ids, {0, 0}, {2, 32})), mx::slice(ids, {0, 1}, {2, 33}));
   };
   EXPECT_LE(worst_difference(mtp_logits(*a.model), mtp_logits(*b.model)), 2e-4f);
 }
@@ -422,11 +419,7 @@ TEST(MtpLayout, SharesTheTrunksEmbeddingAndHeadIfItHasNone) {
   shared.tensors.erase("model.layers.3.embed_tokens.weight");
   shared.tensors.erase("model.layers.3.shared_head.head.weight");
   const mx::array ids = SafetensorsFile(golden_file("mtp")).array("input_ids");
-  const auto mtp_logits = [&](const CausalLm& model) {
-    Caches caches = model.make_caches();
-    LatentCache cache = model.make_mtp_cache();
-    return model.mtp_unembed(model.mtp_forward(model.forward(ids, caches), ids, cache));
-  };
+  const auto mtp_logits = [&](const CausalLm& model) { return mtp_logits_for(model, hidden_for(model, ids), ids); };
   EXPECT_EQ(worst_difference(mtp_logits(*own.load().model), mtp_logits(*shared.load().model)), 0.0f);
 }
 

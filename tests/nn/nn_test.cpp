@@ -60,22 +60,11 @@ TEST(Rope, TurnsPairsByTheirPositionTimesTheirFrequency) {
   for (const bool interleaved : {true, false}) {
     for (const int offset : {0, 1, 77, 4000}) {
       SCOPED_TRACE(std::to_string(offset) + (interleaved ? " interleaved" : " halves"));
-      const Rope rope(16, 1e6, interleaved, std::nullopt);
+      const kernels::Rotary rotary = make_rotary(16, 1e6, interleaved, std::nullopt);
       // float32 knows an angle of thousands to about 1e-4
-      expect_near(rope(x, offset), rotated(x, offset, plain_frequencies(16, 1e6), interleaved), 2e-6 + 1e-6 * offset);
+      expect_near(rotate(x, rotary, offset), rotated(x, offset, plain_frequencies(16, 1e6), interleaved),
+                  2e-6 + 1e-6 * offset);
     }
-  }
-}
-
-TEST(Rope, APositionDoesNotDependOnTheChunkItComesIn) {
-  const mx::array x = random({1, 2, 9, 8});
-  for (const auto& yarn : {std::optional<YarnScaling>(), std::optional(YarnScaling{.factor = 4})}) {
-    const Rope rope(8, 10000, true, yarn);
-    const mx::array parts = mx::concatenate(
-        {rope(mx::slice(x, {0, 0, 0, 0}, {1, 2, 4, 8}), 100), rope(mx::slice(x, {0, 0, 4, 0}, {1, 2, 5, 8}), 104),
-         rope(mx::slice(x, {0, 0, 5, 0}, {1, 2, 9, 8}), 105)},
-        2);
-    EXPECT_TRUE(mx::array_equal(rope(x, 100), parts).item<bool>());
   }
 }
 
@@ -111,17 +100,16 @@ TEST(Rope, YarnSlowsDownSlowPairsAndScalesTheResult) {
     SCOPED_TRACE(yarn.factor);
     const double magnitude =
         (0.1 * yarn.mscale * std::log(yarn.factor) + 1) / (0.1 * yarn.mscale_all_dim * std::log(yarn.factor) + 1);
-    const Rope rope(32, 10000, true, yarn);
-    expect_near(rope(x, 0), rotated(x, 0, yarn_frequencies(32, 10000, yarn), true, magnitude), 2e-6);
-    expect_near(rope(x, 300), rotated(x, 300, yarn_frequencies(32, 10000, yarn), true, magnitude), 3e-4);
+    const kernels::Rotary rotary = make_rotary(32, 10000, true, yarn);
+    expect_near(rotate(x, rotary, 0), rotated(x, 0, yarn_frequencies(32, 10000, yarn), true, magnitude), 2e-6);
+    expect_near(rotate(x, rotary, 300), rotated(x, 300, yarn_frequencies(32, 10000, yarn), true, magnitude), 3e-4);
   }
 }
 
 TEST(Rope, AYarnFactorOfOneChangesNothing) {
-  const mx::array x = random({1, 1, 4, 8});
-  EXPECT_TRUE(
-      mx::array_equal(Rope(8, 1e4, true, YarnScaling{.factor = 1})(x, 9), Rope(8, 1e4, true, std::nullopt)(x, 9))
-          .item<bool>());
+  const kernels::Rotary one = make_rotary(8, 1e4, true, YarnScaling{.factor = 1});
+  EXPECT_EQ(one.frequencies, make_rotary(8, 1e4, true, std::nullopt).frequencies);
+  EXPECT_EQ(one.magnitude, 1.0f);
   EXPECT_EQ(yarn_mscale(1, 1), 1);
   EXPECT_DOUBLE_EQ(yarn_mscale(40, 0.5), 0.05 * std::log(40.0) + 1);
 }
@@ -133,7 +121,7 @@ TEST(Rope, RoundsFrequenciesToBfloat16WhenAskedTo) {
     rounded.push_back(static_cast<double>(mx::array(one).item<float>()));
   }
   const mx::array x = random({1, 2, 5, 16});
-  expect_near(Rope(16, 1e6, true, std::nullopt, true)(x, 50), rotated(x, 50, rounded, true), 1e-4);
+  expect_near(rotate(x, make_rotary(16, 1e6, true, std::nullopt, true), 50), rotated(x, 50, rounded, true), 1e-4);
 }
 
 TEST(RmsNorm, DividesByTheRootMeanSquare) {
@@ -212,14 +200,6 @@ TEST_P(Backends, LinearAddsItsBias) {
   const mx::array without = mx::matmul(x, mx::swapaxes(weight, 0, 1));
   expect_near(Linear(stored)(x), values_of(without), 1e-5);
   expect_near(Linear(stored, bias)(x), values_of(mx::add(without, bias)), 1e-5);
-}
-
-TEST_P(Backends, MultiLinearHasOneMatrixAHeadInBothDirections) {
-  const mx::array weight = random({3, 10, 16}), x = random({2, 3, 5, 16}, 1), back = random({2, 1, 5, 10}, 2);
-  const MultiLinear layer(std::make_shared<const Weight>(
-      Weight{3, 10, 16, weight, std::nullopt, std::nullopt, std::nullopt, std::nullopt}));
-  expect_near(layer(x), values_of(mx::matmul(x, mx::swapaxes(weight, 1, 2))), 1e-5);
-  expect_near(layer.transposed(back), values_of(mx::matmul(back, weight)), 1e-5);
 }
 
 }  // namespace

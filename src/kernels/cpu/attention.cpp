@@ -8,6 +8,7 @@
 #include <numbers>
 #include <vector>
 
+#include "kernels/cpu/mla_rows.h"
 #include "kernels/cpu/thread_pool.h"
 
 namespace glimt::cpu {
@@ -58,7 +59,6 @@ class Attention {
         kernel_(kernel),
         sequences_(sequences),
         width_(shape.latent + shape.rope),
-        all_rows_(shape.heads * shape.queries),
         out_stride_(kernel.out_stride(shape.latent)) {}
 
   void run() {
@@ -85,17 +85,17 @@ class Attention {
     return static_cast<std::size_t>((group.last_key + kKeyBlock - 1) / kKeyBlock);
   }
 
-  int keys_of(const AttentionSequence& sequence, int row) const {  // that the row sees
-    return sequence.keys - shape_.queries + row % shape_.queries + 1;
+  static int keys_of(const AttentionSequence& sequence, int row) {  // one behind the last that the row sees
+    return sequence.keys - sequence.queries + row % sequence.queries + 1;
   }
 
   void make_groups(int most) {
     groups_.clear();
-    const int count = (all_rows_ + most - 1) / most;
-    const int step = ((all_rows_ + count - 1) / count + kSmallestGroup - 1) / kSmallestGroup * kSmallestGroup;
     for (const AttentionSequence& sequence : sequences_) {
-      for (int first = 0; first < all_rows_; first += step) {
-        Group group{&sequence, first, std::min(step, all_rows_ - first), 0};
+      const int rows = shape_.heads * sequence.queries, count = (rows + most - 1) / most;
+      const int step = ((rows + count - 1) / count + kSmallestGroup - 1) / kSmallestGroup * kSmallestGroup;
+      for (int first = 0; first < rows; first += step) {
+        Group group{&sequence, first, std::min(step, rows - first), 0};
         for (int r = 0; r < group.rows; ++r) group.last_key = std::max(group.last_key, keys_of(sequence, first + r));
         groups_.push_back(group);
       }
@@ -124,26 +124,47 @@ class Attention {
     return state;
   }
 
+  // Where row `r` of the group lies among the sequence's queries and results.
+  static std::size_t row_of(const Group& group, int r) {
+    const AttentionSequence& sequence = *group.sequence;
+    const int row = group.first + r;
+    return static_cast<std::size_t>(row / sequence.queries) * static_cast<std::size_t>(sequence.head_stride) +
+           static_cast<std::size_t>(row % sequence.queries);
+  }
+
   void pack_queries(const Group& group, void* packed) const {
     const float factor = shape_.scale * std::numbers::log2e_v<float>;
     for (int r = 0; r < group.rows; ++r) {
-      const auto row = static_cast<std::size_t>(group.first + r);
+      const std::size_t row = row_of(group, r);
       kernel_.pack_query(group.sequence->q_latent + row * static_cast<std::size_t>(shape_.latent), shape_.latent,
                          group.sequence->q_pe + row * static_cast<std::size_t>(shape_.rope), shape_.rope, factor, r,
                          group.rows, packed);
     }
   }
 
+  // Rows of the block from `first` on, as the kernels read them.
+  AttentionRows block_rows(const AttentionSequence& sequence, std::size_t index, int first, int count) const {
+    const std::size_t bytes = row_bytes(sequence.format, width_);
+    const unsigned char* rows =
+        static_cast<const unsigned char*>(sequence.rows) +
+        (static_cast<std::size_t>(sequence.blocks[index]) * kKeyBlock + static_cast<std::size_t>(first)) * bytes;
+    const auto width = static_cast<std::size_t>(width_);
+    if (sequence.format != RowFormat::q8) return {sequence.format, rows, width, width_};
+    static thread_local Buffer expanded;
+    auto* out = reinterpret_cast<std::uint16_t*>(expanded.get(kKeyBlock * width * sizeof(std::uint16_t)));
+    for (int t = 0; t < count; ++t)
+      expand_q8_row(rows + static_cast<std::size_t>(t) * bytes, width_, out + static_cast<std::size_t>(t) * width);
+    return {RowFormat::bf16, out, width, width_};
+  }
+
   void attend(const Group& group, const void* queries, std::size_t index, void* scratch,
               const AttentionState& result) const {
-    const int start = static_cast<int>(index) * kKeyBlock;
-    const int count = std::min(kKeyBlock, group.last_key - start);
+    const AttentionSequence& sequence = *group.sequence;
+    const int begin = static_cast<int>(index) * kKeyBlock, start = std::max(begin, sequence.first_key);
+    const int count = std::min(begin + kKeyBlock, group.last_key) - start;
     int visible[kMaxQueryRows];
-    for (int r = 0; r < group.rows; ++r)
-      visible[r] = std::clamp(keys_of(*group.sequence, group.first + r) - start, 0, count);
-    AttentionRows keys = group.sequence->rows;
-    keys.data = static_cast<const unsigned char*>(keys.data) +
-                static_cast<std::size_t>(start) * keys.stride * (keys.format == RowFormat::f32 ? 4 : 2);
+    for (int r = 0; r < group.rows; ++r) visible[r] = std::clamp(keys_of(sequence, group.first + r) - start, 0, count);
+    const AttentionRows keys = block_rows(sequence, index, start - begin, count);
     AttentionRows values = keys;
     values.width = shape_.latent;
     kernel_.block({queries, group.rows, visible, keys, values, count, scratch, result});
@@ -154,7 +175,7 @@ class Attention {
     for (int r = 0; r < group.rows; ++r) {
       const float factor = 1.0f / state.sum[r];
       const float* in = state.out + static_cast<std::size_t>(r) * out_stride_;
-      float* out = group.sequence->out + static_cast<std::size_t>(group.first + r) * latent;
+      float* out = group.sequence->out + row_of(group, r) * latent;
       for (std::size_t i = 0; i < latent; ++i) out[i] = in[i] * factor;
     }
   }
@@ -183,7 +204,8 @@ class Attention {
     struct Piece {
       std::size_t group, block;
     };
-    const int rows = groups_.front().rows;  // the most
+    int rows = 0;  // the most
+    for (const Group& group : groups_) rows = std::max(rows, group.rows);
     const std::size_t query = aligned(kernel_.query_bytes(width_, shape_.latent, rows)), state = state_bytes(rows);
     static thread_local Buffer buffer, parts;
     unsigned char* memory = buffer.get(groups_.size() * (query + state));
@@ -233,7 +255,6 @@ class Attention {
   const AttentionKernel& kernel_;
   std::span<const AttentionSequence> sequences_;
   int width_;
-  int all_rows_;
   std::size_t out_stride_;
   std::vector<Group> groups_;
 };
@@ -242,7 +263,7 @@ class Attention {
 
 void latent_attention(const AttentionShape& shape, std::span<const AttentionSequence> sequences,
                       const AttentionKernel& kernel) {
-  if (sequences.empty() || shape.heads == 0 || shape.queries == 0) return;
+  if (sequences.empty() || shape.heads == 0) return;
   Attention(shape, sequences, kernel).run();
 }
 

@@ -14,22 +14,27 @@ namespace glimt::cpu {
 
 struct AttentionShape {
   int heads = 0;
-  int queries = 0;  // of each head; query i is at position keys - queries + i and sees the keys up to itself
   int latent = 0;   // width of the first part of a query, and of the values: the first `latent` columns of a row
   int rope = 0;     // width of the second part
   float scale = 1;  // of the scores
 };
 
-// Not owned. REQUIRES keys >= queries.
+// Not owned. Query i is at position keys - queries + i and sees the keys from first_key up to itself. Key t is row
+// t % kKeyBlock of the block `blocks[t / kKeyBlock]`. REQUIRES keys - queries >= first_key >= 0.
 struct AttentionSequence {
-  const float* q_latent = nullptr;  // [heads, queries, latent]
-  const float* q_pe = nullptr;      // [heads, queries, rope]
-  AttentionRows rows;               // width latent + rope
+  int queries = 0;                  // of each head
+  const float* q_latent = nullptr;  // query i of head h at (h · head_stride + i) · latent
+  const float* q_pe = nullptr;      // the same with rope
+  float* out = nullptr;             // the same with latent
+  int head_stride = 0;              // rows from a head to the next
+  RowFormat format = RowFormat::f32;
+  const void* rows = nullptr;  // block 0: [kKeyBlock] rows of row_bytes(format, latent + rope)
+  const int* blocks = nullptr;
   int keys = 0;
-  float* out = nullptr;  // [heads, queries, latent]
+  int first_key = 0;  // below kKeyBlock
 };
 
-// All heads share the keys. Sequences may have different numbers of keys, one format for all.
+// All heads share the keys. Sequences may have different numbers of queries and keys, one format for all.
 void latent_attention(const AttentionShape& shape, std::span<const AttentionSequence> sequences,
                       const AttentionKernel& kernel);
 

@@ -16,7 +16,11 @@ constexpr int kKeyBlock = 128;
 // Query rows that a block may be given at once.
 constexpr int kMaxQueryRows = 60;
 
-enum class RowFormat : std::uint8_t { f32, bf16 };
+enum class RowFormat : std::uint8_t {
+  f32,
+  bf16,
+  q8,  // bytes in groups of columns, see mla_rows.h; attention.cpp expands them, the kernels below see bf16
+};
 
 // Rows of a matrix in memory; nothing is owned.
 struct AttentionRows {

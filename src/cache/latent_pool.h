@@ -1,0 +1,75 @@
+// The memory of the MLA cache: for every layer and position the row [latent (kv_lora_rank) | k_pe (qk_rope_head_dim)],
+// nothing else; keys and values of all heads are computed from it (DeepSeek-V2, https://arxiv.org/abs/2405.04434, section
+// 2.1). Rows lie in blocks of kBlockRows positions; block b holds the same positions of one sequence in every layer.
+#pragma once
+
+#include "kernels/paged_rows.h"
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace glimt {
+
+struct PoolShape {
+  int layers = 0;  // the MTP layer's rows are the last
+  int width = 0;
+  kernels::RowType type = kernels::RowType::bf16;
+
+  std::size_t block_bytes() const;  // of one block in all layers
+};
+
+// On our kernels address space is reserved for all blocks and memory is taken when a block is first written; on other
+// backends an array is made at once. Who owns which block is decided elsewhere. Used by the thread that owns the model.
+class LatentPool {
+ public:
+  // REQUIRES blocks >= 1. Throws unsupported for q8 rows on a backend other than our kernels, internal where the address
+  // space is refused.
+  LatentPool(const PoolShape& shape, int blocks);
+  LatentPool(LatentPool&&) noexcept = default;
+  LatentPool& operator=(LatentPool&&) noexcept = default;
+
+  const PoolShape& shape() const { return shape_; }
+  int blocks() const { return blocks_; }
+  std::size_t nbytes() const { return static_cast<std::size_t>(blocks_) * shape_.block_bytes(); }
+  kernels::PagedRows& layer(int index) { return layers_[static_cast<std::size_t>(index)]; }
+
+  // Rows 0 … count of `from` into `to`, in all layers.
+  void copy_rows(int from, int to, int count);
+
+  // One block's rows in all layers, layer by layer, as block_bytes() bytes.
+  void read_block(int block, std::span<std::byte> bytes) const;
+  void write_block(int block, std::span<const std::byte> bytes);
+
+ private:
+  struct Mapping;
+
+  PoolShape shape_;
+  int blocks_;
+  std::vector<std::shared_ptr<Mapping>> mappings_;
+  std::vector<kernels::PagedRows> layers_;
+};
+
+// Sequences that grow together in a pool of their own: for comparisons and measurements.
+class UniformCache {
+ public:
+  // Room for `batch` sequences of up to `capacity` positions each. first_key: see StepSequence.
+  UniformCache(const PoolShape& shape, int batch, int capacity, int first_key = 0);
+
+  // The step that appends `count` rows to each sequence, sequence by sequence.
+  kernels::StepPtr extend(int count);
+
+  // Forgets all rows from `length` on. REQUIRES 0 <= length <= length().
+  void trim(int length);
+
+  int length() const { return length_; }
+  LatentPool& pool() { return pool_; }
+
+ private:
+  LatentPool pool_;
+  int batch_, capacity_, first_key_;
+  int length_ = 0;
+};
+
+}  // namespace glimt

@@ -1,0 +1,74 @@
+#include "kernels/cpu/mla_rows.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+namespace glimt::cpu {
+namespace {
+
+std::uint16_t to_bf16(float x) {  // to nearest, ties to even
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  if (std::isnan(x)) return static_cast<std::uint16_t>((bits >> 16) | 0x40);
+  return static_cast<std::uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+std::size_t padded(int width) { return (static_cast<std::size_t>(width) + 3) / 4 * 4; }
+
+std::size_t groups(int width) { return static_cast<std::size_t>((width + kRowGroup - 1) / kRowGroup); }
+
+void store_q8(const float* values, int width, void* row) {
+  auto* bytes = static_cast<std::int8_t*>(row);
+  auto* scales = reinterpret_cast<float*>(bytes + padded(width));
+  for (int first = 0; first < width; first += kRowGroup) {
+    const int last = std::min(first + kRowGroup, width);
+    float largest = 0;
+    bool finite = true;
+    for (int i = first; i < last; ++i) {
+      finite = finite && std::isfinite(values[i]);
+      largest = std::max(largest, std::abs(values[i]));
+    }
+    // Below the smallest normal number the reciprocal would be infinite; such values are zero beside any others.
+    const bool tiny = largest < 1e-30f;
+    const float scale = !finite ? std::nanf("") : tiny ? 0.0f : largest / 127;
+    const float inverse = !finite || tiny ? 0.0f : 127 / largest;
+    scales[first / kRowGroup] = scale;
+    for (int i = first; i < last; ++i)
+      bytes[i] = finite ? static_cast<std::int8_t>(std::lrint(values[i] * inverse)) : std::int8_t{1};
+  }
+}
+
+}  // namespace
+
+std::size_t row_bytes(RowFormat format, int width) {
+  const auto columns = static_cast<std::size_t>(width);
+  switch (format) {
+    case RowFormat::f32: return columns * 4;
+    case RowFormat::bf16: return columns * 2;
+    case RowFormat::q8: return padded(width) + 4 * groups(width);
+  }
+  return 0;
+}
+
+void store_row(RowFormat format, const float* values, int width, void* row) {
+  switch (format) {
+    case RowFormat::f32: std::memcpy(row, values, static_cast<std::size_t>(width) * sizeof(float)); break;
+    case RowFormat::bf16:
+      for (int i = 0; i < width; ++i) static_cast<std::uint16_t*>(row)[i] = to_bf16(values[i]);
+      break;
+    case RowFormat::q8: store_q8(values, width, row); break;
+  }
+}
+
+void expand_q8_row(const void* row, int width, std::uint16_t* out) {
+  const auto* bytes = static_cast<const std::int8_t*>(row);
+  const auto* scales = reinterpret_cast<const float*>(bytes + padded(width));
+  for (int first = 0; first < width; first += kRowGroup) {
+    const float scale = scales[first / kRowGroup];
+    for (int i = first; i < std::min(first + kRowGroup, width); ++i)
+      out[i] = to_bf16(static_cast<float>(bytes[i]) * scale);
+  }
+}
+
+}  // namespace glimt::cpu

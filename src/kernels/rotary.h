@@ -1,0 +1,23 @@
+// Rotary position embedding of a few columns (https://arxiv.org/abs/2104.09864), as data: nn/rope.h computes it.
+#pragma once
+
+#include <mlx/mlx.h>
+
+#include <vector>
+
+namespace glimt::kernels {
+
+namespace mx = mlx::core;
+
+struct Rotary {
+  std::vector<float> frequencies;  // a pair of columns each: the angle is position · frequency
+  bool interleaved = true;         // pairs (2i, 2i + 1), else (i, i + dims / 2)
+  float magnitude = 1.0f;          // of the result (YaRN)
+
+  int dims() const { return 2 * static_cast<int>(frequencies.size()); }
+};
+
+// x [B, H, L, dims], whose first row is at position `offset`, in plain MLX operations.
+mx::array rotate(const mx::array& x, const Rotary& rotary, int offset);
+
+}  // namespace glimt::kernels
