@@ -1,0 +1,195 @@
+// Why nothing here scans: a node becomes busy or idle at most once for each block that a sequence takes or lets go, and
+// tells its parent only then, so `busy` costs O(1) amortized; idle leaves wait in a map sorted by their last use.
+#include "cache/prefix_cache.h"
+
+#include "base/error.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace glimt {
+namespace {
+
+// All but the last token may come from the cache.
+std::span<const TokenId> reusable(std::span<const TokenId> tokens) {
+  return tokens.first(tokens.empty() ? 0 : tokens.size() - 1);
+}
+
+std::size_t common_tokens(std::span<const TokenId> a, std::span<const TokenId> b) {
+  const std::size_t most = std::min(a.size(), b.size());
+  return static_cast<std::size_t>(
+      std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(most), b.begin()).first - a.begin());
+}
+
+}  // namespace
+
+bool PrefixCache::ByTokens::operator()(std::span<const TokenId> a, std::span<const TokenId> b) const {
+  return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
+}
+
+PrefixCache::PrefixCache(BlockPool& pool, int block_tokens)
+    : pool_(pool), block_tokens_(block_tokens), nodes_(static_cast<std::size_t>(pool.size())) {
+  if (block_tokens < 1)
+    fail(ErrorKind::invalid_request, "prefix cache", "wanted blocks of 1 token or more, got {}", block_tokens);
+  pool_.observe([this](int block, int) {
+    if (Node* node = node_of(block)) update(node);
+  });
+}
+
+PrefixCache::~PrefixCache() {
+  pool_.observe({});
+  clear();
+}
+
+PrefixCache::Path PrefixCache::find_path(std::string_view name_space, std::span<const TokenId> tokens) const {
+  const auto root = roots_.find(name_space);
+  if (root == roots_.end()) return {};
+  Path path{root->second.get()};
+  const auto block_tokens = static_cast<std::size_t>(block_tokens_);
+  for (; tokens.size() >= block_tokens; tokens = tokens.subspan(block_tokens)) {
+    const auto child = path.back()->children.find(tokens.first(block_tokens));
+    if (child == path.back()->children.end()) break;
+    path.push_back(child->second);
+  }
+  return path;
+}
+
+PrefixMatch PrefixCache::match(std::string_view name_space, std::span<const TokenId> tokens) {
+  PrefixMatch found;
+  ++clock_;
+  std::size_t hits = 0;
+  const Path path = find_path(name_space, reusable(tokens));
+  if (!path.empty()) {
+    for (auto node = path.begin() + 1; node != path.end(); ++node) {
+      pool_.share((*node)->block);
+      touch(*node);
+      found.blocks.push_back((*node)->block);
+    }
+    hits = found.blocks.size() * static_cast<std::size_t>(block_tokens_);
+    share_partial(*path.back(), reusable(tokens).subspan(hits), found);
+    if (found.partial) hits += static_cast<std::size_t>(found.partial->tokens);
+  }
+  stats_.hit_tokens += hits;
+  stats_.miss_tokens += tokens.size() - hits;
+  return found;
+}
+
+void PrefixCache::share_partial(const Node& parent, std::span<const TokenId> tokens, PrefixMatch& found) {
+  // In sorted order the common beginning with `tokens` only shrinks with the distance from where `tokens` would be.
+  const auto after = parent.children.lower_bound(tokens);
+  Node* best = nullptr;
+  std::size_t most = 0;
+  const auto consider = [&](Node* node) {
+    const std::size_t common = common_tokens(node->tokens, tokens);
+    if (common <= most) return;
+    best = node;
+    most = common;
+  };
+  if (after != parent.children.end()) consider(after->second);
+  if (after != parent.children.begin()) consider(std::prev(after)->second);
+  if (best == nullptr) return;
+  pool_.share(best->block);
+  touch(best);
+  found.partial = {best->block, static_cast<int>(most)};
+}
+
+PrefixCache::Coverage PrefixCache::peek(std::string_view name_space, std::span<const TokenId> tokens) const {
+  const Path path = find_path(name_space, reusable(tokens));
+  if (path.empty()) return {};
+  const auto busy = std::count_if(path.begin() + 1, path.end(), [](const Node* node) { return node->busy; });
+  return {static_cast<int>(path.size()) - 1, static_cast<int>(busy)};
+}
+
+int PrefixCache::insert(std::string_view name_space, std::span<const TokenId> tokens, std::span<const int> blocks) {
+  const auto block_tokens = static_cast<std::size_t>(block_tokens_);
+  const std::size_t full = std::min(tokens.size() / block_tokens, blocks.size());
+  if (full == 0) return 0;
+  ++clock_;
+  Path path = find_path(name_space, tokens.first(full * block_tokens));
+  if (path.empty()) {
+    auto root = std::make_unique<Node>();
+    root->name_space = name_space;
+    path.push_back(root.get());
+    roots_.emplace(name_space, std::move(root));
+  }
+  for (auto node = path.begin() + 1; node != path.end(); ++node) touch(*node);
+  Node* leaf = path.back();
+  for (std::size_t i = path.size() - 1; i < full; ++i) {
+    leaf = add(leaf, tokens.subspan(i * block_tokens, block_tokens), blocks[i]);
+  }
+  return static_cast<int>(full - (path.size() - 1));
+}
+
+PrefixCache::Node* PrefixCache::add(Node* parent, std::span<const TokenId> tokens, int block) {
+  pool_.share(block);  // throws before anything has changed
+  if (node_of(block) != nullptr) {
+    pool_.release(block);
+    fail(ErrorKind::internal, "prefix cache", "block {} is in the tree for other tokens", block);
+  }
+  auto node = std::make_unique<Node>();
+  node->parent = parent;
+  node->block = block;
+  node->tokens.assign(tokens.begin(), tokens.end());
+  node->used = clock_;
+  parent->children.emplace(node->tokens, node.get());
+  ++held_;
+  update(node.get());  // busy: the sequence holds it too
+  return (nodes_[static_cast<std::size_t>(block)] = std::move(node)).get();
+}
+
+int PrefixCache::evict(int blocks) {
+  int freed = 0;
+  for (; freed < blocks && !idle_leaves_.empty(); ++freed) remove(idle_leaves_.begin()->second);
+  stats_.evicted_blocks += static_cast<std::uint64_t>(freed);
+  return freed;
+}
+
+void PrefixCache::remove(Node* leaf) {
+  const std::unique_ptr<Node> node = std::move(nodes_[static_cast<std::size_t>(leaf->block)]);
+  Node* parent = node->parent;
+  idle_leaves_.erase(node->used);
+  parent->children.erase(node->tokens);
+  file(parent);
+  if (parent->parent == nullptr && parent->children.empty()) roots_.erase(parent->name_space);
+  --held_;
+  pool_.release(node->block);
+}
+
+void PrefixCache::clear() {
+  const auto nodes = std::exchange(nodes_, std::vector<std::unique_ptr<Node>>(nodes_.size()));
+  roots_.clear();
+  idle_leaves_.clear();
+  held_ = busy_ = 0;
+  for (const auto& node : nodes) {
+    if (node) pool_.release(node->block);
+  }
+}
+
+void PrefixCache::touch(Node* node) {
+  const bool idle_leaf = node->is_idle_leaf();
+  if (idle_leaf) idle_leaves_.erase(node->used);
+  node->used = clock_;
+  if (idle_leaf) file(node);
+}
+
+void PrefixCache::update(Node* node) {
+  for (; node->parent != nullptr; node = node->parent) {
+    const bool busy = node->busy_children > 0 || pool_.references(node->block) > 1;
+    if (busy == node->busy) return;
+    node->busy = busy;
+    file(node);
+    busy_ += busy ? 1 : -1;
+    node->parent->busy_children += busy ? 1 : -1;
+  }
+}
+
+void PrefixCache::file(Node* node) {
+  if (node->is_idle_leaf()) {
+    idle_leaves_.insert_or_assign(node->used, node);
+    return;
+  }
+  const auto place = idle_leaves_.find(node->used);
+  if (place != idle_leaves_.end() && place->second == node) idle_leaves_.erase(place);
+}
+
+}  // namespace glimt
