@@ -10,6 +10,8 @@ int exit_code(ErrorKind kind) {
     case ErrorKind::unsupported: return 2;
     case ErrorKind::cancelled: return 130;
     case ErrorKind::out_of_memory:
+    case ErrorKind::overloaded:
+    case ErrorKind::timeout:
     case ErrorKind::internal: return 1;
   }
   return 1;
@@ -22,6 +24,8 @@ std::string_view to_string(ErrorKind kind) {
     case ErrorKind::bad_file: return "bad_file";
     case ErrorKind::unsupported: return "unsupported";
     case ErrorKind::out_of_memory: return "out_of_memory";
+    case ErrorKind::overloaded: return "overloaded";
+    case ErrorKind::timeout: return "timeout";
     case ErrorKind::cancelled: return "cancelled";
     case ErrorKind::internal: return "internal";
   }

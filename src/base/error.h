@@ -16,6 +16,8 @@ enum class ErrorKind {
   bad_file,         // a file that is there and cannot be used: truncated, malformed, of another model
   unsupported,      // well-formed, but glimt does not do it
   out_of_memory,    // over a memory or context budget
+  overloaded,       // too much to do: the same may work later
+  timeout,          // a deadline has passed
   cancelled,        // the caller gave up
   internal,         // the model or the engine broke: NaN logits, a failed self-test
 };

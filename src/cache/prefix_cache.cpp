@@ -103,7 +103,9 @@ PrefixCache::Coverage PrefixCache::peek(std::string_view name_space, std::span<c
 int PrefixCache::insert(std::string_view name_space, std::span<const TokenId> tokens, std::span<const int> blocks) {
   const auto block_tokens = static_cast<std::size_t>(block_tokens_);
   const std::size_t full = std::min(tokens.size() / block_tokens, blocks.size());
-  if (full == 0) return 0;
+  const std::span<const TokenId> tail =
+      full < blocks.size() ? tokens.subspan(full * block_tokens) : std::span<const TokenId>();
+  if (full == 0 && tail.empty()) return 0;
   ++clock_;
   Path path = find_path(name_space, tokens.first(full * block_tokens));
   if (path.empty()) {
@@ -117,7 +119,19 @@ int PrefixCache::insert(std::string_view name_space, std::span<const TokenId> to
   for (std::size_t i = path.size() - 1; i < full; ++i) {
     leaf = add(leaf, tokens.subspan(i * block_tokens, block_tokens), blocks[i]);
   }
-  return static_cast<int>(full - (path.size() - 1));
+  const int taken = static_cast<int>(full - (path.size() - 1));
+  return tail.empty() ? taken : taken + insert_tail(leaf, tail, blocks[full]);
+}
+
+// A tail that a block here begins with brings nothing new.
+int PrefixCache::insert_tail(Node* parent, std::span<const TokenId> tokens, int block) {
+  const auto after = parent->children.lower_bound(tokens);
+  if (after != parent->children.end() && common_tokens(after->second->tokens, tokens) == tokens.size()) {
+    touch(after->second);
+    return 0;
+  }
+  add(parent, tokens, block);
+  return 1;
 }
 
 PrefixCache::Node* PrefixCache::add(Node* parent, std::span<const TokenId> tokens, int block) {
@@ -131,9 +145,14 @@ PrefixCache::Node* PrefixCache::add(Node* parent, std::span<const TokenId> token
   node->block = block;
   node->tokens.assign(tokens.begin(), tokens.end());
   node->used = clock_;
-  parent->children.emplace(node->tokens, node.get());
+  const auto place = parent->children.emplace(node->tokens, node.get()).first;
   ++held_;
   update(node.get());  // busy: the sequence holds it too
+  // A tail that the new block begins with is of no more use.
+  if (place != parent->children.begin()) {
+    Node* before = std::prev(place)->second;
+    if (common_tokens(before->tokens, tokens) == before->tokens.size() && before->is_idle_leaf()) remove(before);
+  }
   return (nodes_[static_cast<std::size_t>(block)] = std::move(node)).get();
 }
 

@@ -34,8 +34,8 @@ struct PrefixStats {
   std::uint64_t evicted_blocks = 0;
 };
 
-// A tree for each namespace (an API key, say; no namespace sees another's blocks): a node is one full block, its key
-// the exact tokens in it, its path from the root the tokens before. The tree owns one reference of each of its blocks.
+// A tree for each namespace (an API key, say; no namespace sees another's blocks): a node is one block, its key the exact
+// tokens in it (fewer than a block's only in a leaf), its path from the root the tokens before. The tree owns one reference of each of its blocks.
 // A block is busy while somebody else holds it too, or holds one below it; blocks that are not can be evicted, the
 // leaf that match() and insert() touched longest ago first. All results depend only on the calls before.
 // Used by one thread.
@@ -59,8 +59,8 @@ class PrefixCache {
   };
   Coverage peek(std::string_view name_space, std::span<const TokenId> tokens) const;
 
-  // Remembers the full blocks of a sequence: blocks[i] holds the rows of tokens[i * block_tokens ...]. Blocks beyond the
-  // full ones are ignored. The tree takes a reference of its own of each block that is new to it; where it knows
+  // Remembers the blocks of a sequence: blocks[i] holds the rows of tokens[i * block_tokens ...]. One block behind the
+  // full ones may hold the rest, if nobody will write to it: match() finds it as a partial one. The tree takes a reference of its own of each block that is new to it; where it knows
   // the tokens already it keeps its block, and the sequence's copy stays the sequence's alone. Returns how many it took.
   // Throws internal for a block that is free or already in the tree for other tokens. O(tokens).
   int insert(std::string_view name_space, std::span<const TokenId> tokens, std::span<const int> blocks);
@@ -83,7 +83,7 @@ class PrefixCache {
   struct Node {
     Node* parent = nullptr;  // null: the root of a namespace, which has no block and no tokens
     int block = -1;
-    std::vector<TokenId> tokens;  // block_tokens of them
+    std::vector<TokenId> tokens;  // block_tokens of them, fewer in a tail
     // The keys point into the children's `tokens`. Sorted: neighbours of a key share the longest beginning with it.
     std::map<std::span<const TokenId>, Node*, ByTokens> children;
     int busy_children = 0;
@@ -98,6 +98,7 @@ class PrefixCache {
   Path find_path(std::string_view name_space,
                  std::span<const TokenId> tokens) const;  // the root first, if there is one
   void share_partial(const Node& parent, std::span<const TokenId> tokens, PrefixMatch& found);
+  int insert_tail(Node* parent, std::span<const TokenId> tokens, int block);
   Node* add(Node* parent, std::span<const TokenId> tokens, int block);
   void remove(Node* leaf);
   void touch(Node* node);

@@ -46,15 +46,21 @@ ChatPipeline::ChatPipeline(const Tokenizer& tokenizer, const ChatTemplate& chat_
 ChatResult ChatPipeline::run(const ChatRequest& request, const ChatObserver& observer) const {
   if (request.messages.empty()) fail(ErrorKind::invalid_request, "messages", "at least one message is wanted");
   const RenderedPrompt prompt = chat_template_.render(template_input(request));
-  const GenerationRequest generation{.prompt = tokenizer_.encode(prompt),
+  const bool thinks = ends_inside_thinking(prompt);
+  GenerationRequest generation{.prompt = tokenizer_.encode(prompt),
                                      .sampling = request.sampling,
                                      .max_tokens = request.max_tokens,
-                                     .eos = eos_,
-                                     .measure_drafts = request.measure_drafts};
+                                     .eos = eos_};
+  if (thinks && request.thinking_budget > 0) {
+    const std::optional<TokenId> close = tokenizer_.token_id("</think>");
+    if (!close) fail(ErrorKind::unsupported, "thinking_budget", "the tokenizer has no </think>");
+    generation.thinking_budget = ThinkingBudget{request.thinking_budget, *close};
+  }
   Detokenizer detokenizer(tokenizer_, ControlText::hide_special);
   StopStrings stops(request.stop);
-  OutputParser parser(ToolSchemas(request.tools), ends_inside_thinking(prompt));
+  OutputParser parser(ToolSchemas(request.tools), thinks);
   ChatResult result;
+  result.prompt = generation.prompt;
   bool cancelled = false;
   const auto publish = [&](const std::vector<OutputEvent>& events) {
     for (const OutputEvent& event : events) {

@@ -3,7 +3,7 @@
 
 #include "base/json.h"
 #include "chat/types.h"
-#include "engine/generator.h"
+#include "engine/engine.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
@@ -21,8 +21,8 @@ struct ChatRequest {
   json::object template_options;  // more for the template, e.g. {"clear_thinking": false}
   SamplingParams sampling;
   std::size_t max_tokens = 0;     // 0: as many as the context holds
+  std::size_t thinking_budget = 0;  // tokens of thinking after which it is closed; 0: no limit
   std::vector<std::string> stop;  // the answer ends before the first of these, whether in the thinking or after it
-  bool measure_drafts = false;    // see GenerationRequest
 };
 
 // Each may be empty. keep_going is asked after every token; false stops the answer, as false from on_prefill does, with
@@ -34,6 +34,7 @@ struct ChatObserver {
 };
 
 struct ChatResult {
+  std::vector<TokenId> prompt;
   ParsedOutput output;  // the sum of the events, also of an answer that was stopped
   FinishReason reason = FinishReason::stop;
   GenerationStats stats;
@@ -45,9 +46,9 @@ json::object to_message(const ParsedOutput& output);
 
 class ChatPipeline {
  public:
-  // Generator::generate, or something that stands for it in a test.
-  using Generate = std::function<GenerationResult(const GenerationRequest&, const Generator::PrefillCallback&,
-                                                  const Generator::TokenCallback&)>;
+  // Engine::generate, or something that stands for it in a test.
+  using Generate = std::function<GenerationResult(const GenerationRequest&, const Engine::PrefillCallback&,
+                                                  const Engine::TokenCallback&)>;
 
   // `tokenizer` and `chat_template` must outlive the pipeline. `eos`: the tokens that end an answer.
   ChatPipeline(const Tokenizer& tokenizer, const ChatTemplate& chat_template, std::vector<TokenId> eos,

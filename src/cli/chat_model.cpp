@@ -1,11 +1,13 @@
 #include "cli/chat_model.h"
 
+#include "base/error.h"
 #include "hub/store.h"
 
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <map>
 
 namespace glimt {
 namespace {
@@ -13,6 +15,11 @@ namespace {
 std::string bytes(std::size_t count) {
   const auto value = static_cast<double>(count);
   return count < 1'000'000'000 ? fmt::format("{:.1f} MB", value / 1e6) : fmt::format("{:.2f} GB", value / 1e9);
+}
+
+std::size_t cache_in_use(const Engine& engine) {
+  const EngineMetrics metrics = engine.metrics();
+  return static_cast<std::size_t>(metrics.blocks - metrics.free_blocks) * metrics.block_bytes;
 }
 
 }  // namespace
@@ -24,13 +31,35 @@ void LoadFlags::add_to(CLI::App& command) {
       ->type_name("N")
       ->check(CLI::Range(0, 4096).description(""));
   command.add_flag("--exact", options.exact, "No approximation that speeds up: for comparisons");
+  command
+      .add_option("--cache-memory", options.cache_memory,
+                  "Memory for the cache, e.g. 2GB (default: half of what is free beside the weights)")
+      ->transform(CLI::AsSizeValue(true).description(""))
+      ->type_name("SIZE");
+  const std::map<std::string, kernels::RowType> types{
+      {"f32", kernels::RowType::f32}, {"bf16", kernels::RowType::bf16}, {"q8", kernels::RowType::q8}};
+  command
+      .add_option_function<std::string>(
+          "--cache-type", [this, types](const std::string& name) { options.cache_type = types.at(name); },
+          "Format of the cache: f32, bf16 or q8, half the memory of bf16 (default: bf16, f32 with --exact)")
+      ->check(CLI::IsMember({"f32", "bf16", "q8"}).description(""))
+      ->type_name("TYPE");
+  command
+      .add_option_function<std::string>(
+          "--speculation",
+          [this](const std::string& name) {
+            options.speculation = name == "off" ? Speculation::off : Speculation::adaptive;
+          },
+          "off, or adaptive: guess tokens ahead where it pays; the answer is the same (default: adaptive)")
+      ->check(CLI::IsMember({"off", "adaptive"}).description(""))
+      ->type_name("HOW");
 }
 
 ChatPipeline ChatModel::pipeline() const {
   return ChatPipeline(
-      tokenizer, chat_template, generator->eos_tokens(),
-      [this](const GenerationRequest& request, const Generator::PrefillCallback& on_prefill,
-             const Generator::TokenCallback& on_token) { return generator->generate(request, on_prefill, on_token); });
+      tokenizer, chat_template, engine->info().eos,
+      [this](const GenerationRequest& request, const Engine::PrefillCallback& on_prefill,
+             const Engine::TokenCallback& on_token) { return engine->generate(request, on_prefill, on_token); });
 }
 
 ChatModel load_chat_model(const std::string& name_or_folder, const LoadFlags& flags) {
@@ -44,16 +73,33 @@ ChatModel load_chat_model(const std::string& name_or_folder, const LoadFlags& fl
   try {
     Tokenizer tokenizer(folder);
     ChatTemplate chat_template(folder, tokenizer);
-    std::unique_ptr<Generator> generator = Generator::load(folder, flags.options);
+    std::unique_ptr<Engine> engine = Engine::load(folder, flags.options);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     wipe();
     return {name_or_folder,       folder,
             std::move(tokenizer), std::move(chat_template),
-            std::move(generator), SamplingParams::from_generation_config(folder),
+            std::move(engine), SamplingParams::from_generation_config(folder),
             took.count()};
   } catch (...) {
     wipe();
     throw;
+  }
+}
+
+void resume_session(const ChatModel& model, const std::string& file) {
+  if (file.empty() || !std::filesystem::exists(file)) return;
+  fmt::print(stderr, "{}: {} tokens of an earlier session need not be read again\n", file,
+             model.engine->load_session(file));
+}
+
+void leave_session(const ChatModel& model, const std::string& file, const std::vector<TokenId>& conversation) {
+  if (file.empty() || conversation.empty()) return;
+  try {
+    fmt::print(stderr, "{}: keeps {} tokens of this session\n", file,
+               model.engine->save_session(file, conversation));
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    fmt::print(stderr, "{}: not written, the conversation is too short to be worth it\n", file);
   }
 }
 
@@ -83,8 +129,9 @@ std::string describe(const ChatModel& model, const GenerationStats& stats) {
   text += fmt::format(", {:.2f} s, {:.1f} tokens/s\n", stats.prefill_seconds, prefill_speed(stats));
   text += fmt::format("answer  {} tokens, {:.2f} s, {:.1f} tokens/s\n", stats.generated_tokens, stats.decode_seconds,
                       decode_speed(stats));
+  if (stats.drafted > 0) text += fmt::format("guesses {} of {} right\n", stats.accepted, stats.drafted);
   text += fmt::format("memory  {} at most; weights {}, cache {}\n", bytes(peak_memory()),
-                      bytes(model.generator->weight_bytes()), bytes(model.generator->cache_bytes()));
+                      bytes(model.engine->info().weight_bytes), bytes(cache_in_use(*model.engine)));
   text += fmt::format("load    {:.2f} s\n", model.load_seconds);
   return text;
 }

@@ -14,7 +14,8 @@ namespace glimt {
 struct LoadFlags {
   void add_to(CLI::App& command);
 
-  GeneratorOptions options;
+  EngineOptions options;
+  std::string session;  // a file to begin with, if it exists, and to leave the cache in
 };
 
 struct ChatModel {
@@ -22,7 +23,7 @@ struct ChatModel {
   std::filesystem::path folder;
   Tokenizer tokenizer;
   ChatTemplate chat_template;
-  std::unique_ptr<Generator> generator;
+  std::unique_ptr<Engine> engine;
   SamplingParams defaults;  // of generation_config.json
   double load_seconds = 0;
 
@@ -32,6 +33,11 @@ struct ChatModel {
 
 // Throws what resolving the name and opening the files throws.
 ChatModel load_chat_model(const std::string& name_or_folder, const LoadFlags& flags);
+
+// The cached rows of --session: taken from the file if there is one; the conversation's left there. Both say on stderr
+// what they did; a file that cannot be used is an error.
+void resume_session(const ChatModel& model, const std::string& file);
+void leave_session(const ChatModel& model, const std::string& file, const std::vector<TokenId>& conversation);
 
 // The most memory the process has held so far, in bytes; mapped weights count once they were touched.
 std::size_t peak_memory();

@@ -23,7 +23,9 @@ struct BenchArguments {
 };
 
 void print_json(const BenchmarkResult& r) {
-  fmt::print("{{\"test\":\"{}\",\"depth\":{},\"tokens_per_second\":{:.6g}}}\n", r.test, r.depth, r.tokens_per_second);
+  const std::string parallel = r.parallel > 1 ? fmt::format("\"parallel\":{},", r.parallel) : std::string();
+  fmt::print("{{\"test\":\"{}\",\"depth\":{},{}\"tokens_per_second\":{:.6g}}}\n", r.test, r.depth, parallel,
+             r.tokens_per_second);
   std::fflush(stdout);
 }
 
@@ -31,9 +33,10 @@ void print_table(const std::vector<BenchmarkResult>& results, std::size_t bytes_
   fmt::print("{:<8} {:>8} {:>12} {:>10} {:>10} {:>12}   {}\n", "test", "depth", "tokens/s", "min", "max", "in kernels",
              "share of read bandwidth");
   for (const BenchmarkResult& r : results) {
+    // What one token reads; sequences that run together share some of it.
     const double share = 100 * r.tokens_per_second * static_cast<double>(bytes_per_token) / bandwidth;
     fmt::print("{:<8} {:>8} {:>12.2f} {:>10.2f} {:>10.2f} {:>10.1f} %   {}\n", r.test, r.depth, r.tokens_per_second,
-               r.slowest, r.fastest, 100 * r.kernel_share, r.is_decode ? fmt::format("{:.1f} %", share) : "-");
+               r.slowest, r.fastest, 100 * r.kernel_share, r.is_decode && r.parallel == 1 ? fmt::format("{:.1f} %", share) : "-");
   }
   fmt::print("\nread bandwidth {:.1f} GB/s with {} threads ({}), {:.1f} MB of weights a token\n", bandwidth / 1e9,
              cpu::threads(), cpu::table().isa, static_cast<double>(bytes_per_token) / 1e6);
@@ -78,6 +81,10 @@ void add_bench_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--chunk", options.chunk, "Tokens a prefill step")
       ->check(CLI::Range(1, 1 << 20))
+      ->type_name("N")
+      ->capture_default_str();
+  command->add_option("--parallel", options.parallel, "Sequences that run together")
+      ->check(CLI::Range(1, 256))
       ->type_name("N")
       ->capture_default_str();
   command->add_option("--threads", arguments->threads, "Threads (default: all)")

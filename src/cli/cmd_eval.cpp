@@ -74,14 +74,13 @@ void note(Report& report, const Question& question, const ChatResult& result, bo
   }
 }
 
-ChatRequest greedy_request(const Question& question, const EvalArguments& arguments, bool measure_drafts) {
+ChatRequest greedy_request(const Question& question, const EvalArguments& arguments) {
   ChatRequest request;
   request.messages = question.messages;
   request.tools = question.tools;
   request.thinking = question.thinking;
   request.sampling.temperature = 0;
   request.max_tokens = arguments.max_tokens;
-  request.measure_drafts = measure_drafts;
   return request;
 }
 
@@ -123,15 +122,16 @@ json::object to_json(const Report& report) {
 
 void run(const EvalArguments& arguments) {
   const std::vector<Question> questions = read_questions(arguments.questions, arguments.limit);
-  const ChatModel model = load_chat_model(arguments.model, arguments.load);
-  const bool measure_drafts = model.generator->has_mtp();
-  if (!measure_drafts) fmt::print(stderr, "this checkpoint has no MTP layer: no drafts to measure\n");
+  LoadFlags load = arguments.load;
+  load.options.speculation = Speculation::always;  // every guess counts, also where it does not pay
+  const ChatModel model = load_chat_model(arguments.model, load);
+  if (!model.engine->info().has_mtp) fmt::print(stderr, "this checkpoint has no MTP layer: no drafts to measure\n");
   const ChatPipeline pipeline = model.pipeline();
   Report report;
   Progress progress("asking", "questions");
   for (const Question& question : questions) {
     progress.update(report.all.total, questions.size());
-    note(report, question, pipeline.run(greedy_request(question, arguments, measure_drafts), {}), arguments.show_wrong);
+    note(report, question, pipeline.run(greedy_request(question, arguments), {}), arguments.show_wrong);
   }
   progress.clear();
   if (arguments.json) {

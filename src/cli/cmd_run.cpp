@@ -38,6 +38,7 @@ void answer_once(const ChatModel& model, const RunArguments& arguments, const st
   const ChatRequest request = make_request(arguments.chat.over(model.defaults), messages, model.tokenizer);
   const ChatResult result = stream_answer(model, request);
   report(model, result, arguments.stats);
+  leave_session(model, arguments.load.session, result.prompt);
   if (result.reason == FinishReason::cancelled && interrupted())
     throw CLI::RuntimeError(exit_code(ErrorKind::cancelled));
 }
@@ -78,12 +79,15 @@ void run(const RunArguments& arguments) {
 
   const ChatModel model = load_chat_model(arguments.model, arguments.load);
   catch_interrupts();
+  resume_session(model, arguments.load.session);
   if (piped && is_blank(*prompt)) {
     demonstrate(model, arguments);
   } else if (prompt) {
     answer_once(model, arguments, *prompt);
   } else {
-    Repl(model, arguments.chat.over(model.defaults), arguments.stats).run();
+    Repl repl(model, arguments.chat.over(model.defaults), arguments.stats);
+    repl.run();
+    leave_session(model, arguments.load.session, repl.conversation());
   }
 }
 
@@ -98,6 +102,10 @@ void add_run_command(CLI::App& app) {
   command->add_option("prompt", arguments->prompt, "Answer this and exit; without it, chat in a terminal or read stdin")
       ->type_name("PROMPT");
   command->add_flag("--stats", arguments->stats, "Print speed, memory and load time after each answer");
+  command
+      ->add_option("--session", arguments->load.session,
+                   "Begin with the cache in this file, if it exists, and leave it there at the end")
+      ->type_name("FILE");
   arguments->chat.add_to(*command);
   arguments->load.add_to(*command);
   command->callback([arguments] { run(*arguments); });

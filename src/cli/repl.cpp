@@ -137,6 +137,7 @@ void Repl::converse(const std::string& message) {
       throw;
     }
     last_stats_ = result.stats;
+    conversation_ = result.prompt;
     if (result.reason == FinishReason::cancelled) fmt::print(stderr, "(stopped)\n");
     if (result.reason == FinishReason::length) fmt::print(stderr, "(cut off: max_tokens or the context is used up)\n");
     if (!result.tokens.empty()) fmt::print(stderr, "{}", describe_tokens(model_.tokenizer, result.tokens));

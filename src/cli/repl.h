@@ -19,6 +19,9 @@ class Repl {
   // Until /bye or Ctrl-D. Errors of a request are printed and the conversation goes on; others are thrown.
   void run();
 
+  // The tokens of the last prompt: the conversation so far.
+  const std::vector<TokenId>& conversation() const { return conversation_; }
+
  private:
   struct Command {
     std::string_view name;
@@ -51,6 +54,7 @@ class Repl {
   LineEditor editor_;
   json::array messages_;  // without the system message
   std::optional<GenerationStats> last_stats_;
+  std::vector<TokenId> conversation_;
   bool ended_ = false;
 };
 

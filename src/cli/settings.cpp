@@ -82,6 +82,11 @@ constexpr Setting kSettings[] = {
     {"max_tokens", "N", "the longest answer, thinking included; 0: no limit", false,
      [](ChatSettings& s, std::string_view text) { s.max_tokens = number<std::size_t>("max_tokens", text); },
      [](const ChatSettings& s) { return fmt::format("{}", s.max_tokens); }},
+    {"thinking_budget", "N", "tokens of thinking after which it is closed; 0: no limit", false,
+     [](ChatSettings& s, std::string_view text) {
+       s.thinking_budget = number<std::size_t>("thinking_budget", text);
+     },
+     [](const ChatSettings& s) { return fmt::format("{}", s.thinking_budget); }},
     {"stop", "TEXT", "the answer ends before this text", true,
      [](ChatSettings& s, std::string_view text) {
        if (text.empty()) fail(ErrorKind::invalid_request, "stop", "must not be empty");
@@ -216,6 +221,7 @@ ChatRequest make_request(const ChatSettings& settings, const json::array& messag
   if (request.sampling.dry.multiplier > 0)
     request.sampling.dry.breakers = tokens_that_hold(settings.dry_breakers, tokenizer);
   request.max_tokens = settings.max_tokens;
+  request.thinking_budget = settings.thinking_budget;
   request.stop = settings.stop;
   return request;
 }

@@ -17,6 +17,7 @@ struct ChatSettings {
   SamplingParams sampling;
   std::vector<std::string> dry_breakers = {"\n", ":", "\"", "*"};  // as in other engines
   std::size_t max_tokens = 0;
+  std::size_t thinking_budget = 0;
   std::vector<std::string> stop;
   bool thinking = true;
   std::string system;

@@ -18,7 +18,7 @@ namespace {
 class Bench {
  public:
   Bench(const CausalLm& model, const BenchmarkOptions& options)
-      : model_(model), options_(options), cache_(model.cache_shape(), 1, capacity(model, options)) {
+      : model_(model), options_(options), cache_(model.cache_shape(), options.parallel, capacity(model, options)) {
     // Every shape that is timed has run once, and the weights' pages are mapped.
     decode(std::min(2, model.max_context_length() - 1));
     rewind(0);
@@ -52,21 +52,24 @@ class Bench {
   void rewind(int length) { cache_.trim(length); }
 
   void prefill(int count) {
-    for (int done = 0; done < count; done += options_.chunk) step(std::min(options_.chunk, count - done));
+    const int chunk = std::max(1, options_.chunk / options_.parallel);
+    for (int done = 0; done < count; done += chunk) step(std::min(chunk, count - done));
   }
 
   void decode(int count) {
     for (int i = 0; i < count; ++i) step(1);
   }
 
+  // `count` tokens more for each sequence, and logits for the last of each.
   void step(int count) {
-    std::vector<TokenId> tokens(static_cast<std::size_t>(count));
+    const int sequences = options_.parallel;
+    std::vector<TokenId> tokens(static_cast<std::size_t>(count) * static_cast<std::size_t>(sequences));
     for (TokenId& token : tokens)
       token = static_cast<TokenId>(random_() % static_cast<unsigned>(model_.config().vocab_size));
-    const mx::array hidden =
-        model_.forward(mx::array(tokens.data(), {count}, mx::int32), cache_.pool(), cache_.extend(count));
-    const mx::array last = mx::slice(hidden, {count - 1, 0}, {count, hidden.shape(1)});
-    mx::eval(model_.unembed(last));
+    const mx::array ids(tokens.data(), {static_cast<int>(tokens.size())}, mx::int32);
+    const mx::array hidden = mx::reshape(model_.forward(ids, cache_.pool(), cache_.extend(count)), {sequences, count, -1});
+    const mx::array last = mx::slice(hidden, {0, count - 1, 0}, {sequences, count, hidden.shape(2)});
+    mx::eval(model_.unembed(mx::squeeze(last, 1)));
   }
 
   const CausalLm& model_;
@@ -80,13 +83,14 @@ struct Timing {
   double kernel_share;
 };
 
-BenchmarkResult result_of(const std::string& test, int tokens, int depth, bool is_decode, Timing timing) {
+BenchmarkResult result_of(const std::string& test, int tokens, const BenchmarkOptions& options, bool is_decode,
+                          Timing timing) {
   auto& [seconds, kernel_share] = timing;
   std::sort(seconds.begin(), seconds.end());
-  const auto speed = [&](double s) { return tokens / s; };
+  const auto speed = [&](double s) { return tokens * options.parallel / s; };
   const std::size_t middle = seconds.size() / 2;
   const double median = seconds.size() % 2 == 1 ? seconds[middle] : (seconds[middle - 1] + seconds[middle]) / 2;
-  return {test, depth, is_decode, speed(median), speed(seconds.back()), speed(seconds.front()), kernel_share};
+  return {test, options.depth, options.parallel, is_decode, speed(median), speed(seconds.back()), speed(seconds.front()), kernel_share};
 }
 
 void check(const BenchmarkOptions& options) {
@@ -98,6 +102,7 @@ void check(const BenchmarkOptions& options) {
   at_least("depth", options.depth, 0);
   at_least("repeat", options.repeat, 1);
   at_least("chunk", options.chunk, 1);
+  at_least("parallel", options.parallel, 1);
 }
 
 }  // namespace
@@ -121,11 +126,11 @@ void run_benchmark(const std::filesystem::path& folder, const BenchmarkOptions& 
     return timing;
   };
   if (options.prompt > 0) {
-    report(result_of("pp" + std::to_string(options.prompt), options.prompt, options.depth, false,
+    report(result_of("pp" + std::to_string(options.prompt), options.prompt, options, false,
                      repeat([&] { return bench.prefill_seconds(); })));
   }
   if (options.generate > 0) {
-    report(result_of("tg" + std::to_string(options.generate), options.generate, options.depth, true,
+    report(result_of("tg" + std::to_string(options.generate), options.generate, options, true,
                      repeat([&] { return bench.decode_seconds(); })));
   }
 }

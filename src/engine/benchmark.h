@@ -13,14 +13,16 @@ struct BenchmarkOptions {
   int generate = 32;
   int depth = 0;
   int repeat = 3;
-  int chunk = 512;
+  int chunk = 512;   // tokens a prefill step, of all sequences together
+  int parallel = 1;  // sequences that run together
 };
 
 struct BenchmarkResult {
   std::string test;  // "pp512", "tg32"
   int depth = 0;
+  int parallel = 1;
   bool is_decode = false;
-  double tokens_per_second = 0;  // median of the runs
+  double tokens_per_second = 0;  // of all sequences together, median of the runs
   double slowest = 0;
   double fastest = 0;
   double kernel_share = 0;  // of the time, spent inside our CPU kernels; 0 on other backends

@@ -9,8 +9,8 @@ namespace glimt {
 namespace {
 
 constexpr ErrorKind kAllKinds[] = {ErrorKind::invalid_request, ErrorKind::not_found,     ErrorKind::bad_file,
-                                   ErrorKind::unsupported,     ErrorKind::out_of_memory, ErrorKind::cancelled,
-                                   ErrorKind::internal};
+                                   ErrorKind::unsupported,     ErrorKind::out_of_memory, ErrorKind::overloaded,
+                                   ErrorKind::timeout,         ErrorKind::cancelled,     ErrorKind::internal};
 
 TEST(Error, ExitCodesTellWhoCanMendIt) {
   EXPECT_EQ(exit_code(ErrorKind::invalid_request), 2);
@@ -18,6 +18,8 @@ TEST(Error, ExitCodesTellWhoCanMendIt) {
   EXPECT_EQ(exit_code(ErrorKind::bad_file), 2);
   EXPECT_EQ(exit_code(ErrorKind::unsupported), 2);
   EXPECT_EQ(exit_code(ErrorKind::out_of_memory), 1);
+  EXPECT_EQ(exit_code(ErrorKind::overloaded), 1);
+  EXPECT_EQ(exit_code(ErrorKind::timeout), 1);
   EXPECT_EQ(exit_code(ErrorKind::internal), 1);
   EXPECT_EQ(exit_code(ErrorKind::cancelled), 130);
 }

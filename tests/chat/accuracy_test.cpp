@@ -3,7 +3,7 @@
 // in docs/PERFORMANCE.md).
 #include "base/file.h"
 #include "base/temporary_folder.h"
-#include "engine/generator.h"
+#include "engine/engine.h"
 #include "kernels/cpu/grouped_matmul.h"
 #include "model/registry.h"
 #include "model/safetensors.h"
@@ -90,7 +90,7 @@ struct Difference {
 };
 
 Difference compare_paths(const std::filesystem::path& folder) {
-  Generator generator(load_model(folder, {.exact = true}).model, {});
+  const auto engine = Engine::load(folder, {.exact = true});
   const LoadedModel fast = load_model(folder, {.exact = false});
   Difference total;
   // Answers of all kinds: the file has the questions of a task one after the other.
@@ -101,8 +101,8 @@ Difference compare_paths(const std::filesystem::path& folder) {
     SamplingParams greedy;
     greedy.temperature = 0;
     const std::size_t prompt = tokens.size();
-    generator.generate(
-        {.prompt = tokens, .sampling = greedy, .max_tokens = kAnswerTokens, .eos = generator.eos_tokens()}, {},
+    engine->generate(
+        {.prompt = tokens, .sampling = greedy, .max_tokens = kAnswerTokens, .eos = engine->info().eos}, {},
         [&](const TokenEvent& event) {
           tokens.push_back(event.token);
           return true;

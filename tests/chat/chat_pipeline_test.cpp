@@ -17,8 +17,8 @@ class Script {
  public:
   explicit Script(std::string text) : text_(std::move(text)) {}
 
-  GenerationResult operator()(const GenerationRequest& request, const Generator::PrefillCallback& on_prefill,
-                              const Generator::TokenCallback& on_token) {
+  GenerationResult operator()(const GenerationRequest& request, const Engine::PrefillCallback& on_prefill,
+                              const Engine::TokenCallback& on_token) {
     last = request;
     if (on_prefill && !on_prefill(0, request.prompt.size())) return {FinishReason::cancelled, {}};
     GenerationResult result;
@@ -62,7 +62,6 @@ TEST_F(Pipeline, RendersTheRequestAndParsesTheAnswer) {
   ChatRequest request = ask("Hello");
   request.sampling.seed = 3;
   request.max_tokens = 100;
-  request.measure_drafts = true;
   const ChatResult result = run("I greet.</think>Hi there!", request);
   EXPECT_EQ(result.output.thinking, "I greet.");
   EXPECT_EQ(result.output.content, "Hi there!");
@@ -71,7 +70,6 @@ TEST_F(Pipeline, RendersTheRequestAndParsesTheAnswer) {
   EXPECT_EQ(prompt(), "[gMASK]<sop><|user|>Hello<|assistant|><think>");
   EXPECT_EQ(script_.last.sampling.seed, 3U);
   EXPECT_EQ(script_.last.max_tokens, 100U);
-  EXPECT_TRUE(script_.last.measure_drafts);
   EXPECT_THAT(script_.last.eos, testing::ElementsAre(7));
 }
 

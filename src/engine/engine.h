@@ -1,0 +1,98 @@
+// The engine: many requests on one model. One thread owns the model and its caches; everyone else submits requests and
+// reads streams.
+//
+//   auto engine = Engine::load("models/demo", {});
+//   auto stream = engine->submit({.prompt = tokens, .eos = engine->info().eos});
+//   while (auto event = stream->next()) …
+#pragma once
+
+#include "engine/engine_loop.h"
+#include "engine/stream.h"
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace glimt {
+
+struct EngineOptions {
+  int threads = 0;               // of the kernels; 0: all physical cores that the process may run on
+  bool exact = false;            // LoadOptions::exact
+  std::size_t context = 0;       // most tokens of a prompt and its answer; 0: what the model allows
+  std::size_t cache_memory = 0;  // bytes for rows; 0: half of the memory that is free beside the weights
+  std::optional<kernels::RowType> cache_type = std::nullopt;  // unset: bf16, or f32 when exact
+  int parallel = 8;              // sequences at once
+  int queue = 256;               // requests that wait
+  int step_tokens = 512;         // most tokens of a step: chunks of prompts
+  Speculation speculation = Speculation::adaptive;
+  std::chrono::seconds step_limit{60};  // a longer step is reported by health()
+};
+
+// Fixed once the model is loaded.
+struct EngineInfo {
+  std::size_t context = 0;
+  std::size_t vocab_size = 0;
+  bool has_mtp = false;
+  std::vector<TokenId> eos;  // of config.json and generation_config.json
+  std::size_t weight_bytes = 0;
+  std::size_t cache_bytes = 0;  // the budget
+  std::size_t cache_bytes_per_token = 0;
+};
+
+struct EngineHealth {
+  bool ok = true;  // false: the step at hand has run for longer than step_limit, or the engine's thread has ended
+  double step_seconds = 0;  // of the step at hand; 0 between steps
+  double idle_seconds = 0;  // since the last step ended
+  EngineMetrics metrics;    // as of the end of the last step
+};
+
+// All methods may be called from any thread, also at once.
+class Engine {
+ public:
+  // Throws what load_model throws, bad_file for a broken generation_config.json, and invalid_request for options that
+  // the model or the machine does not allow.
+  static std::unique_ptr<Engine> load(const std::filesystem::path& folder, const EngineOptions& options);
+
+  // `make` is called on the engine's thread.
+  struct Loaded {
+    std::unique_ptr<CausalLm> model;
+    std::size_t weight_bytes = 0;
+    std::vector<TokenId> eos;
+    std::string fingerprint;  // of the weights: a session file is for one model
+  };
+  Engine(const std::function<Loaded()>& make, const EngineOptions& options);
+  ~Engine();  // everything that runs or waits ends as cancelled
+
+  // Returns at once. What is wrong with the request comes as the stream's exception: invalid_request, out_of_memory,
+  // overloaded, timeout (its deadline), internal (NaN or infinite logits).
+  std::shared_ptr<Stream> submit(GenerationRequest request);
+
+  // Submits and reads the stream to its end. A callback that returns false ends the request: FinishReason::cancelled in
+  // the prompt, stop behind a token. Throws the stream's exception.
+  using PrefillCallback = std::function<bool(std::size_t done, std::size_t total)>;
+  using TokenCallback = std::function<bool(const TokenEvent&)>;
+  GenerationResult generate(GenerationRequest request, const PrefillCallback& on_prefill,
+                            const TokenCallback& on_token);
+
+  // The rows of the longest known beginning of `tokens` to a file, and back into the cache. Returns how many tokens they
+  // are. Throws not_found if nothing is known of them; bad_file for a file that is damaged or of another model.
+  std::size_t save_session(const std::filesystem::path& file, std::span<const TokenId> tokens,
+                           const std::string& name_space = {});
+  std::size_t load_session(const std::filesystem::path& file, const std::string& name_space = {});
+
+  const EngineInfo& info() const { return info_; }
+  EngineMetrics metrics() const;
+  EngineHealth health() const;
+
+ private:
+  struct Mailbox;
+  void run(EngineLoop& loop);
+  void on_thread(const std::function<void(EngineLoop&)>& work);  // waits; throws what it throws
+
+  EngineInfo info_;
+  std::string model_key_;  // what a session file must agree with
+  std::shared_ptr<Mailbox> mailbox_;  // streams know it, and may outlive the engine
+};
+
+}  // namespace glimt

@@ -1,0 +1,688 @@
+#include "engine/engine.h"
+
+#include "base/throws.h"
+#include "model/checkpoint.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <thread>
+
+namespace glimt {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+using Tokens = std::vector<TokenId>;
+
+Tokens golden_row(const std::string& golden_case, const std::string& name, int row) {
+  const mx::array all = SafetensorsFile(golden_file(golden_case)).array(name);
+  const auto length = static_cast<std::size_t>(all.shape(1));
+  const auto* first = all.data<TokenId>() + static_cast<std::size_t>(row) * length;
+  return {first, first + length};
+}
+
+SamplingParams greedy() {
+  SamplingParams params;
+  params.temperature = 0;
+  return params;
+}
+
+struct Answer {
+  Tokens tokens;
+  std::vector<float> logprobs;
+  GenerationResult result;
+};
+
+Answer run(Engine& engine, const GenerationRequest& request) {
+  Answer answer;
+  answer.result = engine.generate(request, {}, [&](const TokenEvent& event) {
+    answer.tokens.push_back(event.token);
+    answer.logprobs.push_back(event.logprob);
+    return true;
+  });
+  return answer;
+}
+
+// A stream to its end.
+Answer read(Stream& stream) {
+  Answer answer;
+  while (std::optional<StreamEvent> event = stream.next()) {
+    if (const auto* token = std::get_if<TokenEvent>(&*event)) {
+      answer.tokens.push_back(token->token);
+    } else if (const auto* result = std::get_if<GenerationResult>(&*event)) {
+      answer.result = *result;
+    } else if (const auto* error = std::get_if<std::exception_ptr>(&*event)) {
+      std::rethrow_exception(*error);
+    }
+  }
+  return answer;
+}
+
+// The numbers once nobody runs: they are published behind a step, which is after its last event.
+EngineMetrics settled(const Engine& engine) {
+  for (;;) {
+    const EngineHealth health = engine.health();
+    if (health.step_seconds == 0 && health.metrics.running == 0 && health.metrics.waiting == 0) return health.metrics;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+GenerationRequest request_for(const Tokens& prompt, std::size_t max_tokens = 16) {
+  GenerationRequest request;
+  request.prompt = prompt;
+  request.sampling = greedy();
+  request.max_tokens = max_tokens;
+  return request;
+}
+
+std::unique_ptr<Engine> load(const std::string& golden_case, EngineOptions options = {}) {
+  options.exact = true;
+  if (options.cache_memory == 0) options.cache_memory = std::size_t{64} << 20;
+  return Engine::load(golden_folder(golden_case), options);
+}
+
+std::unique_ptr<Engine> load(const Checkpoint& checkpoint, EngineOptions options = {}) {
+  const TemporaryFolder folder;
+  checkpoint.write(folder.path());
+  options.exact = true;
+  if (options.cache_memory == 0) options.cache_memory = std::size_t{64} << 20;
+  return Engine::load(folder.path(), options);  // the mapping outlives the name
+}
+
+Tokens joined(Tokens a, const Tokens& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+Tokens first(const Tokens& tokens, std::size_t count) {
+  return {tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(count)};
+}
+
+class EngineTest : public testing::Test {
+ protected:
+  std::unique_ptr<Engine> engine_ = load("base");
+  Tokens prompt_ = golden_row("base", "input_ids", 0);
+  Tokens wanted_ = golden_row("base", "greedy", 0);
+};
+
+TEST_F(EngineTest, GreedyTextIsThatOfTheReferenceInEveryPrefillChunk) {
+  for (const int chunk : {8, 9, 17, 32, 33, 512}) {
+    SCOPED_TRACE(chunk);
+    const Answer answer = run(*load("base", {.step_tokens = chunk}), request_for(prompt_, wanted_.size()));
+    EXPECT_EQ(answer.tokens, wanted_);
+    EXPECT_EQ(answer.result.reason, FinishReason::length);
+    EXPECT_EQ(answer.result.stats.prompt_tokens, prompt_.size());
+    EXPECT_EQ(answer.result.stats.reused_tokens, 0u);
+    EXPECT_EQ(answer.result.stats.generated_tokens, wanted_.size());
+    EXPECT_EQ(answer.result.stats.drafted, 0u);
+  }
+}
+
+TEST_F(EngineTest, PrefillReportsItsProgress) {
+  std::vector<std::pair<std::size_t, std::size_t>> seen;
+  load("base", {.parallel = 1, .step_tokens = 10})->generate(
+      request_for(prompt_, 1), [&](std::size_t done, std::size_t total) { return seen.emplace_back(done, total), true; },
+      [](const TokenEvent&) { return true; });
+  EXPECT_THAT(seen, ElementsAre(std::pair(10u, 33u), std::pair(20u, 33u), std::pair(30u, 33u),
+                                std::pair(33u, 33u)));
+}
+
+// Conversations that share a beginning with what the caches hold, each followed by the same on a cold generator.
+TEST_F(EngineTest, AReusedPrefixGivesTheTokensOfAColdStart) {
+  const Tokens other = golden_row("base", "input_ids", 1);
+  run(*engine_, request_for(prompt_, 10));
+  const Tokens turn = joined(joined(prompt_, first(wanted_, 10)), first(other, 12));
+  struct Step {
+    const char* what;
+    Tokens prompt;
+    std::size_t reused;
+  };
+  // The last token of an answer is not in the cache: nothing came after it. The last of a prompt is always computed.
+  const Step steps[] = {{"a next turn", turn, prompt_.size() + 9},
+                        {"the same again", turn, turn.size() - 1},
+                        {"cut in the middle", joined(first(turn, 20), first(other, 5)), 20},
+                        {"a beginning of it", first(turn, 15), 14},
+                        {"something else", other, 0},
+                        {"one token", first(turn, 1), 0}};
+  for (const Step& step : steps) {
+    SCOPED_TRACE(step.what);
+    const Answer warm = run(*engine_, request_for(step.prompt, 8));
+    EXPECT_EQ(warm.result.stats.reused_tokens, step.reused);
+    EXPECT_EQ(warm.tokens, run(*load("base"), request_for(step.prompt, 8)).tokens);
+  }
+}
+
+TEST_F(EngineTest, StopsAtAnEndTokenAndDoesNotReportIt) {
+  GenerationRequest request = request_for(prompt_, 24);
+  std::size_t at = 2;
+  while (std::find(wanted_.begin(), wanted_.begin() + static_cast<std::ptrdiff_t>(at), wanted_[at]) !=
+         wanted_.begin() + static_cast<std::ptrdiff_t>(at)) {
+    ++at;  // one that did not come before
+  }
+  request.eos = {1, wanted_[at], 2};
+  const Answer answer = run(*engine_, request);
+  EXPECT_EQ(answer.tokens, first(wanted_, at));
+  EXPECT_EQ(answer.result.reason, FinishReason::stop);
+  EXPECT_EQ(answer.result.stats.generated_tokens, at + 1);
+}
+
+TEST_F(EngineTest, StopsBehindTheTokenThatTheCallerRefuses) {
+  Tokens seen;
+  const GenerationResult result = engine_->generate(request_for(prompt_, 24), {}, [&](const TokenEvent& event) {
+    seen.push_back(event.token);
+    return seen.size() < 3;
+  });
+  EXPECT_EQ(seen, first(wanted_, 3));
+  EXPECT_EQ(result.reason, FinishReason::stop);
+  EXPECT_EQ(run(*engine_, request_for(prompt_, 24)).tokens, wanted_);
+}
+
+TEST_F(EngineTest, CanBeCancelledBetweenChunksOfThePromptAndLeavesItsRows) {
+  const auto engine = load("base", {.parallel = 1, .step_tokens = 10});
+  bool token_came = false;
+  const GenerationResult result = engine->generate(
+      request_for(prompt_, 24), [](std::size_t, std::size_t) { return false; },
+      [&](const TokenEvent&) { return token_came = true; });
+  EXPECT_EQ(result.reason, FinishReason::cancelled);
+  EXPECT_FALSE(token_came);
+  const Answer answer = run(*engine, request_for(prompt_, 24));
+  EXPECT_EQ(answer.tokens, wanted_);
+  EXPECT_GE(answer.result.stats.reused_tokens, 10u);
+}
+
+TEST_F(EngineTest, EndsWhereTheContextEnds) {
+  const auto small = load("base", {.context = prompt_.size() + 5});
+  EXPECT_EQ(small->info().context, prompt_.size() + 5);
+  for (const std::size_t max_tokens : {0u, 5u, 100u}) {
+    const Answer answer = run(*small, request_for(prompt_, max_tokens));
+    EXPECT_EQ(answer.tokens, first(wanted_, 5));
+    EXPECT_EQ(answer.result.reason, FinishReason::length);
+  }
+  EXPECT_EQ(run(*small, request_for(prompt_, 2)).tokens, first(wanted_, 2));
+  const Tokens full = joined(prompt_, first(wanted_, 5)), almost = joined(prompt_, first(wanted_, 4));
+  EXPECT_ERROR(run(*small, request_for(full)), ErrorKind::invalid_request, HasSubstr("38 tokens"));
+  EXPECT_EQ(run(*small, request_for(almost)).tokens, Tokens{wanted_[4]});
+}
+
+TEST_F(EngineTest, AContextBeyondTheModelsIsRefused) {
+  EXPECT_EQ(engine_->info().context, 512u);
+  EXPECT_ERROR(load("base", {.context = 513}), ErrorKind::invalid_request, HasSubstr("513"));
+  EXPECT_NO_THROW(load("base", {.context = 512}));
+}
+
+TEST_F(EngineTest, ImpossibleRequestsAreRefusedAndDoNoHarm) {
+  const auto refused = [&](const GenerationRequest& request, ErrorKind kind, const char* words) {
+    EXPECT_ERROR(run(*engine_, request), kind, HasSubstr(words));
+  };
+  run(*engine_, request_for(prompt_, 3));
+  refused(request_for({}), ErrorKind::invalid_request, "prompt");
+  refused(request_for({3, 320}), ErrorKind::invalid_request, "token 320");
+  refused(request_for({3, -1}), ErrorKind::invalid_request, "token -1");
+  refused(request_for(Tokens(512, 3)), ErrorKind::invalid_request, "512 tokens");
+  GenerationRequest request = request_for(prompt_);
+  request.sampling.temperature = -1;
+  refused(request, ErrorKind::invalid_request, "temperature");
+  const Answer answer = run(*engine_, request_for(prompt_, wanted_.size()));
+  EXPECT_EQ(answer.tokens, wanted_);
+  EXPECT_EQ(answer.result.stats.reused_tokens, prompt_.size() - 1);  // the caches were left alone
+}
+
+// A token whose embedding is broken makes every position behind it NaN (or infinite).
+TEST_F(EngineTest, BrokenNumbersEndTheRequestAndTheNextOneWorks) {
+  constexpr TokenId kBroken = 7;
+  for (const float poison : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    Checkpoint checkpoint = Checkpoint::read("base");
+    const mx::array rows = mx::reshape(mx::arange(0, 320, mx::int32), {320, 1});
+    checkpoint.set("model.embed_tokens.weight", mx::where(mx::equal(rows, mx::array(kBroken)), mx::array(poison),
+                                                          checkpoint.at("model.embed_tokens.weight")));
+    const TemporaryFolder folder;
+    checkpoint.write(folder.path());
+    const auto engine = Engine::load(folder.path(), {.exact = true}), small = Engine::load(folder.path(), {.exact = true, .step_tokens = 8});
+    Tokens clean = prompt_;
+    std::replace(clean.begin(), clean.end(), kBroken, TokenId{8});
+    const Tokens text = run(*engine, request_for(clean, 6)).tokens;
+    EXPECT_EQ(text.size(), 6u);
+
+    Tokens broken = clean;
+    broken[20] = kBroken;
+    for (Engine* each : {engine.get(), small.get()}) {
+      // Beside a good one: it fails alone.
+      const auto good = each->submit(request_for(clean, 6));
+      EXPECT_ERROR(run(*each, request_for(broken, 6)), ErrorKind::internal, testing::Not(testing::IsEmpty()));
+      EXPECT_EQ(read(*good).tokens, text);
+      EXPECT_EQ(run(*each, request_for(clean, 6)).tokens, text);
+    }
+  }
+}
+
+TEST_F(EngineTest, AnExceptionOfTheCallerPassesThroughAndTheNextRequestWorks) {
+  EXPECT_THROW(engine_->generate(request_for(prompt_), {},
+                                    [](const TokenEvent&) -> bool { throw std::runtime_error("mine"); }),
+               std::runtime_error);
+  EXPECT_THROW(engine_->generate(
+                   request_for(prompt_), [](std::size_t, std::size_t) -> bool { throw std::runtime_error("mine"); },
+                   [](const TokenEvent&) { return true; }),
+               std::runtime_error);
+  EXPECT_EQ(run(*engine_, request_for(prompt_, wanted_.size())).tokens, wanted_);
+}
+
+TEST_F(EngineTest, TheSameSeedGivesTheSameTextWarmOrCold) {
+  GenerationRequest request = request_for(prompt_, 20);
+  request.sampling.temperature = 1;
+  request.sampling.seed = 5;
+  const Tokens text = run(*engine_, request).tokens;
+  EXPECT_EQ(run(*engine_, request).tokens, text);
+  EXPECT_EQ(run(*load("base", {.step_tokens = 8}), request).tokens, text);
+  request.sampling.seed = 6;
+  EXPECT_NE(run(*engine_, request).tokens, text);
+}
+
+TEST_F(EngineTest, LogprobsAreThoseOfTheModel) {
+  GenerationRequest request = request_for(prompt_, 3);
+  request.sampling.logprobs = true;
+  request.sampling.top_logprobs = 4;
+  std::vector<TokenEvent> events;
+  engine_->generate(request, {}, [&](const TokenEvent& event) { return events.push_back(event), true; });
+  ASSERT_EQ(events.size(), 3u);
+  const mx::array logits = SafetensorsFile(golden_file("base")).array("logits");
+  const float* last = logits.data<float>() + 32 * 320;  // of the first row's last position
+  double sum = 0;
+  for (int i = 0; i < 320; ++i) sum += std::exp(static_cast<double>(last[i]));
+  EXPECT_NEAR(events[0].logprob, last[wanted_[0]] - std::log(sum), 1e-3);
+  ASSERT_EQ(events[0].top.size(), 4u);
+  EXPECT_EQ(events[0].top[0].token, wanted_[0]);
+  EXPECT_EQ(events[0].top[0].logprob, events[0].logprob);
+}
+
+TEST_F(EngineTest, SaysWhatItHolds) {
+  const EngineInfo& info = engine_->info();
+  EXPECT_EQ(info.vocab_size, 320u);
+  EXPECT_FALSE(info.has_mtp);
+  EXPECT_THAT(info.eos, ElementsAre(2));
+  EXPECT_GT(info.weight_bytes, std::size_t{1} << 20);
+  EXPECT_EQ(info.cache_bytes_per_token, 3u * 80 * sizeof(float));
+  EXPECT_LE(info.cache_bytes, std::size_t{64} << 20);
+  run(*engine_, request_for(prompt_, 1));
+  const EngineMetrics metrics = settled(*engine_);
+  EXPECT_EQ(metrics.blocks - metrics.free_blocks, 1);
+  EXPECT_EQ(metrics.cached_blocks, 1);
+  EXPECT_EQ(metrics.prompt_tokens, prompt_.size());
+  EXPECT_EQ(metrics.generated_tokens, 1u);
+}
+
+TEST_F(EngineTest, EndTokensOfBothConfigurationsAreJoined) {
+  Checkpoint checkpoint = Checkpoint::read("base");
+  const TemporaryFolder folder;
+  checkpoint.config["eos_token_id"] = {2, 5};
+  checkpoint.write(folder.path());
+  folder.write("generation_config.json", R"({"eos_token_id": [5, 9], "temperature": 0.5})");
+  EXPECT_THAT(Engine::load(folder.path(), {})->info().eos, ElementsAre(2, 5, 9));
+  folder.write("generation_config.json", R"({"eos_token_id": 9})");
+  EXPECT_THAT(Engine::load(folder.path(), {})->info().eos, ElementsAre(2, 5, 9));
+  folder.write("generation_config.json", R"({"eos_token_id": 320})");
+  EXPECT_ERROR(Engine::load(folder.path(), {}), ErrorKind::bad_file, HasSubstr("eos_token_id"));
+  folder.write("generation_config.json", "{");
+  EXPECT_ERROR(Engine::load(folder.path(), {}), ErrorKind::bad_file, HasSubstr("generation_config.json"));
+}
+
+// ---- Many at once
+
+std::vector<Tokens> some_prompts() {
+  const Tokens a = golden_row("base", "input_ids", 0), b = golden_row("base", "input_ids", 1);
+  Tokens longer;
+  for (int i = 0; i < 5; ++i) longer = joined(longer, joined(first(a, static_cast<std::size_t>(20 + i)), b));
+  std::vector<Tokens> prompts = {a, b, first(a, 1), first(b, 17), longer, joined(first(longer, 200), a)};
+  prompts.push_back(joined(longer, first(a, 3)));
+  prompts.push_back(joined(longer, first(b, 9)));
+  return prompts;
+}
+
+// Bit by bit the same work, so the same text: alone and cold, in company, warm, evicted, in small steps, drafted.
+class Equality : public testing::TestWithParam<const char*> {
+ protected:
+  static std::unique_ptr<Engine> engine(EngineOptions options) {
+    options.cache_memory = options.cache_memory > 0 ? options.cache_memory : std::size_t{64} << 20;
+    return Engine::load(golden_folder(GetParam()), options);
+  }
+  static std::vector<Tokens> texts(Engine& engine, bool together) {
+    std::vector<std::shared_ptr<Stream>> streams;
+    std::vector<Tokens> texts;
+    for (const Tokens& prompt : some_prompts()) {
+      streams.push_back(engine.submit(request_for(prompt, 20)));
+      if (!together) texts.push_back(read(*streams.back()).tokens);
+    }
+    for (std::size_t i = 0; together && i < streams.size(); ++i) texts.push_back(read(*streams[i]).tokens);
+    return texts;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Cases, Equality, testing::Values("base", "mtp", "base_affine4_g64", "base_mxfp4_g32"),
+                         [](const auto& test) { return std::string(test.param); });
+
+TEST_P(Equality, OfTheTextInEveryCompanyAndCacheState) {
+  std::vector<Tokens> wanted;
+  for (const Tokens& prompt : some_prompts()) {
+    wanted.push_back(run(*engine({.speculation = Speculation::off}), request_for(prompt, 20)).tokens);
+  }
+  for (const Speculation speculation : {Speculation::off, Speculation::adaptive, Speculation::always}) {
+    for (const int step_tokens : {8, 33, 512}) {
+      for (const int parallel : {1, 3, 8}) {
+        SCOPED_TRACE(fmt::format("{} tokens a step, {} at once", step_tokens, parallel));
+        const auto one = engine({.parallel = parallel, .step_tokens = step_tokens, .speculation = speculation});
+        EXPECT_EQ(texts(*one, true), wanted) << "cold";
+        EXPECT_EQ(texts(*one, true), wanted) << "warm";
+        EXPECT_EQ(texts(*one, false), wanted) << "one after the other";
+      }
+    }
+  }
+}
+
+TEST_P(Equality, OfTheTextWhenBlocksAreScarce) {
+  const auto plenty = engine({});
+  const std::vector<Tokens> wanted = texts(*plenty, false);
+  const std::size_t block = settled(*plenty).block_bytes;
+  for (const std::size_t blocks : {5u, 7u, 10u}) {
+    SCOPED_TRACE(blocks);
+    const auto scarce = engine({.cache_memory = blocks * block, .step_tokens = 64});
+    for (int round = 0; round < 3; ++round) EXPECT_EQ(texts(*scarce, true), wanted);
+    const EngineMetrics metrics = settled(*scarce);
+    EXPECT_EQ(metrics.blocks, static_cast<int>(blocks));
+    EXPECT_EQ(metrics.free_blocks + metrics.cached_blocks, metrics.blocks);
+    EXPECT_GT(metrics.evicted_blocks + metrics.preemptions, 0u);
+  }
+}
+
+TEST_P(Equality, OfTheTextAfterARestart) {
+  const TemporaryFolder folder;
+  const std::filesystem::path file = folder.path() / "session";
+  const Tokens prompt = some_prompts()[4];
+  Tokens wanted;
+  {
+    const auto before = engine({});
+    wanted = run(*before, request_for(prompt, 20)).tokens;
+    EXPECT_EQ(before->save_session(file, prompt), prompt.size() / 128 * 128);
+  }
+  const auto after = engine({});
+  EXPECT_EQ(after->load_session(file), prompt.size() / 128 * 128);
+  const Answer answer = run(*after, request_for(prompt, 20));
+  EXPECT_EQ(answer.tokens, wanted);
+  EXPECT_GE(answer.result.stats.reused_tokens, prompt.size() / 128 * 128 - 1);
+}
+
+TEST(EngineBatch, SharesWhatLiveSequencesHaveInCommon) {
+  const auto engine = load("base", {.step_tokens = 64});
+  const Tokens prompt = some_prompts()[4];  // more than two blocks
+  const auto first_stream = engine->submit(request_for(prompt, 200));
+  while (!std::holds_alternative<TokenEvent>(*first_stream->next())) continue;
+  const Answer second = run(*engine, request_for(joined(prompt, {3, 4, 5}), 5));
+  EXPECT_GE(second.result.stats.reused_tokens, prompt.size() / 128 * 128);
+  first_stream->cancel();
+  EXPECT_EQ(read(*first_stream).result.reason, FinishReason::cancelled);
+}
+
+TEST(EngineBatch, ReusesToTheTokenWhatFinishedAndCancelledRequestsLeft) {
+  const auto engine = load("base", {.step_tokens = 64});
+  const Tokens prompt = some_prompts()[4];
+  run(*engine, request_for(prompt, 10));
+  Tokens changed = prompt;
+  changed[200] ^= 1;
+  const auto reused = run(*engine, request_for(changed, 5)).result.stats.reused_tokens;
+  EXPECT_LE(reused, 200u);
+  EXPECT_GE(reused, 199u);
+}
+
+TEST(EngineBatch, NamespacesDoNotShare) {
+  const auto engine = load("base");
+  GenerationRequest request = request_for(some_prompts()[4], 4);
+  request.name_space = "alice";
+  const Tokens text = run(*engine, request).tokens;
+  request.name_space = "bob";
+  const Answer other = run(*engine, request);
+  EXPECT_EQ(other.result.stats.reused_tokens, 0u);
+  EXPECT_EQ(other.tokens, text);
+  EXPECT_GT(run(*engine, request).result.stats.reused_tokens, 128u);
+}
+
+TEST(EngineBatch, EveryRequestHasItsOwnSamplingAndSeed) {
+  const auto engine = load("base");
+  std::vector<GenerationRequest> requests;
+  for (std::uint64_t seed = 0; seed < 8; ++seed) {
+    GenerationRequest request = request_for(some_prompts()[seed % 4], 16);
+    request.sampling.temperature = seed % 2 == 0 ? 1.0f : 0.7f;
+    request.sampling.seed = seed;
+    request.sampling.repeat_penalty = seed < 4 ? 1.0f : 1.3f;
+    requests.push_back(request);
+  }
+  std::vector<Tokens> alone;
+  for (const GenerationRequest& request : requests) alone.push_back(run(*load("base"), request).tokens);
+  std::vector<std::shared_ptr<Stream>> streams;
+  for (const GenerationRequest& request : requests) streams.push_back(engine->submit(request));
+  for (std::size_t i = 0; i < streams.size(); ++i) EXPECT_EQ(read(*streams[i]).tokens, alone[i]) << i;
+}
+
+TEST(EngineBatch, ARequestBeyondTheQueueOrItsDeadlineIsRefused) {
+  const auto engine = load("base", {.parallel = 1, .queue = 2});
+  std::vector<std::shared_ptr<Stream>> streams;
+  for (int i = 0; i < 20; ++i) streams.push_back(engine->submit(request_for(some_prompts()[4], 200)));
+  int refused = 0;
+  for (const auto& stream : streams) stream->cancel();
+  for (const auto& stream : streams) {
+    try {
+      read(*stream);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::overloaded);
+      ++refused;
+    }
+  }
+  EXPECT_GE(refused, 10);
+  GenerationRequest late = request_for(some_prompts()[0], 10);
+  late.deadline = std::chrono::steady_clock::now() - std::chrono::seconds(1);
+  EXPECT_ERROR(run(*engine, late), ErrorKind::timeout, HasSubstr("deadline"));
+  late.deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
+  late.max_tokens = 0;
+  late.prompt = some_prompts()[4];
+  try {  // a long answer, which may be done by then
+    run(*engine, late);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::timeout);
+  }
+}
+
+TEST(EngineBatch, APromptThatDoesNotFitTheCacheIsRefused) {
+  const std::size_t block = settled(*load("base")).block_bytes;
+  EXPECT_ERROR(load("base", {.cache_memory = block}), ErrorKind::invalid_request, HasSubstr("cache memory"));
+  const auto small = load("base", {.cache_memory = 2 * block});
+  EXPECT_EQ(small->info().context, 128u);
+  EXPECT_ERROR(run(*small, request_for(some_prompts()[4])), ErrorKind::invalid_request, HasSubstr("holds 128"));
+  EXPECT_EQ(run(*small, request_for(first(some_prompts()[4], 100), 0)).result.stats.generated_tokens, 28u);
+}
+
+// Streams that come, go and share, with evictions; nobody gets another's tokens, and every block comes back.
+TEST(EngineBatch, ManyStreamsLoseMixAndKeepNothing) {
+  const std::vector<Tokens> prompts = some_prompts();
+  const auto reference = load("base");
+  std::vector<Tokens> wanted;
+  for (const Tokens& prompt : prompts) wanted.push_back(run(*reference, request_for(prompt, 12)).tokens);
+  const std::size_t block = settled(*reference).block_bytes;
+  const auto engine = load("base", {.cache_memory = 24 * block, .parallel = 16, .queue = 1000, .step_tokens = 128});
+  constexpr int kThreads = 8, kRequests = 60;
+  std::atomic<int> wrong = 0, cancelled = 0;
+  std::vector<std::thread> clients;
+  for (int t = 0; t < kThreads; ++t) {
+    clients.emplace_back([&, t] {
+      std::mt19937 random(static_cast<unsigned>(t));
+      for (int i = 0; i < kRequests; ++i) {
+        const std::size_t which = random() % prompts.size(), stop_at = random() % 24;
+        const auto stream = engine->submit(request_for(prompts[which], 12));
+        Answer answer;
+        while (const std::optional<StreamEvent> event = stream->next()) {
+          if (const auto* token = std::get_if<TokenEvent>(&*event)) answer.tokens.push_back(token->token);
+          if (const auto* result = std::get_if<GenerationResult>(&*event)) answer.result = *result;
+          if (std::holds_alternative<std::exception_ptr>(*event)) ++wrong;
+          if (answer.tokens.size() == stop_at) stream->cancel();
+        }
+        const bool whole = answer.result.reason == FinishReason::length;
+        if (!whole) ++cancelled;
+        if (whole ? answer.tokens != wanted[which] : answer.tokens != first(wanted[which], answer.tokens.size())) ++wrong;
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_GT(cancelled, 0);
+  const EngineMetrics metrics = settled(*engine);
+  EXPECT_EQ(metrics.free_blocks + metrics.cached_blocks, metrics.blocks);
+}
+
+TEST(EngineLife, EndingTheEngineEndsItsStreams) {
+  auto engine = load("base");
+  const auto running = engine->submit(request_for(some_prompts()[4], 0));
+  const auto waiting = engine->submit(request_for(some_prompts()[4], 0));
+  engine.reset();
+  EXPECT_EQ(read(*running).result.reason, FinishReason::cancelled);
+  EXPECT_EQ(read(*waiting).result.reason, FinishReason::cancelled);
+  running->cancel();  // of nobody
+}
+
+TEST(EngineLife, HealthTellsASlowStep) {
+  const auto engine = load("base");
+  EXPECT_TRUE(engine->health().ok);
+  run(*engine, request_for(some_prompts()[0], 2));
+  settled(*engine);
+  EXPECT_GE(engine->health().idle_seconds, 0);
+  const auto strict = load("base", {.step_limit = std::chrono::seconds(0)});
+  const auto stream = strict->submit(request_for(some_prompts()[4], 0));
+  bool seen = false;
+  while (!seen && stream->next(std::chrono::steady_clock::now())) seen = !strict->health().ok;
+  for (int i = 0; !seen && i < 100000; ++i) seen = !strict->health().ok;
+  EXPECT_TRUE(seen);
+}
+
+TEST(EngineLife, AModelThatDoesNotLoadIsAnError) {
+  EXPECT_ERROR(Engine::load("/nowhere", {}), ErrorKind::not_found, HasSubstr("/nowhere"));
+}
+
+// ---- Thinking budget
+
+TEST_F(EngineTest, TheThinkingIsClosedWhenItsBudgetIsSpent) {
+  for (const std::size_t budget : {0u, 3u}) {
+    GenerationRequest request = request_for(prompt_, 10);
+    request.thinking_budget = ThinkingBudget{budget, 7};
+    const Tokens text = run(*engine_, request).tokens;
+    EXPECT_EQ(first(text, budget), first(wanted_, budget));
+    EXPECT_EQ(text[budget], 7);
+    EXPECT_EQ(text.size(), 10u);
+    GenerationRequest plain = request_for(joined(prompt_, first(text, budget + 1)), 10 - budget - 1);
+    EXPECT_EQ(Tokens(text.begin() + static_cast<std::ptrdiff_t>(budget) + 1, text.end()), run(*engine_, plain).tokens);
+  }
+  GenerationRequest enough = request_for(prompt_, 10);
+  enough.thinking_budget = ThinkingBudget{5, wanted_[2]};  // closes by itself
+  EXPECT_EQ(run(*engine_, enough).tokens, first(wanted_, 10));
+}
+
+// ---- Sessions
+
+TEST(Session, IsRefusedWhenItIsDamagedOrOfAnotherModel) {
+  const TemporaryFolder folder;
+  const std::filesystem::path file = folder.path() / "session";
+  const auto engine = load("base");
+  const Tokens prompt = some_prompts()[4];
+  EXPECT_ERROR(engine->save_session(file, prompt), ErrorKind::not_found, HasSubstr("full block"));
+  run(*engine, request_for(prompt, 1));
+  EXPECT_GT(engine->save_session(file, prompt), 0u);
+  EXPECT_ERROR(engine->load_session(folder.path() / "none"), ErrorKind::not_found, HasSubstr("none"));
+  EXPECT_ERROR(load("groups")->load_session(file), ErrorKind::bad_file, HasSubstr("another model"));
+  EXPECT_ERROR(Engine::load(golden_folder("base"), {})->load_session(file), ErrorKind::bad_file, HasSubstr("cache type"));
+  const std::string good = read_file(file);
+  for (const std::size_t length : {std::size_t{0}, std::size_t{7}, std::size_t{40}, good.size() / 2, good.size() - 1}) {
+    write_file_atomically(file, good.substr(0, length));
+    EXPECT_ERROR(engine->load_session(file), ErrorKind::bad_file, HasSubstr("session"));
+  }
+  for (const std::size_t at : {std::size_t{0}, std::size_t{9}, std::size_t{13}, std::size_t{17}, std::size_t{25}, std::size_t{60}, good.size() / 2, good.size() - 1}) {
+    std::string bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ 0x11);
+    write_file_atomically(file, bad);
+    EXPECT_ERROR(engine->load_session(file), ErrorKind::bad_file, HasSubstr("session"));
+  }
+}
+
+// ---- Drafts of the MTP layer
+
+struct Drafts {
+  std::size_t drafted = 0, accepted = 0;
+};
+
+// Straight from the model: what the MTP layer says at position i about the token at i + 2, for the tokens of `answer`
+// behind the first. A right guess brings the next token with it, and no guess about that one is made.
+Drafts drafts_of(const CausalLm& model, const Tokens& prompt, const Tokens& answer) {
+  const Tokens all = joined(prompt, answer);
+  const int length = static_cast<int>(all.size());
+  const mx::array ids(all.data(), {1, length}, mx::int32);
+  const mx::array hidden = mx::slice(hidden_for(model, ids), {0, 0, 0}, {1, length - 1, model.config().hidden_size});
+  const mx::array guesses =
+      mx::astype(mx::argmax(mtp_logits_for(model, hidden, mx::slice(ids, {0, 1}, {1, length})), -1), mx::int32);
+  mx::eval(guesses);
+  Drafts drafts;
+  for (std::size_t at = prompt.size() + 1; at < all.size(); ++at) {
+    // `at` is the token that the guess made behind at - 2 is about; the last token leaves no room for another.
+    if (at + 1 == all.size()) break;
+    ++drafts.drafted;
+    if (guesses.data<TokenId>()[at - 2] != all[at]) continue;
+    ++drafts.accepted;
+    ++at;
+  }
+  return drafts;
+}
+
+class DraftTest : public testing::Test {
+ protected:
+  void expect_drafts(Engine& engine, const Tokens& prompt) {
+    const Answer answer = run(engine, request_for(prompt, 24));
+    const Drafts wanted = drafts_of(*model_.model, prompt, answer.tokens);
+    const GenerationStats& stats = answer.result.stats;
+    EXPECT_EQ(answer.tokens, run(*plain_, request_for(prompt, 24)).tokens);
+    EXPECT_EQ(answer.tokens.size(), 24u);
+    // A guess that is right saves the step that would have made the next one.
+    EXPECT_EQ(stats.accepted, wanted.accepted);
+    EXPECT_EQ(stats.drafted, wanted.drafted);
+  }
+
+  // A model whose MTP layer is right now and then: its answers are few different tokens.
+  static Checkpoint repetitive() {
+    Checkpoint checkpoint = Checkpoint::read("mtp");
+    const mx::array few = mx::less(mx::reshape(mx::arange(0, 320, mx::int32), {320, 1}), mx::array(4));
+    for (const char* head : {"lm_head.weight", "model.layers.3.shared_head.head.weight"}) {
+      checkpoint.set(head, mx::where(few, mx::multiply(checkpoint.at(head), mx::array(20.0f)), checkpoint.at(head)));
+    }
+    return checkpoint;
+  }
+
+  static std::unique_ptr<Engine> engine(Speculation speculation, int step_tokens = 512) {
+    return load(repetitive(), {.step_tokens = step_tokens, .speculation = speculation});
+  }
+
+  LoadedModel model_ = repetitive().load();
+  std::unique_ptr<Engine> plain_ = engine(Speculation::off), drafting_ = engine(Speculation::always);
+  Tokens prompt_ = golden_row("mtp", "input_ids", 0);
+};
+
+TEST_F(DraftTest, AreThoseOfTheModelInEveryPrefillChunkAndCacheState) {
+  const Tokens other = golden_row("mtp", "input_ids", 1);
+  for (const int chunk : {9, 10, 31, 512}) {  // a last chunk of one token would be a guess more
+    SCOPED_TRACE(chunk);
+    expect_drafts(*engine(Speculation::always, chunk), prompt_);
+  }
+  for (const Tokens& prompt : {prompt_, prompt_, joined(first(prompt_, 20), first(other, 9)), first(prompt_, 10), first(prompt_, 1), other, joined(joined(joined(prompt_, other), joined(prompt_, other)), prompt_), joined(joined(joined(prompt_, other), joined(prompt_, other)), prompt_)}) {
+    SCOPED_TRACE(prompt.size());
+    expect_drafts(*drafting_, prompt);
+  }
+  EXPECT_GT(settled(*drafting_).accepted, 0u);  // the count is of something
+}
+
+}  // namespace
+}  // namespace glimt
