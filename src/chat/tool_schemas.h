@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/json.h"
+#include "grammar/schema_types.h"
 
 #include <map>
 #include <string>
@@ -9,17 +10,6 @@
 #include <vector>
 
 namespace glimt {
-
-// The JSON types that a schema admits, as a set of bits.
-using JsonTypes = unsigned;
-inline constexpr JsonTypes kStringType = 1;
-inline constexpr JsonTypes kIntegerType = 2;
-inline constexpr JsonTypes kNumberType = 4;  // includes integers
-inline constexpr JsonTypes kBooleanType = 8;
-inline constexpr JsonTypes kNullType = 16;
-inline constexpr JsonTypes kArrayType = 32;
-inline constexpr JsonTypes kObjectType = 64;
-inline constexpr JsonTypes kAnyType = 127;
 
 struct ToolSchema {
   std::map<std::string, JsonTypes, std::less<>> parameters;
@@ -36,9 +26,7 @@ class ToolSchemas {
   ToolSchemas() = default;
 
   // `tools` in OpenAI's form, [{"type": "function", "function": {"name", "parameters"}}], or the inner objects alone.
-  // Understands type (also a list), nullable, enum, const, anyOf, oneOf, allOf and local $ref; whatever else a schema
-  // says restricts values, not types, and is not needed here. Throws invalid_request: "tools[2]: field 'name' is
-  // missing, …".
+  // Of the schemas it reads what types_of does. Throws invalid_request: "tools[2]: field 'name' is missing, …".
   explicit ToolSchemas(const json::array& tools);
 
   const ToolSchema* find(std::string_view name) const;  // null for an unknown tool

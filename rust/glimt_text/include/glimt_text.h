@@ -1,5 +1,6 @@
-// The C interface of the Rust crate glimt_text: byte-level BPE tokenizers (Hugging Face tokenizer.json) and chat
-// templates (Jinja as Hugging Face renders it). src/text wraps it; nothing else should include it.
+// The C interface of the Rust crate glimt_text: byte-level BPE tokenizers (Hugging Face tokenizer.json), chat
+// templates (Jinja as Hugging Face renders it) and constrained output (llguidance). src/text and src/grammar wrap it;
+// nothing else should include it.
 //
 // Rules that hold for every function:
 //   * It returns a GtStatus. On anything but GT_OK the out parameters are untouched and *error holds a message
@@ -7,8 +8,8 @@
 //   * It never unwinds, prints or aborts: a Rust panic becomes GT_INTERNAL.
 //   * Strings are pointer and length, need no terminating zero, may hold zeros, and must be UTF-8 (else
 //     GT_INVALID_INPUT). A null pointer is allowed where the length is 0.
-//   * Handles are immutable after creation: any number of threads may use one at once; free it exactly once, after
-//     the last use. Freeing null does nothing.
+//   * Handles are immutable after creation, but for GtMatcher: any number of threads may use one at once; free it
+//     exactly once, after the last use. Freeing null does nothing.
 #pragma once
 
 #include <stddef.h>
@@ -77,6 +78,55 @@ void gt_chat_template_free(GtChatTemplate* chat_template);
 // over the bound, fails, or calls raise_exception(message) gives GT_INVALID_INPUT.
 GtStatus gt_chat_template_render(const GtChatTemplate* chat_template, const char* context_json, size_t size, GtBytes* text,
                                  GtBytes* error);
+
+// ---- Constrained output -------------------------------------------------------------------------------------------
+// What the grammars of one model share: the trie of its tokens. Keeps the tokenizer alive by itself.
+typedef struct GtGrammarEnv GtGrammarEnv;
+
+// `width`: ids in a mask, at least those of the tokenizer (a model's logits may be wider; the rest is never allowed).
+// `ends`: the added tokens that end an answer, at least one. All added tokens are control tokens here: no string,
+// regex or text of a grammar matches them, only <[id]> in Lark does. Takes 4 us and 0.2 KB a token.
+GtStatus gt_grammar_env_new(const GtTokenizer* tokenizer, size_t width, const uint32_t* ends, size_t end_count,
+                            GtGrammarEnv** env, GtBytes* error);
+void gt_grammar_env_free(GtGrammarEnv* env);
+
+typedef enum GtGrammarKind {
+  GT_GRAMMAR_JSON_SCHEMA = 0,  // at most 1 MiB, nested less than 128 levels
+  GT_GRAMMAR_REGEX = 1,        // at most 16 KiB, Rust's syntax without look-around; matches the whole text
+  GT_GRAMMAR_LARK = 2,         // at most 1.5 MiB, llguidance's variant of Lark
+} GtGrammarKind;
+
+// A place in a text that a grammar constrains. Belongs to one thread at a time; gt_matcher_clone alone may be called by
+// several threads at once as long as nothing else is.
+typedef struct GtMatcher GtMatcher;
+
+// Compiles a grammar; the matcher stands at its beginning. GT_INVALID_INPUT says what is wrong with the source.
+GtStatus gt_matcher_new(const GtGrammarEnv* env, int kind, const char* source, size_t size, GtMatcher** matcher,
+                        GtBytes* error);
+GtStatus gt_matcher_clone(const GtMatcher* matcher, GtMatcher** copy, GtBytes* error);
+void gt_matcher_free(GtMatcher* matcher);
+
+// Writes one bit an id, lowest bit of the lowest word first: the tokens that may come next. `count` words, at least
+// enough for the width. Never all zero: where nothing can follow, the end tokens are set. GT_INVALID_INPUT when the
+// grammar grew over its bounds; from then on every call fails so.
+GtStatus gt_matcher_mask(GtMatcher* matcher, uint32_t* words, size_t count, GtBytes* error);
+
+// Appends a token. *accepted is 0 and nothing changes if the grammar does not allow it.
+GtStatus gt_matcher_consume(GtMatcher* matcher, uint32_t id, int* accepted, GtBytes* error);
+
+// Takes back the last `count` tokens (at most those that were accepted).
+GtStatus gt_matcher_rollback(GtMatcher* matcher, size_t count, GtBytes* error);
+
+// The tokens that must come next whatever the model wants; often none.
+GtStatus gt_matcher_forced(GtMatcher* matcher, GtIds* ids, GtBytes* error);
+
+typedef enum GtMatcherState {
+  GT_MATCHER_UNFINISHED = 0,  // more must come
+  GT_MATCHER_ACCEPTING = 1,   // the text may end here, or go on
+  GT_MATCHER_COMPLETE = 2,    // nothing but an end token can come
+  GT_MATCHER_ENDED = 3,       // an end token came
+} GtMatcherState;
+GtStatus gt_matcher_state(GtMatcher* matcher, int* state, GtBytes* error);
 
 #ifdef __cplusplus
 }

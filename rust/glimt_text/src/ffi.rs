@@ -37,7 +37,7 @@ impl Failure {
         }
     }
 
-    fn internal(message: impl Into<String>) -> Failure {
+    pub fn internal(message: impl Into<String>) -> Failure {
         Failure {
             status: Status::Internal,
             message: message.into(),

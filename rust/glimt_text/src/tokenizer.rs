@@ -2,6 +2,7 @@
 
 use crate::ffi::{guard, text, Bytes, Failure, Ids, Result, Status};
 use std::collections::HashMap;
+use std::sync::Arc;
 use tokenizers::{
     AddedToken, DecoderWrapper, Model, ModelWrapper, NormalizedString, Normalizer, OffsetType,
     PreTokenizedString, PreTokenizer,
@@ -92,7 +93,34 @@ impl Tokenizer {
         Ok(())
     }
 
-    fn encode(&self, text: &str, recognise_added: bool) -> Result<Vec<u32>> {
+    /// One more owner of the tokenizer behind a handle.
+    ///
+    /// # Safety
+    /// `handle` came from gt_tokenizer_new and was not freed.
+    pub unsafe fn share(handle: *const Tokenizer) -> Arc<Tokenizer> {
+        Arc::increment_strong_count(handle);
+        Arc::from_raw(handle)
+    }
+
+    /// The largest id + 1.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The bytes behind an ordinary id. None for added tokens and holes.
+    pub fn ordinary_bytes(&self, id: u32) -> Option<Vec<u8>> {
+        if self.added.contains_key(&id) {
+            return None;
+        }
+        self.inner.id_to_token(id).map(|token| piece_bytes(&token))
+    }
+
+    /// The text of an added token.
+    pub fn added_text(&self, id: u32) -> Option<&str> {
+        self.added.get(&id).map(|token| token.content.as_str())
+    }
+
+    pub fn encode(&self, text: &str, recognise_added: bool) -> Result<Vec<u32>> {
         if text.len() > MAX_TEXT {
             return Err(Failure::invalid_input(format!(
                 "the text is {} bytes long, at most {MAX_TEXT} wanted",
@@ -205,7 +233,8 @@ pub unsafe extern "C" fn gt_tokenizer_new(
     error: *mut Bytes,
 ) -> Status {
     guard(tokenizer, error, || {
-        Ok(Box::into_raw(Box::new(Tokenizer::new(text(json, size)?)?)))
+        // Counted, because grammars keep the tokenizer that they were made for.
+        Ok(Arc::into_raw(Arc::new(Tokenizer::new(text(json, size)?)?)).cast_mut())
     })
 }
 
@@ -214,7 +243,7 @@ pub unsafe extern "C" fn gt_tokenizer_new(
 #[no_mangle]
 pub unsafe extern "C" fn gt_tokenizer_free(tokenizer: *mut Tokenizer) {
     if !tokenizer.is_null() {
-        drop(Box::from_raw(tokenizer));
+        drop(Arc::from_raw(tokenizer.cast_const()));
     }
 }
 
