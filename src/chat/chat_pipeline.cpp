@@ -40,17 +40,40 @@ json::object to_message(const ParsedOutput& output) {
 }
 
 ChatPipeline::ChatPipeline(const Tokenizer& tokenizer, const ChatTemplate& chat_template, std::vector<TokenId> eos,
-                           Generate generate)
-    : tokenizer_(tokenizer), chat_template_(chat_template), eos_(std::move(eos)), generate_(std::move(generate)) {}
+                           Generate generate, GetGrammars grammars)
+    : tokenizer_(tokenizer),
+      chat_template_(chat_template),
+      eos_(std::move(eos)),
+      generate_(std::move(generate)),
+      grammars_(std::move(grammars)) {}
+
+std::optional<Grammar> ChatPipeline::grammar_of(const ChatRequest& request, bool thinks) const {
+  if (std::holds_alternative<std::monostate>(request.constraint)) return std::nullopt;
+  const Grammar grammar = std::visit(
+      [&]<typename Kind>(const Kind& kind) -> Grammar {
+        if constexpr (std::is_same_v<Kind, JsonSchemaOutput>) {
+          return Grammar::json_schema(grammars_(), kind.schema);
+        } else if constexpr (std::is_same_v<Kind, RegexOutput>) {
+          return Grammar::regex(grammars_(), kind.pattern);
+        } else if constexpr (std::is_same_v<Kind, LarkOutput>) {
+          return Grammar::lark(grammars_(), kind.source);
+        } else if constexpr (std::is_same_v<Kind, ToolCallOutput>) {
+          return Grammar::tool_calls(grammars_(), request.tools, kind.rules);
+        } else {
+          return Grammar::json_object(grammars_());
+        }
+      },
+      request.constraint);
+  return thinks ? grammar.after_thinking() : grammar;
+}
 
 ChatResult ChatPipeline::run(const ChatRequest& request, const ChatObserver& observer) const {
   if (request.messages.empty()) fail(ErrorKind::invalid_request, "messages", "at least one message is wanted");
   const RenderedPrompt prompt = chat_template_.render(template_input(request));
   const bool thinks = ends_inside_thinking(prompt);
-  GenerationRequest generation{.prompt = tokenizer_.encode(prompt),
-                                     .sampling = request.sampling,
-                                     .max_tokens = request.max_tokens,
-                                     .eos = eos_};
+  GenerationRequest generation{
+      .prompt = tokenizer_.encode(prompt), .sampling = request.sampling, .max_tokens = request.max_tokens, .eos = eos_};
+  generation.grammar = grammar_of(request, thinks);
   if (thinks && request.thinking_budget > 0) {
     const std::optional<TokenId> close = tokenizer_.token_id("</think>");
     if (!close) fail(ErrorKind::unsupported, "thinking_budget", "the tokenizer has no </think>");

@@ -9,20 +9,40 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace glimt {
+
+// What the answer has to be, behind the thinking if there is any.
+struct JsonObjectOutput {};
+struct JsonSchemaOutput {
+  json::value schema;
+};
+struct RegexOutput {
+  std::string pattern;
+};
+struct LarkOutput {
+  std::string source;
+};
+struct ToolCallOutput {  // calls of the request's tools
+  ToolCallRules rules;
+};
+using OutputConstraint =
+    std::variant<std::monostate, JsonObjectOutput, JsonSchemaOutput, RegexOutput, LarkOutput, ToolCallOutput>;
 
 struct ChatRequest {
   json::array messages;           // as chat templates take them: {"role", "content", "tool_calls", …}
   json::array tools;              // in OpenAI's form
   bool thinking = true;           // the template's enable_thinking
   json::object template_options;  // more for the template, e.g. {"clear_thinking": false}
+  OutputConstraint constraint = {};
   SamplingParams sampling;
-  std::size_t max_tokens = 0;     // 0: as many as the context holds
+  std::size_t max_tokens = 0;       // 0: as many as the context holds
   std::size_t thinking_budget = 0;  // tokens of thinking after which it is closed; 0: no limit
-  std::vector<std::string> stop;  // the answer ends before the first of these, whether in the thinking or after it
+  std::vector<std::string> stop;    // the answer ends before the first of these, whether in the thinking or after it
 };
 
 // Each may be empty. keep_going is asked after every token; false stops the answer, as false from on_prefill does, with
@@ -50,9 +70,12 @@ class ChatPipeline {
   using Generate = std::function<GenerationResult(const GenerationRequest&, const Engine::PrefillCallback&,
                                                   const Engine::TokenCallback&)>;
 
+  // Makes the environment of grammars, or returns the one it made: it is asked for with the first constraint.
+  using GetGrammars = std::function<Grammar::Environment()>;
+
   // `tokenizer` and `chat_template` must outlive the pipeline. `eos`: the tokens that end an answer.
   ChatPipeline(const Tokenizer& tokenizer, const ChatTemplate& chat_template, std::vector<TokenId> eos,
-               Generate generate);
+               Generate generate, GetGrammars grammars);
 
   // Answers the last message. Throws what its steps throw; nothing is kept between calls.
   ChatResult run(const ChatRequest& request, const ChatObserver& observer) const;
@@ -61,7 +84,10 @@ class ChatPipeline {
   const Tokenizer& tokenizer_;
   const ChatTemplate& chat_template_;
   std::vector<TokenId> eos_;
+  std::optional<Grammar> grammar_of(const ChatRequest& request, bool thinks) const;
+
   Generate generate_;
+  GetGrammars grammars_;
 };
 
 }  // namespace glimt

@@ -59,7 +59,14 @@ ChatPipeline ChatModel::pipeline() const {
   return ChatPipeline(
       tokenizer, chat_template, engine->info().eos,
       [this](const GenerationRequest& request, const Engine::PrefillCallback& on_prefill,
-             const Engine::TokenCallback& on_token) { return engine->generate(request, on_prefill, on_token); });
+             const Engine::TokenCallback& on_token) { return engine->generate(request, on_prefill, on_token); },
+      [this] {
+        std::call_once(grammars->once, [this] {
+          const EngineInfo& info = engine->info();
+          grammars->environment = std::make_shared<const GrammarEnvironment>(tokenizer, info.vocab_size, info.eos);
+        });
+        return grammars->environment;
+      });
 }
 
 ChatModel load_chat_model(const std::string& name_or_folder, const LoadFlags& flags) {
@@ -78,7 +85,7 @@ ChatModel load_chat_model(const std::string& name_or_folder, const LoadFlags& fl
     wipe();
     return {name_or_folder,       folder,
             std::move(tokenizer), std::move(chat_template),
-            std::move(engine), SamplingParams::from_generation_config(folder),
+            std::move(engine),    SamplingParams::from_generation_config(folder),
             took.count()};
   } catch (...) {
     wipe();
@@ -95,8 +102,7 @@ void resume_session(const ChatModel& model, const std::string& file) {
 void leave_session(const ChatModel& model, const std::string& file, const std::vector<TokenId>& conversation) {
   if (file.empty() || conversation.empty()) return;
   try {
-    fmt::print(stderr, "{}: keeps {} tokens of this session\n", file,
-               model.engine->save_session(file, conversation));
+    fmt::print(stderr, "{}: keeps {} tokens of this session\n", file, model.engine->save_session(file, conversation));
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found) throw;
     fmt::print(stderr, "{}: not written, the conversation is too short to be worth it\n", file);

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <string>
 
 namespace glimt {
@@ -18,6 +19,12 @@ struct LoadFlags {
   std::string session;  // a file to begin with, if it exists, and to leave the cache in
 };
 
+// Made when the first answer is constrained: it takes a second for a large vocabulary.
+struct LazyGrammars {
+  std::once_flag once;
+  Grammar::Environment environment;
+};
+
 struct ChatModel {
   std::string name;  // as the user called it
   std::filesystem::path folder;
@@ -26,6 +33,7 @@ struct ChatModel {
   std::unique_ptr<Engine> engine;
   SamplingParams defaults;  // of generation_config.json
   double load_seconds = 0;
+  std::shared_ptr<LazyGrammars> grammars = std::make_shared<LazyGrammars>();
 
   // Refers to this model, which must outlive it and stay where it is.
   ChatPipeline pipeline() const;

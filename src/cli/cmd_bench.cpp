@@ -36,7 +36,8 @@ void print_table(const std::vector<BenchmarkResult>& results, std::size_t bytes_
     // What one token reads; sequences that run together share some of it.
     const double share = 100 * r.tokens_per_second * static_cast<double>(bytes_per_token) / bandwidth;
     fmt::print("{:<8} {:>8} {:>12.2f} {:>10.2f} {:>10.2f} {:>10.1f} %   {}\n", r.test, r.depth, r.tokens_per_second,
-               r.slowest, r.fastest, 100 * r.kernel_share, r.is_decode && r.parallel == 1 ? fmt::format("{:.1f} %", share) : "-");
+               r.slowest, r.fastest, 100 * r.kernel_share,
+               r.is_decode && r.parallel == 1 ? fmt::format("{:.1f} %", share) : "-");
   }
   fmt::print("\nread bandwidth {:.1f} GB/s with {} threads ({}), {:.1f} MB of weights a token\n", bandwidth / 1e9,
              cpu::threads(), cpu::table().isa, static_cast<double>(bytes_per_token) / 1e6);

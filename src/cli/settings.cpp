@@ -43,6 +43,9 @@ std::string list(const std::vector<std::string>& words) {
   return words.empty() ? "none" : dump_json(json::value_from(words));
 }
 
+std::string or_none(std::string_view text) { return text == "none" ? std::string() : std::string(text); }
+std::string shown(const std::string& text) { return text.empty() ? "none" : text; }
+
 std::string bias_list(const ChatSettings& s) {
   std::vector<std::string> words;
   for (const auto& [token, bias] : s.sampling.logit_bias) words.push_back(fmt::format("{}={}", token, bias));
@@ -87,6 +90,21 @@ constexpr Setting kSettings[] = {
        s.thinking_budget = number<std::size_t>("thinking_budget", text);
      },
      [](const ChatSettings& s) { return fmt::format("{}", s.thinking_budget); }},
+    {"format", "json|FILE", "the answer is a JSON object, or fits the JSON schema in FILE; none: free", false,
+     [](ChatSettings& s, std::string_view text) { s.format = or_none(text); },
+     [](const ChatSettings& s) { return shown(s.format); }},
+    {"regex", "PATTERN", "the whole answer matches (Rust's syntax); none: free", false,
+     [](ChatSettings& s, std::string_view text) { s.regex = or_none(text); },
+     [](const ChatSettings& s) { return shown(s.regex); }},
+    {"grammar", "FILE", "the answer fits the Lark grammar in FILE; none: free", false,
+     [](ChatSettings& s, std::string_view text) { s.grammar = or_none(text); },
+     [](const ChatSettings& s) { return shown(s.grammar); }},
+    {"tool_choice", "HOW", "auto, required (some tool is called), or the name of the tool to call", false,
+     [](ChatSettings& s, std::string_view text) {
+       if (text.empty()) fail(ErrorKind::invalid_request, "tool_choice", "must not be empty");
+       s.tool_choice = text;
+     },
+     [](const ChatSettings& s) { return s.tool_choice; }},
     {"stop", "TEXT", "the answer ends before this text", true,
      [](ChatSettings& s, std::string_view text) {
        if (text.empty()) fail(ErrorKind::invalid_request, "stop", "must not be empty");
@@ -211,6 +229,28 @@ json::array read_tools(const std::string& path) {
   return tools.get_array();
 }
 
+namespace {
+
+constexpr std::size_t kLargestGrammar = std::size_t{1} << 20;
+
+OutputConstraint constraint_of(const ChatSettings& s) {
+  const bool calls = s.tool_choice != "auto";
+  const int given = int{!s.format.empty()} + int{!s.regex.empty()} + int{!s.grammar.empty()} + int{calls};
+  if (given > 1) {
+    fail(ErrorKind::invalid_request, "format, regex, grammar, tool_choice", "only one of them can decide the answer");
+  }
+  if (s.format == "json") return JsonObjectOutput{};
+  if (!s.format.empty()) return JsonSchemaOutput{parse_json_file(s.format)};
+  if (!s.regex.empty()) return RegexOutput{s.regex};
+  if (!s.grammar.empty()) return LarkOutput{read_file(s.grammar, kLargestGrammar)};
+  if (!calls) return {};
+  if (s.tools.empty())
+    fail(ErrorKind::invalid_request, "tool_choice", "there are no tools to call; --tools names them");
+  return ToolCallOutput{{.only = s.tool_choice == "required" ? std::string() : s.tool_choice}};
+}
+
+}  // namespace
+
 ChatRequest make_request(const ChatSettings& settings, const json::array& messages, const Tokenizer& tokenizer) {
   ChatRequest request;
   if (!settings.system.empty()) request.messages.push_back({{"role", "system"}, {"content", settings.system}});
@@ -223,6 +263,7 @@ ChatRequest make_request(const ChatSettings& settings, const json::array& messag
   request.max_tokens = settings.max_tokens;
   request.thinking_budget = settings.thinking_budget;
   request.stop = settings.stop;
+  request.constraint = constraint_of(settings);
   return request;
 }
 

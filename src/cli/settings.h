@@ -22,6 +22,12 @@ struct ChatSettings {
   bool thinking = true;
   std::string system;
   json::array tools;
+
+  // At most one of these: what the answer has to be.
+  std::string format;  // "json", or a file with a JSON schema
+  std::string regex;
+  std::string grammar;               // a file with a Lark grammar
+  std::string tool_choice = "auto";  // auto, required, or a tool's name
 };
 
 struct Setting {

@@ -67,7 +67,8 @@ class Bench {
     for (TokenId& token : tokens)
       token = static_cast<TokenId>(random_() % static_cast<unsigned>(model_.config().vocab_size));
     const mx::array ids(tokens.data(), {static_cast<int>(tokens.size())}, mx::int32);
-    const mx::array hidden = mx::reshape(model_.forward(ids, cache_.pool(), cache_.extend(count)), {sequences, count, -1});
+    const mx::array hidden =
+        mx::reshape(model_.forward(ids, cache_.pool(), cache_.extend(count)), {sequences, count, -1});
     const mx::array last = mx::slice(hidden, {0, count - 1, 0}, {sequences, count, hidden.shape(2)});
     mx::eval(model_.unembed(mx::squeeze(last, 1)));
   }
@@ -90,7 +91,8 @@ BenchmarkResult result_of(const std::string& test, int tokens, const BenchmarkOp
   const auto speed = [&](double s) { return tokens * options.parallel / s; };
   const std::size_t middle = seconds.size() / 2;
   const double median = seconds.size() % 2 == 1 ? seconds[middle] : (seconds[middle - 1] + seconds[middle]) / 2;
-  return {test, options.depth, options.parallel, is_decode, speed(median), speed(seconds.back()), speed(seconds.front()), kernel_share};
+  return {test,          options.depth,         options.parallel,       is_decode,
+          speed(median), speed(seconds.back()), speed(seconds.front()), kernel_share};
 }
 
 void check(const BenchmarkOptions& options) {

@@ -148,9 +148,7 @@ void Engine::run(EngineLoop& loop) {
       if (box.step_start) box.step_end = Clock::now();
       box.step_start.reset();
       if (!busy) {
-        box.changed.wait(lock, [&] {
-          return box.woken || box.stop || !box.submissions.empty() || !box.tasks.empty();
-        });
+        box.changed.wait(lock, [&] { return box.woken || box.stop || !box.submissions.empty() || !box.tasks.empty(); });
       }
       box.woken = false;
       if (box.stop) break;

@@ -22,9 +22,9 @@ struct EngineOptions {
   std::size_t context = 0;       // most tokens of a prompt and its answer; 0: what the model allows
   std::size_t cache_memory = 0;  // bytes for rows; 0: half of the memory that is free beside the weights
   std::optional<kernels::RowType> cache_type = std::nullopt;  // unset: bf16, or f32 when exact
-  int parallel = 8;              // sequences at once
-  int queue = 256;               // requests that wait
-  int step_tokens = 512;         // most tokens of a step: chunks of prompts
+  int parallel = 8;                                           // sequences at once
+  int queue = 256;                                            // requests that wait
+  int step_tokens = 512;                                      // most tokens of a step: chunks of prompts
   Speculation speculation = Speculation::adaptive;
   std::chrono::seconds step_limit{60};  // a longer step is reported by health()
 };
@@ -91,7 +91,7 @@ class Engine {
   void on_thread(const std::function<void(EngineLoop&)>& work);  // waits; throws what it throws
 
   EngineInfo info_;
-  std::string model_key_;  // what a session file must agree with
+  std::string model_key_;             // what a session file must agree with
   std::shared_ptr<Mailbox> mailbox_;  // streams know it, and may outlive the engine
 };
 

@@ -59,12 +59,10 @@ SchedulerLimits limits_of(const LoopOptions& options, int blocks) {
 std::exception_ptr refusal_error(Refusal why) {
   const auto error = [&]() -> Error {
     switch (why) {
-      case Refusal::queue_full:
-        return {ErrorKind::overloaded, "engine: too many requests wait; try again later"};
+      case Refusal::queue_full: return {ErrorKind::overloaded, "engine: too many requests wait; try again later"};
       case Refusal::too_large:
         return {ErrorKind::out_of_memory, "prompt: does not fit the cache memory; give the engine more of it"};
-      case Refusal::expired:
-        return {ErrorKind::timeout, "request: its deadline has passed"};
+      case Refusal::expired: return {ErrorKind::timeout, "request: its deadline has passed"};
       case Refusal::out_of_blocks:
         return {ErrorKind::out_of_memory, "answer: has filled the cache memory; give the engine more of it"};
     }
@@ -96,6 +94,10 @@ void EngineLoop::check(const GenerationRequest& request) const {
   for (const TokenId token : request.prompt) {
     if (token < 0 || token >= vocab)
       glimt::fail(ErrorKind::invalid_request, "prompt", "token {} is outside the vocabulary of {}", token, vocab);
+  }
+  if (request.grammar && request.grammar->environment().vocab_width() != static_cast<std::size_t>(vocab)) {
+    glimt::fail(ErrorKind::invalid_request, "grammar", "is for a vocabulary of {}, the model's has {}",
+                request.grammar->environment().vocab_width(), vocab);
   }
 }
 
@@ -172,7 +174,8 @@ std::vector<EngineLoop::Work> EngineLoop::carry_out(const Plan& plan) {
     if (!reserve_rows(sequence, sequence.computed + count)) {
       glimt::fail(ErrorKind::internal, "engine", "the plan promised blocks that are not there");
     }
-    work.push_back({&sequence, count, sequence.computed, 0, sequence.computed + count >= static_cast<int>(sequence.tokens().size())});
+    work.push_back({&sequence, count, sequence.computed, 0,
+                    sequence.computed + count >= static_cast<int>(sequence.tokens().size())});
   };
   for (const Plan::Work& part : plan.decode) add(part, false);
   for (const Plan::Work& part : plan.prefill) add(part, true);
@@ -347,8 +350,7 @@ void EngineLoop::draft(const std::vector<Work>& work, const mx::array& hidden) {
     mx::eval(states);
     return;
   }
-  const mx::array guesses =
-      mx::astype(mx::argmax(model_->mtp_unembed(take_rows(states, last)), -1), mx::int32);
+  const mx::array guesses = mx::astype(mx::argmax(model_->mtp_unembed(take_rows(states, last)), -1), mx::int32);
   mx::eval({states, guesses});
   for (std::size_t i = 0; i < guessing.size(); ++i) guessing[i]->set_drafts({guesses.data<TokenId>()[i]});
 }
@@ -415,8 +417,7 @@ EngineLoop::Prefix EngineLoop::read_prefix(std::string_view name_space, std::spa
     pool_.read_block(block, prefix.blocks.back());
     blocks_.release(block);
   }
-  prefix.tokens.assign(tokens.begin(),
-                       tokens.begin() + static_cast<std::ptrdiff_t>(prefix.blocks.size() * kBlockRows));
+  prefix.tokens.assign(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(prefix.blocks.size() * kBlockRows));
   return prefix;
 }
 

@@ -52,7 +52,7 @@ void Sequence::set_drafts(std::vector<TokenId> drafts) {
 void Sequence::compute_masks(std::size_t count) {
   masks_.resize(count + 1);
   for (std::size_t i = 0; i <= count; ++i) {
-    masks_[i].resize(request_.grammar->mask_words());
+    masks_[i].resize(request_.grammar->environment().mask_words());
     matcher_->mask(masks_[i]);
     if (i < count) matcher_->accept(drafts_[i]);
   }

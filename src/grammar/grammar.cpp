@@ -182,6 +182,8 @@ Grammar Grammar::after_thinking() const {
   return copy;
 }
 
+const GrammarEnvironment& Grammar::environment() const { return *start_->environment_; }
+
 Matcher Grammar::matcher() const { return start_->clone(); }
 
 }  // namespace glimt

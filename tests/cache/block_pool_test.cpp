@@ -2,7 +2,6 @@
 
 #include "base/throws.h"
 
-
 #include <random>
 #include <utility>
 

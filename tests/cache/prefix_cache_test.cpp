@@ -535,7 +535,9 @@ void compare_with_oracle(unsigned seed) {
       done.resize(std::min(done.size(), below(done.size() + 8)));
       const int before = oracle.held();
       oracle.insert(sequence.name_space, done, sequence.blocks);
-      ASSERT_EQ(cache.insert(sequence.name_space, done, std::span(sequence.blocks).first(std::min(sequence.blocks.size(), done.size() / kBlock))), oracle.held() - before);
+      ASSERT_EQ(cache.insert(sequence.name_space, done,
+                             std::span(sequence.blocks).first(std::min(sequence.blocks.size(), done.size() / kBlock))),
+                oracle.held() - before);
     } else if (action < 8 && !live.empty()) {
       let_go(below(live.size()));
     } else if (action == 8) {

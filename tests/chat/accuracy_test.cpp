@@ -101,12 +101,11 @@ Difference compare_paths(const std::filesystem::path& folder) {
     SamplingParams greedy;
     greedy.temperature = 0;
     const std::size_t prompt = tokens.size();
-    engine->generate(
-        {.prompt = tokens, .sampling = greedy, .max_tokens = kAnswerTokens, .eos = engine->info().eos}, {},
-        [&](const TokenEvent& event) {
-          tokens.push_back(event.token);
-          return true;
-        });
+    engine->generate({.prompt = tokens, .sampling = greedy, .max_tokens = kAnswerTokens, .eos = engine->info().eos}, {},
+                     [&](const TokenEvent& event) {
+                       tokens.push_back(event.token);
+                       return true;
+                     });
     const int count = static_cast<int>(tokens.size() - prompt) + 1;
     const mx::array reference = log_probabilities(generator.model(), tokens, count, true);
     const mx::array ours = log_probabilities(*fast.model, tokens, count, false);

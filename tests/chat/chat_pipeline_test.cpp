@@ -45,7 +45,11 @@ class Pipeline : public testing::Test {
   ChatResult run(const std::string& text, ChatRequest request, const ChatObserver& observer = {}) {
     static const ChatTemplate chat_template(kDemo, Script::tokenizer());
     script_ = Script(text);
-    const ChatPipeline pipeline(Script::tokenizer(), chat_template, {7}, std::ref(script_));
+    const ChatPipeline pipeline(Script::tokenizer(), chat_template, {7}, std::ref(script_), [] {
+      return std::make_shared<const GrammarEnvironment>(
+          Script::tokenizer(), Script::tokenizer().vocab_size(),
+          std::vector<TokenId>{*Script::tokenizer().token_id("<|user|>")});
+    });
     return pipeline.run(request, observer);
   }
   static ChatRequest ask(std::string_view question) {
@@ -71,6 +75,29 @@ TEST_F(Pipeline, RendersTheRequestAndParsesTheAnswer) {
   EXPECT_EQ(script_.last.sampling.seed, 3U);
   EXPECT_EQ(script_.last.max_tokens, 100U);
   EXPECT_THAT(script_.last.eos, testing::ElementsAre(7));
+}
+
+TEST_F(Pipeline, ConstraintsAndTheThinkingBudgetReachTheEngine) {
+  ChatRequest request = ask("Hello");
+  run("I greet.</think>Hi there!", request);
+  EXPECT_FALSE(script_.last.grammar);
+  EXPECT_FALSE(script_.last.thinking_budget);
+  request.thinking_budget = 5;
+  request.constraint = RegexOutput{"[a-z]+"};
+  run("I greet.</think>hi", request);
+  ASSERT_TRUE(script_.last.thinking_budget);
+  EXPECT_EQ(script_.last.thinking_budget->tokens, 5U);
+  EXPECT_EQ(script_.last.thinking_budget->close, Script::tokenizer().token_id("</think>"));
+  ASSERT_TRUE(script_.last.grammar);
+  EXPECT_FALSE(script_.last.grammar->matcher().constrained());  // the thinking is free
+  request.thinking = false;
+  run("hi", request);
+  EXPECT_FALSE(script_.last.thinking_budget);
+  EXPECT_TRUE(script_.last.grammar->matcher().constrained());
+  request.constraint = JsonSchemaOutput{{{"type", "nonsense"}}};
+  EXPECT_ERROR(run("hi", request), ErrorKind::invalid_request, testing::HasSubstr("schema"));
+  request.constraint = ToolCallOutput{{.only = "missing"}};
+  EXPECT_ERROR(run("hi", request), ErrorKind::invalid_request, testing::HasSubstr("missing"));
 }
 
 TEST_F(Pipeline, WithoutThinkingTheAnswerStartsAsContent) {

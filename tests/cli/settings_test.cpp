@@ -30,7 +30,9 @@ TEST(Settings, EveryNameSetsAndShowsItsField) {
       {"dry_base", "2"},          {"dry_allowed_length", "3"},
       {"dry_last_n", "100"},      {"seed", "18446744073709551615"},
       {"max_tokens", "12"},       {"top_logprobs", "3"},
-      {"logprobs", "on"}};
+      {"logprobs", "on"},         {"thinking_budget", "100"},
+      {"format", "json"},         {"regex", "a+"},
+      {"grammar", "file.lark"},   {"tool_choice", "required"}};
   for (const auto& [name, value] : values) set_chat_setting(s, name, value);
   for (const auto& [name, value] : values) {
     const auto settings = chat_settings();
@@ -53,6 +55,7 @@ TEST(Settings, EveryNameSetsAndShowsItsField) {
   EXPECT_EQ(s.sampling.dry.last_n, 100);
   EXPECT_EQ(s.sampling.seed, 18446744073709551615U);
   EXPECT_EQ(s.max_tokens, 12U);
+  EXPECT_EQ(s.thinking_budget, 100U);
   EXPECT_EQ(s.sampling.top_logprobs, 3);
   EXPECT_TRUE(s.sampling.logprobs);
   EXPECT_EQ(chat_settings().size(), values.size() + 3);  // and the three below
@@ -103,6 +106,37 @@ ChatSettings parse_flags(std::vector<std::string> arguments, SamplingParams defa
   std::reverse(arguments.begin(), arguments.end());
   app.parse(arguments);
   return flags.over(defaults);
+}
+
+TEST(Settings, OneConstraintDecidesTheAnswer) {
+  static const Tokenizer tokenizer(std::filesystem::path(GLIMT_SOURCE_DIR) / "models" / "demo");
+  const auto made = [&](const ChatSettings& s) { return make_request(s, {}, tokenizer).constraint; };
+  const TemporaryFolder folder;
+  folder.write("schema.json", R"({"type": "integer"})");
+  folder.write("list.lark", R"(start: "a"+)");
+  folder.write("broken.json", "{");
+  ChatSettings s;
+  EXPECT_TRUE(std::holds_alternative<std::monostate>(made(s)));
+  set_chat_setting(s, "format", "json");
+  EXPECT_TRUE(std::holds_alternative<JsonObjectOutput>(made(s)));
+  set_chat_setting(s, "format", (folder.path() / "schema.json").string());
+  EXPECT_EQ(std::get<JsonSchemaOutput>(made(s)).schema, json::value({{"type", "integer"}}));
+  set_chat_setting(s, "format", (folder.path() / "broken.json").string());
+  EXPECT_ERROR(made(s), ErrorKind::bad_file, HasSubstr("broken.json"));
+  set_chat_setting(s, "format", "none");
+  set_chat_setting(s, "regex", "[0-9]+");
+  EXPECT_EQ(std::get<RegexOutput>(made(s)).pattern, "[0-9]+");
+  set_chat_setting(s, "grammar", (folder.path() / "list.lark").string());
+  EXPECT_ERROR(made(s), ErrorKind::invalid_request, HasSubstr("only one"));
+  set_chat_setting(s, "regex", "none");
+  EXPECT_EQ(std::get<LarkOutput>(made(s)).source, R"(start: "a"+)");
+  set_chat_setting(s, "grammar", "none");
+  set_chat_setting(s, "tool_choice", "required");
+  EXPECT_ERROR(made(s), ErrorKind::invalid_request, HasSubstr("--tools"));
+  s.tools = parse_json(R"([{"type": "function", "function": {"name": "f", "parameters": {}}}])", "t").as_array();
+  EXPECT_EQ(std::get<ToolCallOutput>(made(s)).rules.only, "");
+  set_chat_setting(s, "tool_choice", "f");
+  EXPECT_EQ(std::get<ToolCallOutput>(made(s)).rules.only, "f");
 }
 
 TEST(Settings, FlagsGoOverTheDefaultsOfTheModel) {

@@ -125,11 +125,12 @@ TEST_F(EngineTest, GreedyTextIsThatOfTheReferenceInEveryPrefillChunk) {
 
 TEST_F(EngineTest, PrefillReportsItsProgress) {
   std::vector<std::pair<std::size_t, std::size_t>> seen;
-  load("base", {.parallel = 1, .step_tokens = 10})->generate(
-      request_for(prompt_, 1), [&](std::size_t done, std::size_t total) { return seen.emplace_back(done, total), true; },
-      [](const TokenEvent&) { return true; });
-  EXPECT_THAT(seen, ElementsAre(std::pair(10u, 33u), std::pair(20u, 33u), std::pair(30u, 33u),
-                                std::pair(33u, 33u)));
+  load("base", {.parallel = 1, .step_tokens = 10})
+      ->generate(
+          request_for(prompt_, 1),
+          [&](std::size_t done, std::size_t total) { return seen.emplace_back(done, total), true; },
+          [](const TokenEvent&) { return true; });
+  EXPECT_THAT(seen, ElementsAre(std::pair(10u, 33u), std::pair(20u, 33u), std::pair(30u, 33u), std::pair(33u, 33u)));
 }
 
 // Conversations that share a beginning with what the caches hold, each followed by the same on a cold generator.
@@ -242,7 +243,8 @@ TEST_F(EngineTest, BrokenNumbersEndTheRequestAndTheNextOneWorks) {
                                                           checkpoint.at("model.embed_tokens.weight")));
     const TemporaryFolder folder;
     checkpoint.write(folder.path());
-    const auto engine = Engine::load(folder.path(), {.exact = true}), small = Engine::load(folder.path(), {.exact = true, .step_tokens = 8});
+    const auto engine = Engine::load(folder.path(), {.exact = true}),
+               small = Engine::load(folder.path(), {.exact = true, .step_tokens = 8});
     Tokens clean = prompt_;
     std::replace(clean.begin(), clean.end(), kBroken, TokenId{8});
     const Tokens text = run(*engine, request_for(clean, 6)).tokens;
@@ -261,9 +263,9 @@ TEST_F(EngineTest, BrokenNumbersEndTheRequestAndTheNextOneWorks) {
 }
 
 TEST_F(EngineTest, AnExceptionOfTheCallerPassesThroughAndTheNextRequestWorks) {
-  EXPECT_THROW(engine_->generate(request_for(prompt_), {},
-                                    [](const TokenEvent&) -> bool { throw std::runtime_error("mine"); }),
-               std::runtime_error);
+  EXPECT_THROW(
+      engine_->generate(request_for(prompt_), {}, [](const TokenEvent&) -> bool { throw std::runtime_error("mine"); }),
+      std::runtime_error);
   EXPECT_THROW(engine_->generate(
                    request_for(prompt_), [](std::size_t, std::size_t) -> bool { throw std::runtime_error("mine"); },
                    [](const TokenEvent&) { return true; }),
@@ -528,7 +530,8 @@ TEST(EngineBatch, ManyStreamsLoseMixAndKeepNothing) {
         }
         const bool whole = answer.result.reason == FinishReason::length;
         if (!whole) ++cancelled;
-        if (whole ? answer.tokens != wanted[which] : answer.tokens != first(wanted[which], answer.tokens.size())) ++wrong;
+        if (whole ? answer.tokens != wanted[which] : answer.tokens != first(wanted[which], answer.tokens.size()))
+          ++wrong;
       }
     });
   }
@@ -597,13 +600,15 @@ TEST(Session, IsRefusedWhenItIsDamagedOrOfAnotherModel) {
   EXPECT_GT(engine->save_session(file, prompt), 0u);
   EXPECT_ERROR(engine->load_session(folder.path() / "none"), ErrorKind::not_found, HasSubstr("none"));
   EXPECT_ERROR(load("groups")->load_session(file), ErrorKind::bad_file, HasSubstr("another model"));
-  EXPECT_ERROR(Engine::load(golden_folder("base"), {})->load_session(file), ErrorKind::bad_file, HasSubstr("cache type"));
+  EXPECT_ERROR(Engine::load(golden_folder("base"), {})->load_session(file), ErrorKind::bad_file,
+               HasSubstr("cache type"));
   const std::string good = read_file(file);
   for (const std::size_t length : {std::size_t{0}, std::size_t{7}, std::size_t{40}, good.size() / 2, good.size() - 1}) {
     write_file_atomically(file, good.substr(0, length));
     EXPECT_ERROR(engine->load_session(file), ErrorKind::bad_file, HasSubstr("session"));
   }
-  for (const std::size_t at : {std::size_t{0}, std::size_t{9}, std::size_t{13}, std::size_t{17}, std::size_t{25}, std::size_t{60}, good.size() / 2, good.size() - 1}) {
+  for (const std::size_t at : {std::size_t{0}, std::size_t{9}, std::size_t{13}, std::size_t{17}, std::size_t{25},
+                               std::size_t{60}, good.size() / 2, good.size() - 1}) {
     std::string bad = good;
     bad[at] = static_cast<char>(bad[at] ^ 0x11);
     write_file_atomically(file, bad);
@@ -677,7 +682,10 @@ TEST_F(DraftTest, AreThoseOfTheModelInEveryPrefillChunkAndCacheState) {
     SCOPED_TRACE(chunk);
     expect_drafts(*engine(Speculation::always, chunk), prompt_);
   }
-  for (const Tokens& prompt : {prompt_, prompt_, joined(first(prompt_, 20), first(other, 9)), first(prompt_, 10), first(prompt_, 1), other, joined(joined(joined(prompt_, other), joined(prompt_, other)), prompt_), joined(joined(joined(prompt_, other), joined(prompt_, other)), prompt_)}) {
+  for (const Tokens& prompt :
+       {prompt_, prompt_, joined(first(prompt_, 20), first(other, 9)), first(prompt_, 10), first(prompt_, 1), other,
+        joined(joined(joined(prompt_, other), joined(prompt_, other)), prompt_),
+        joined(joined(joined(prompt_, other), joined(prompt_, other)), prompt_)}) {
     SCOPED_TRACE(prompt.size());
     expect_drafts(*drafting_, prompt);
   }
