@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Brings a machine to where `make run` and `make test` work, then builds. Safe to repeat; quick when nothing is to do.
 #   1. Debian packages (apt)   2. Python packages in .venv (pinned, with hashes)   3. cargo   4. build/ (CMake, Ninja)
-# usage: scripts/setup.sh [--lint] [--dist] [--no-build]
-#   --lint, --dist   also the packages that scripts/lint.sh or scripts/dist.sh need
-#   --no-build       steps 1 to 3 only
+# usage: scripts/setup.sh [--lint] [--dist] [--fuzz] [--no-build]
+#   --lint, --dist, --fuzz   also the packages that scripts/lint.sh, scripts/dist.sh or the targets in fuzz/ need
+#   --no-build               steps 1 to 3 only
 # environment: PYTHON (which Python to make .venv with), BUILD_DIR (default build), BUILD_TYPE (default Release)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -23,6 +23,7 @@ packages=(
 )
 lint_packages=(clang-format clang-tidy libomp-dev shellcheck)  # libomp-dev: an omp.h that clang can read
 dist_packages=(patchelf)
+fuzz_packages=(clang libclang-rt-dev)  # libFuzzer and the sanitizers are in the latter
 min_cargo=1.87  # what the crates in rust/ ask for
 
 build=yes
@@ -30,8 +31,9 @@ for argument in "$@"; do
   case "$argument" in
     --lint) packages+=("${lint_packages[@]}") ;;
     --dist) packages+=("${dist_packages[@]}") ;;
+    --fuzz) packages+=("${fuzz_packages[@]}") ;;
     --no-build) build=no ;;
-    *) echo "usage: scripts/setup.sh [--lint] [--dist] [--no-build]" >&2; exit 2 ;;
+    *) echo "usage: scripts/setup.sh [--lint] [--dist] [--fuzz] [--no-build]" >&2; exit 2 ;;
   esac
 done
 

@@ -52,6 +52,8 @@ std::optional<YarnScaling> yarn_of(const JsonFields& rope) {
   yarn.beta_slow = rope.number_or("beta_slow", yarn.beta_slow, 1e-3, 1e6);
   yarn.mscale = rope.number_or("mscale", yarn.mscale, 0, 100);
   yarn.mscale_all_dim = rope.number_or("mscale_all_dim", yarn.mscale_all_dim, 0, 100);
+  if (rope.has("attention_factor")) yarn.attention_factor = rope.number("attention_factor", 0, 100);
+  yarn.truncate = rope.boolean_or("truncate", yarn.truncate);
   return yarn;
 }
 

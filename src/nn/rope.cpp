@@ -25,8 +25,14 @@ std::vector<float> plain_frequencies(int dims, double theta) {
 
 // Slow pairs are interpolated by `factor`, fast ones are kept, the ones between are mixed along a ramp.
 std::vector<float> yarn_frequencies(int dims, double theta, const YarnScaling& yarn) {
-  const double low = std::max(std::floor(dimension_of(yarn.beta_fast, dims, theta, yarn)), 0.0);
-  double high = std::min(std::ceil(dimension_of(yarn.beta_slow, dims, theta, yarn)), dims - 1.0);
+  double low = dimension_of(yarn.beta_fast, dims, theta, yarn);
+  double high = dimension_of(yarn.beta_slow, dims, theta, yarn);
+  if (yarn.truncate) {
+    low = std::floor(low);
+    high = std::ceil(high);
+  }
+  low = std::max(low, 0.0);
+  high = std::min(high, dims - 1.0);
   if (low == high) high += 0.001;
   std::vector<float> frequencies;
   for (int i = 0; i < dims / 2; ++i) {
@@ -41,6 +47,12 @@ std::vector<float> yarn_frequencies(int dims, double theta, const YarnScaling& y
 
 double yarn_mscale(double factor, double mscale) { return factor > 1 ? 0.1 * mscale * std::log(factor) + 1 : 1; }
 
+double yarn_magnitude(const YarnScaling& yarn) {
+  if (yarn.attention_factor) return *yarn.attention_factor;
+  if (yarn.mscale == 0 || yarn.mscale_all_dim == 0) return yarn_mscale(yarn.factor, 1);
+  return yarn_mscale(yarn.factor, yarn.mscale) / yarn_mscale(yarn.factor, yarn.mscale_all_dim);
+}
+
 kernels::Rotary make_rotary(int dims, double theta, bool interleaved, const std::optional<YarnScaling>& yarn,
                             bool round_frequencies) {
   const bool stretched = yarn && yarn->factor > 1;
@@ -51,10 +63,7 @@ kernels::Rotary make_rotary(int dims, double theta, bool interleaved, const std:
       frequency = mx::astype(mx::astype(mx::array(frequency), mx::bfloat16), mx::float32).item<float>();
     }
   }
-  if (stretched) {
-    rotary.magnitude =
-        static_cast<float>(yarn_mscale(yarn->factor, yarn->mscale) / yarn_mscale(yarn->factor, yarn->mscale_all_dim));
-  }
+  if (yarn) rotary.magnitude = static_cast<float>(yarn_magnitude(*yarn));
   return rotary;
 }
 

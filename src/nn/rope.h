@@ -13,12 +13,17 @@ struct YarnScaling {
   double original_max_position_embeddings = 4096;
   double beta_fast = 32.0;
   double beta_slow = 1.0;
-  double mscale = 1.0;
+  double mscale = 0.0;  // this and the next count where both are given, that is, not 0
   double mscale_all_dim = 0.0;
+  std::optional<double> attention_factor = std::nullopt;  // in place of what follows from them
+  bool truncate = true;  // the ramp between fast and slow pairs begins and ends at a whole pair
 };
 
 // 0.1 · mscale · ln(factor) + 1 for factor > 1, else 1: how YaRN sharpens attention.
 double yarn_mscale(double factor, double mscale);
+
+// What the rotated vectors are multiplied by.
+double yarn_magnitude(const YarnScaling& yarn);
 
 // `interleaved`: rotates the pairs (2i, 2i + 1), else (i, i + dims / 2). `round_frequencies`: to bfloat16, which is what
 // transformers computes with after model.to(torch.bfloat16); only for comparison with such numbers.

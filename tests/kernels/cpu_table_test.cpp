@@ -50,7 +50,7 @@ double e2m1(int code) {
   return (code & 8) != 0 ? -magnitude : magnitude;
 }
 
-double e8m0(std::uint8_t b) { return std::ldexp(1.0, b - 127); }
+double e8m0(std::uint8_t b) { return b == 255 ? std::numeric_limits<double>::quiet_NaN() : std::ldexp(1.0, b - 127); }
 
 // ---- Matrices
 
@@ -345,8 +345,6 @@ TEST_P(Kernels, DecodeEverySmallFloatAndItsScales) {
     isa().decode_row(view, 0, out.data());
     for (std::size_t i = 0; i < out.size(); ++i) {
       const auto code = scales[i / static_cast<std::size_t>(group)];
-      if (format != Format::nvfp4 && code == 255) continue;  // NaN by definition
-      continue;                                              // NaN by definition, or beyond float32 with a value
       const int raw = bits == 8 ? values[i] : (values[i / 2] >> (4 * (i % 2))) & 15;
       const double value = bits == 8 ? e4m3(static_cast<std::uint8_t>(raw)) : e2m1(raw);
       const double wanted = value * (format == Format::nvfp4 ? e4m3(code) : e8m0(code));
@@ -519,13 +517,39 @@ TEST_P(Kernels, ActivationsThatAreZeroStayZeroAndBrokenOnesAreMarked) {
 }
 
 TEST_P(Kernels, ActivationsTooSmallToDivideAreZero) {
-  Rows x(1, 64, random_);
-  for (int c = 0; c < 64; ++c) x.row(0)[c] = c % 2 == 0 ? 1e-38f : -1e-40f;
-  const Integers q(isa(), x, 64, false);
-  for (int c = 0; c < 64; ++c) {
-    EXPECT_NEAR(q.scales[0] * static_cast<float>(q.values[static_cast<std::size_t>(c)]), x.row(0)[c], 1e-37f);
+  for (const float size : {std::numeric_limits<float>::denorm_min(), 1e-40f, 1e-38f, 3.7e-37f, 7e-37f}) {
+    Rows x(1, 64, random_);
+    for (int c = 0; c < 64; ++c) x.row(0)[c] = c % 2 == 0 ? size : -0.01f * size;
+    const Integers q(isa(), x, 64, false);
+    EXPECT_EQ(q.scales[0], 0.0f) << size;
+    EXPECT_EQ(q.sums[0], 0.0f) << size;
+    for (std::size_t c = 0; c < 64; ++c) ASSERT_EQ(q.values[c], 0) << size;
   }
-  EXPECT_LT(std::abs(q.sums[0]), 1e-35f);
+}
+
+TEST_P(Kernels, ScaleCodesBecomeScalesAndBiasesOfTheShiftedCodes) {
+  std::vector<std::uint8_t> codes(256);
+  for (std::size_t i = 0; i < 256; ++i) codes[i] = static_cast<std::uint8_t>(i);
+  for (const Format format : {Format::mxfp4, Format::nvfp4}) {
+    MatrixView view;
+    view.format = format;
+    view.bits = 4;
+    view.group_size = format == Format::mxfp4 ? 32 : 16;
+    view.rows = 1;
+    view.columns = 256 * view.group_size;
+    view.scales = codes.data();
+    std::vector<float> scales(padded_groups(view.columns, view.group_size)), biases(scales.size());
+    isa().expand_scales(view, 0, scales.data(), biases.data());
+    for (std::size_t g = 0; g < 256; ++g) {
+      const double scale = (format == Format::mxfp4 ? e8m0(codes[g]) : e4m3(codes[g])) / 2;
+      if (std::isnan(scale)) {
+        EXPECT_TRUE(std::isnan(scales[g]) && std::isnan(biases[g])) << g << ": " << scales[g] << ' ' << biases[g];
+      } else {
+        EXPECT_EQ(static_cast<double>(scales[g]), scale) << g;
+        EXPECT_EQ(biases[g], static_cast<float>(-12 * scale)) << g;
+      }
+    }
+  }
 }
 
 // Products of integer activations with 4- and 8-bit weights: exact sums of the rounded activations times the weights.

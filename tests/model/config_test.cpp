@@ -184,7 +184,8 @@ TEST(Config, RopeParametersMeanTheSameAsTheOlderSpelling) {
   EXPECT_FALSE(plain.rope_scaling.has_value());
 
   const char* yarn = R"({"TYPE": "yarn", "factor": 4, "original_max_position_embeddings": 128, "beta_fast": 30,
-                         "beta_slow": 2, "mscale": 0.5, "mscale_all_dim": 0.25, "rope_theta": 10000})";
+                         "beta_slow": 2, "mscale": 0.5, "mscale_all_dim": 0.25, "attention_factor": 1.5,
+                         "truncate": false, "rope_theta": 10000})";
   json::object old_one = with("rope_theta", 10000);
   std::string text = yarn;
   old_one["rope_scaling"] = parse_json(text.replace(text.find("TYPE"), 4, "type"), "x");
@@ -200,13 +201,15 @@ TEST(Config, RopeParametersMeanTheSameAsTheOlderSpelling) {
     EXPECT_EQ(c.rope_scaling->beta_slow, 2);
     EXPECT_EQ(c.rope_scaling->mscale, 0.5);
     EXPECT_EQ(c.rope_scaling->mscale_all_dim, 0.25);
+    EXPECT_EQ(c.rope_scaling->attention_factor, 1.5);
+    EXPECT_FALSE(c.rope_scaling->truncate);
     const double s = 0.1 * 0.25 * std::log(4.0) + 1;
     EXPECT_FLOAT_EQ(c.attention_scale(), static_cast<float>(s * s / std::sqrt(80.0)));
   }
 }
 
 TEST(Config, AFaultInsideTheRopeFieldsIsNamedWithTheirPath) {
-  const auto scaling = [](const char* text) { return read(with("rope_scaling", parse_json(text, "x"))); };
+  const auto scaling = [](std::string_view text) { return read(with("rope_scaling", parse_json(text, "x"))); };
   EXPECT_ERROR(scaling(R"({"type": "yarn", "original_max_position_embeddings": 128})"), ErrorKind::bad_file,
                AllOf(HasSubstr("rope_scaling"), HasSubstr("'factor'")));
   EXPECT_ERROR(scaling(R"({"type": "yarn", "factor": 0.5, "original_max_position_embeddings": 128})"),
@@ -215,6 +218,10 @@ TEST(Config, AFaultInsideTheRopeFieldsIsNamedWithTheirPath) {
                HasSubstr("'original_max_position_embeddings'"));
   EXPECT_ERROR(scaling(R"({"type": "yarn", "factor": 4, "original_max_position_embeddings": 128, "beta_fast": "x"})"),
                ErrorKind::bad_file, HasSubstr("'beta_fast'"));
+  const std::string complete = R"({"type": "yarn", "factor": 4, "original_max_position_embeddings": 128, )";
+  EXPECT_ERROR(scaling(complete + R"("attention_factor": -1})"), ErrorKind::bad_file, HasSubstr("'attention_factor'"));
+  EXPECT_ERROR(scaling(complete + R"("attention_factor": "1"})"), ErrorKind::bad_file, HasSubstr("'attention_factor'"));
+  EXPECT_ERROR(scaling(complete + R"("truncate": 1})"), ErrorKind::bad_file, HasSubstr("'truncate'"));
   EXPECT_ERROR(scaling(R"({"type": "llama3", "factor": 4})"), ErrorKind::unsupported, HasSubstr("llama3"));
   json::object object = without("rope_theta");
   object["rope_parameters"] = parse_json(R"({"rope_type": "default"})", "x");

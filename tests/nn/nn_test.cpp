@@ -98,11 +98,48 @@ TEST(Rope, YarnSlowsDownSlowPairsAndScalesTheResult) {
                              {.factor = 2, .original_max_position_embeddings = 8}};
   for (const YarnScaling& yarn : all) {
     SCOPED_TRACE(yarn.factor);
-    const double magnitude =
-        (0.1 * yarn.mscale * std::log(yarn.factor) + 1) / (0.1 * yarn.mscale_all_dim * std::log(yarn.factor) + 1);
+    const double magnitude = yarn.mscale == 0 ? 0.1 * std::log(yarn.factor) + 1
+                                              : (0.1 * yarn.mscale * std::log(yarn.factor) + 1) /
+                                                    (0.1 * yarn.mscale_all_dim * std::log(yarn.factor) + 1);
     const kernels::Rotary rotary = make_rotary(32, 10000, true, yarn);
     expect_near(rotate(x, rotary, 0), rotated(x, 0, yarn_frequencies(32, 10000, yarn), true, magnitude), 2e-6);
     expect_near(rotate(x, rotary, 300), rotated(x, 300, yarn_frequencies(32, 10000, yarn), true, magnitude), 3e-4);
+  }
+}
+
+// Numbers of transformers 5.23, modeling_rope_utils._compute_yarn_parameters.
+TEST(Rope, YarnIsThatOfTransformersWithEveryField) {
+  const std::vector<double> whole = {1.0,           0.316227764,    0.078125,       0.0177878123,
+                                     0.00343749998, 0.000395284733, 0.000125000006, 3.95284733e-05};
+  const std::vector<double> not_truncated = {1.0,           0.316227764,    0.082965076,    0.0170441102,
+                                             0.00248313323, 0.000395284733, 0.000125000006, 3.95284733e-05};
+  const YarnScaling base{.factor = 8, .original_max_position_embeddings = 1024};
+  const auto with = [&](auto&& change) {
+    YarnScaling yarn = base;
+    change(yarn);
+    return yarn;
+  };
+  struct Case {
+    YarnScaling yarn;
+    std::vector<double> frequencies;
+    double magnitude;
+  };
+  const Case cases[] = {
+      {base, whole, 1.2079441541679836},
+      {with([](YarnScaling& y) { y.truncate = false; }), not_truncated, 1.2079441541679836},
+      {with([](YarnScaling& y) { y.attention_factor = 1.5; }), whole, 1.5},
+      {with([](YarnScaling& y) { y.attention_factor = 1.5, y.mscale = 0.7, y.mscale_all_dim = 0.3; }), whole, 1.5},
+      {with([](YarnScaling& y) { y.mscale = 0.7, y.mscale_all_dim = 0.3; }), whole, 1.0782934613857693},
+      {with([](YarnScaling& y) { y.mscale = 0.7; }), whole, 1.2079441541679836},
+      {with([](YarnScaling& y) { y.mscale_all_dim = 0.3; }), whole, 1.2079441541679836},
+      {with([](YarnScaling& y) { y.factor = 1, y.attention_factor = 0.8; }), plain_frequencies(16, 10000), 0.8},
+  };
+  const mx::array x = random({1, 2, 7, 16});
+  for (const Case& c : cases) {
+    SCOPED_TRACE(&c - cases);
+    const kernels::Rotary rotary = make_rotary(16, 10000, true, c.yarn);
+    expect_near(rotate(x, rotary, 0), rotated(x, 0, c.frequencies, true, c.magnitude), 3e-6);
+    expect_near(rotate(x, rotary, 300), rotated(x, 300, c.frequencies, true, c.magnitude), 3e-4);
   }
 }
 

@@ -58,7 +58,8 @@ struct Table {
               float* const* y);
 
   // One row of activations to integers. `interleave`: within each block of 128 columns the even ones come first, then
-  // the odd ones, as the nibbles of 4-bit weights lie. A group with a value that is not finite gets a NaN scale.
+  // the odd ones, as the nibbles of 4-bit weights lie. A group with a value that is not finite gets a NaN scale,
+  // one whose values are all below 2^-120 is zero.
   void (*quantize_row)(const float* x, int columns, int group, bool interleave, std::int8_t* values, float* scales,
                        float* sums);
 
