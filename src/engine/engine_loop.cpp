@@ -123,7 +123,12 @@ bool EngineLoop::step() {
   std::vector<Work> work = carry_out(plan());
   if (work.empty()) return false;
   ++totals_.steps;
+  const bool all_decode = std::all_of(work.begin(), work.end(), [](const Work& w) { return w.sequence->prompt_left() == 0; });
+  int rows = 0;
+  for (const Work& w : work) rows += w.count;
+  const auto start = Stream::Clock::now();
   compute(work);
+  if (all_decode) costs_.record(rows, std::chrono::duration<double>(Stream::Clock::now() - start).count());
   return true;
 }
 
@@ -239,6 +244,7 @@ void EngineLoop::compute(std::vector<Work>& work) {
   try {
     const mx::array hidden = model_->forward(as_ids(ids), pool_, step);
     sample(work, hidden);
+    plan_drafts(work);
     if (speculates()) draft(work, hidden);
     for (const Work& w : work) {
       if (w.alive) remember(*w.sequence, false);
@@ -317,42 +323,88 @@ void EngineLoop::sample_one(Work& w, std::span<float> logits) {
   }
   s.stats().drafted += tried;
   s.stats().accepted += accepted;
+  s.drafting().record(static_cast<int>(tried), static_cast<int>(accepted));
   totals_.drafted += tried;
   totals_.accepted += accepted;
   if (!w.alive) finish(s, s.reason());
 }
 
-// The MTP layer's rows behind everything that was computed, and its guess of the token after the next.
+// Who guesses how far in the next step: from its own text at once, from the MTP layer in draft().
+void EngineLoop::plan_drafts(std::vector<Work>& work) {
+  if (options_.speculation == Speculation::off) return;
+  const auto decodes = [](const Work& w) { return w.alive && w.sequence->prompt_left() == 0; };
+  const auto sequences = static_cast<int>(std::count_if(work.begin(), work.end(), decodes));
+  if (sequences == 0) return;
+  const std::vector<double> costs = costs_.relative(sequences, Drafting::kDeepestNgram);
+  for (Work& w : work) {
+    if (!decodes(w)) continue;
+    if (options_.speculation == Speculation::always) {
+      w.depth = 1;
+      continue;
+    }
+    Drafting::Wish wish = w.sequence->drafting().wish(w.sequence->tokens(), costs, model_->has_mtp());
+    w.depth = wish.depth;
+    w.sequence->set_drafts(std::move(wish.guesses));
+  }
+}
+
+// The MTP layer's rows behind everything that was computed, and its guesses.
 void EngineLoop::draft(const std::vector<Work>& work, const mx::array& hidden) {
   auto step = std::make_shared<kernels::Step>();
   std::vector<int> rows, last;
   std::vector<TokenId> ids;
-  std::vector<Sequence*> guessing;
+  std::vector<Guesser> guessers;
   for (const Work& w : work) {
     if (!w.alive) continue;
     Sequence& s = *w.sequence;
-    // Row p + 1 reads the hidden state at p, which is in this step for p = before … computed - 1.
-    const int before = s.mtp_rows, count = s.computed - before;
-    if (before != w.start || !reserve_rows(s, s.computed + 1)) continue;  // a gap ends its drafts for good
+    // Row p + 1 reads the hidden state at p, which is in this step for p = start … computed - 1. A gap ends its guesses
+    // for good.
+    const int count = s.computed - w.start;
+    if (s.mtp_rows != w.start || !reserve_rows(s, s.computed + 1)) continue;
     for (int i = 0; i < count; ++i) {
       rows.push_back(w.first + i);
-      ids.push_back(s.tokens()[static_cast<std::size_t>(before + 1 + i)]);
+      ids.push_back(s.tokens()[static_cast<std::size_t>(w.start + 1 + i)]);
     }
-    step->push_back({before + 1, count, s.blocks, 1});
+    step->push_back({w.start + 1, count, s.blocks, 1});
     s.mtp_rows = s.computed;
-    if (s.prompt_left() > 0) continue;
+    if (w.depth == 0) continue;
     last.push_back(static_cast<int>(rows.size()) - 1);
-    guessing.push_back(&s);
+    guessers.push_back({&s, w.depth, {}});
   }
   if (rows.empty()) return;
   const mx::array states = model_->mtp_forward(take_rows(hidden, rows), as_ids(ids), pool_, step);
-  if (guessing.empty()) {
+  mx::eval(states);
+  if (!guessers.empty()) guess(std::move(guessers), take_rows(states, last));
+}
+
+// states [guessers, hidden]: the MTP layer's, behind each one's last token. A guess deeper reads the layer's own state.
+void EngineLoop::guess(std::vector<Guesser> guessers, mx::array states) {
+  for (int depth = 1; !guessers.empty(); ++depth) {
+    const mx::array best = mx::astype(mx::argmax(model_->mtp_unembed(states), -1), mx::int32);
+    mx::eval(best);
+    auto step = std::make_shared<kernels::Step>();
+    std::vector<Guesser> deeper;
+    std::vector<int> rows;
+    std::vector<TokenId> ids;
+    for (std::size_t i = 0; i < guessers.size(); ++i) {
+      Guesser& g = guessers[i];
+      Sequence& s = *g.sequence;
+      g.guesses.push_back(best.data<TokenId>()[i]);
+      const int position = s.computed + depth;
+      if (depth == g.depth || !reserve_rows(s, position + 1)) {
+        s.set_drafts(std::move(g.guesses));
+        continue;
+      }
+      rows.push_back(static_cast<int>(i));
+      ids.push_back(g.guesses.back());
+      step->push_back({position, 1, s.blocks, 1});
+      deeper.push_back(std::move(g));
+    }
+    guessers = std::move(deeper);
+    if (guessers.empty()) return;
+    states = model_->mtp_forward(take_rows(states, rows), as_ids(ids), pool_, step);
     mx::eval(states);
-    return;
   }
-  const mx::array guesses = mx::astype(mx::argmax(model_->mtp_unembed(take_rows(states, last)), -1), mx::int32);
-  mx::eval({states, guesses});
-  for (std::size_t i = 0; i < guessing.size(); ++i) guessing[i]->set_drafts({guesses.data<TokenId>()[i]});
 }
 
 // Leaves its rows, those of the MTP layer with them, to later requests. Its last block only when it is done with it.

@@ -5,6 +5,7 @@
 #include "cache/prefix_cache.h"
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
+#include "engine/step_costs.h"
 #include "model/causal_lm.h"
 
 #include <cstddef>
@@ -17,7 +18,7 @@ namespace glimt {
 enum class Speculation {
   off,
   adaptive,  // as deep as it pays, which may be not at all
-  always,    // one draft a step, to measure how often it is right
+  always,    // one guess of the MTP layer a step, to measure how often it is right
 };
 
 struct LoopOptions {
@@ -77,6 +78,14 @@ class EngineLoop {
     int first = 0;
     bool samples = false;  // its last token is reached: logits for the last row, or for every row when it decodes
     bool alive = true;
+    int depth = 0;  // of the MTP layer's guesses behind this step
+  };
+
+  // A sequence for which the MTP layer guesses `depth` tokens.
+  struct Guesser {
+    Sequence* sequence;
+    int depth;
+    std::vector<TokenId> guesses;
   };
 
   void check(const GenerationRequest& request) const;
@@ -88,12 +97,15 @@ class EngineLoop {
   void compute(std::vector<Work>& work);
   void sample(std::vector<Work>& work, const mx::array& hidden);
   void sample_one(Work& work, std::span<float> logits);
+  void plan_drafts(std::vector<Work>& work);
   void draft(const std::vector<Work>& work, const mx::array& hidden);
+  void guess(std::vector<Guesser> guessers, mx::array states);
   void remember(const Sequence& sequence, bool done);
   void release(Sequence& sequence);
   void finish(Sequence& sequence, FinishReason reason);
   void fail(Sequence& sequence, std::exception_ptr error);
   void forget(Sequence& sequence);
+  // Whether the MTP layer's rows are kept.
   bool speculates() const { return options_.speculation != Speculation::off && model_->has_mtp(); }
 
   std::unique_ptr<CausalLm> model_;
@@ -104,6 +116,7 @@ class EngineLoop {
   PrefixCache prefixes_;
   Scheduler scheduler_;
   std::map<SequenceId, std::unique_ptr<Sequence>> sequences_;  // waiting and running
+  StepCosts costs_;
   EngineMetrics totals_;
 };
 

@@ -86,7 +86,8 @@ bool Sequence::take_token(std::span<float> logits, std::size_t i) {
   tokens_.push_back(token);
   stream_->push(TokenEvent{token, sampled.logprob, std::move(sampled.top)});
   reason_ = FinishReason::length;
-  return stats_.generated_tokens < limit_;
+  const bool runaway = repetition_.append(token);
+  return stats_.generated_tokens < limit_ && !runaway;
 }
 
 void Sequence::started() {

@@ -1,6 +1,8 @@
 // One request while the engine works on it: its tokens, how far its rows are computed, and how an answer grows.
 #pragma once
 
+#include "engine/drafting.h"
+#include "engine/repetition_guard.h"
 #include "engine/scheduler.h"
 #include "engine/stream.h"
 
@@ -29,6 +31,7 @@ class Sequence {
   // The drafts that are still possible: cut where the grammar or the limits say no.
   std::span<const TokenId> drafts() const { return drafts_; }
   void set_drafts(std::vector<TokenId> drafts);
+  Drafting& drafting() { return drafting_; }
 
   // The masks of the grammar for the next position and behind each of the first `count` drafts. On any thread, alone.
   void compute_masks(std::size_t count);
@@ -59,6 +62,8 @@ class Sequence {
   std::vector<TokenId> tokens_;
   std::vector<TokenId> drafts_;
   Sampler sampler_;
+  Drafting drafting_;
+  RepetitionGuard repetition_;
   std::optional<Matcher> matcher_;
   std::vector<std::vector<std::uint32_t>> masks_;
   bool thinking_;

@@ -2,6 +2,7 @@
 
 #include "base/throws.h"
 
+#include <algorithm>
 #include <random>
 #include <utility>
 

@@ -1,5 +1,6 @@
 #include "engine/engine.h"
 
+#include "base/file.h"
 #include "base/throws.h"
 #include "model/checkpoint.h"
 
@@ -8,7 +9,9 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <random>
+#include <regex>
 #include <thread>
 
 namespace glimt {
@@ -568,6 +571,87 @@ TEST(EngineLife, HealthTellsASlowStep) {
 
 TEST(EngineLife, AModelThatDoesNotLoadIsAnError) {
   EXPECT_ERROR(Engine::load("/nowhere", {}), ErrorKind::not_found, HasSubstr("/nowhere"));
+}
+
+// ---- Constrained answers, in a batch, with guesses and restarts
+
+struct Demo {
+  Demo() : folder(std::filesystem::path(GLIMT_SOURCE_DIR) / "models" / "demo"), tokenizer(folder) {}
+
+  std::unique_ptr<Engine> load(Speculation speculation) const {
+    return Engine::load(folder, {.cache_memory = std::size_t{64} << 20, .speculation = speculation});
+  }
+  GenerationRequest request(const Engine& engine, const std::string& text) const {
+    GenerationRequest request = request_for(tokenizer.encode_plain(text), 60);
+    request.eos = engine.info().eos;
+    return request;
+  }
+
+  std::filesystem::path folder;
+  Tokenizer tokenizer;
+};
+
+TEST(EngineGrammar, ConstrainedAndFreeAnswersShareABatchAndGuessesChangeNothing) {
+  const Demo demo;
+  std::map<Speculation, std::vector<Tokens>> texts;
+  for (const Speculation speculation : {Speculation::off, Speculation::adaptive, Speculation::always}) {
+    const auto engine = demo.load(speculation);
+    const auto environment =
+        std::make_shared<const GrammarEnvironment>(demo.tokenizer, engine->info().vocab_size, engine->info().eos);
+    const Grammar digits = Grammar::regex(environment, "[0-9]{3}(-[0-9]{2}){4}");
+    const Grammar object = Grammar::json_schema(
+        environment, parse_json(R"({"type": "object", "properties": {"a": {"enum": ["x", "y"]}, "b": {"type": "boolean"}},
+                                    "required": ["a", "b"], "additionalProperties": false})",
+                                "schema"));
+    std::vector<std::shared_ptr<Stream>> streams;
+    for (int i = 0; i < 6; ++i) {
+      GenerationRequest request = demo.request(*engine, "What is the capital of Norway? " + std::to_string(i / 3));
+      if (i % 3 == 1) request.grammar = digits;
+      if (i % 3 == 2) request.grammar = object;
+      request.sampling.temperature = i < 3 ? 0.0f : 1.0f;
+      request.sampling.seed = 7;
+      streams.push_back(engine->submit(request));
+    }
+    for (std::size_t i = 0; i < streams.size(); ++i) {
+      const Answer answer = read(*streams[i]);
+      texts[speculation].push_back(answer.tokens);
+      std::string text;
+      for (const TokenId token : answer.tokens) text += demo.tokenizer.piece(token);
+      if (i % 3 == 1) EXPECT_TRUE(std::regex_match(text, std::regex("[0-9]{3}(-[0-9]{2}){4}"))) << text;
+      if (i % 3 == 2) EXPECT_EQ(parse_json(text, "answer").as_object().size(), 2u) << text;
+      if (i % 3 != 0) EXPECT_EQ(answer.result.reason, FinishReason::stop);
+    }
+  }
+  EXPECT_EQ(texts[Speculation::adaptive], texts[Speculation::off]);
+  EXPECT_EQ(texts[Speculation::always], texts[Speculation::off]);
+}
+
+TEST(EngineGrammar, OfAnotherVocabularyIsRefused) {
+  const Demo demo;
+  const auto engine = load("base");
+  const auto environment = std::make_shared<const GrammarEnvironment>(
+      demo.tokenizer, demo.tokenizer.vocab_size(), std::vector<TokenId>{*demo.tokenizer.token_id("<|user|>")});
+  GenerationRequest request = request_for(golden_row("base", "input_ids", 0));
+  request.grammar = Grammar::regex(environment, "a");
+  EXPECT_ERROR(run(*engine, request), ErrorKind::invalid_request, HasSubstr("vocabulary"));
+}
+
+// ---- An answer that only repeats itself
+
+TEST(EngineRobust, ARunawayRepetitionEndsTheAnswer) {
+  Checkpoint checkpoint = Checkpoint::read("base");
+  // One token is far likelier than all others, whatever came before.
+  const mx::array rows = mx::reshape(mx::arange(0, 320, mx::int32), {320, 1});
+  const mx::array weight = checkpoint.at("lm_head.weight");
+  checkpoint.set("lm_head.weight", mx::where(mx::equal(rows, mx::array(9)), mx::zeros_like(weight), weight));
+  checkpoint.config["max_position_embeddings"] = 4096;
+  const auto engine = load(checkpoint);
+  GenerationRequest request = request_for(golden_row("base", "input_ids", 0), 0);
+  request.sampling.logit_bias[9] = 100;
+  const Answer answer = run(*engine, request);
+  EXPECT_EQ(answer.result.reason, FinishReason::length);
+  EXPECT_GE(answer.tokens.size(), 512u);
+  EXPECT_LT(answer.tokens.size(), 1000u);
 }
 
 // ---- Thinking budget
