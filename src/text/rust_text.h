@@ -1,5 +1,5 @@
-// What src/text needs to call the Rust library: owners of its memory and its errors as glimt::Error. Internal to
-// src/text.
+// What src/text and src/grammar need to call the Rust library: owners of its memory and its errors as glimt::Error.
+// Internal to the two.
 #pragma once
 
 #include "glimt_text.h"

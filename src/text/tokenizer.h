@@ -65,6 +65,8 @@ class Tokenizer {
   // Face does (<think> and the like are not special). Throws invalid_request for an id that is not in the vocabulary.
   std::string decode(std::span<const TokenId> ids, bool skip_special = false) const;
 
+  const GtTokenizer* handle() const { return handle_.get(); }  // for src/grammar
+
  private:
   struct Free {
     void operator()(GtTokenizer* handle) const;

@@ -20,12 +20,12 @@ namespace {
 namespace fs = std::filesystem;
 
 // The folders of src/, lowest first. A new folder gets its place here and in src/CMakeLists.txt.
-constexpr std::array<std::string_view, 15> kLayers = {"base",  "kernels", "distributed", "nn",     "cache",
-                                                      "model", "convert", "sampling",    "text",   "engine",
-                                                      "chat",  "api",     "hub",         "server", "cli"};
+constexpr std::array<std::string_view, 16> kLayers = {
+    "base", "kernels", "distributed", "nn",   "cache", "model", "convert", "sampling",
+    "text", "grammar", "engine",      "chat", "api",   "hub",   "server",  "cli"};
 
 // These include no MLX header, directly or through another file of ours.
-constexpr std::array<std::string_view, 4> kWithoutMlx = {"base/", "sampling/", "text/", "kernels/cpu/"};
+constexpr std::array<std::string_view, 5> kWithoutMlx = {"base/", "sampling/", "text/", "grammar/", "kernels/cpu/"};
 
 struct Include {
   int line;

@@ -1,0 +1,177 @@
+// Calls that the grammar of tools lets through are what the output parser reads back.
+#include "base/file.h"
+#include "base/throws.h"
+#include "chat/output_parser.h"
+#include "grammar/sampling.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace glimt::test {
+namespace {
+
+using testing::HasSubstr;
+
+json::array tools_of(std::string_view text) { return parse_json(text, "tools").get_array(); }
+
+constexpr std::string_view kWeather = R"([
+  {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {
+     "city": {"type": "string"}, "days": {"type": "integer", "minimum": 1, "maximum": 7},
+     "unit": {"enum": ["C", "F"]}, "note": {"type": ["string", "null"]}}, "required": ["city", "days"]}}},
+  {"name": "now"},
+  {"name": "weather_map", "parameters": {"type": "object", "properties": {"box": {"type": "array",
+     "items": {"type": "number"}, "minItems": 4, "maxItems": 4}}, "required": ["box"]}}])";
+
+Grammar grammar_of(std::string_view tools, const ToolCallRules& rules = {}) {
+  return Grammar::tool_calls(demo_environment(), tools_of(tools), rules);
+}
+
+bool admits(const Grammar& grammar, std::string_view text) {
+  Matcher matcher = grammar.matcher();
+  for (const TokenId id : demo_tokenizer().encode_raw(text)) {
+    if (!matcher.accept(id)) return false;
+  }
+  return matcher.accept(demo_ends().front());
+}
+
+ParsedOutput parsed(const json::array& tools, std::string_view text, bool thinking = false) {
+  OutputParser parser(ToolSchemas(tools), thinking);
+  ParsedOutput output;
+  for (const OutputEvent& event : parser.feed(text)) output.add(event);
+  for (const OutputEvent& event : parser.finish()) output.add(event);
+  return output;
+}
+
+TEST(ToolGrammar, TheFormat) {
+  const Grammar grammar = grammar_of(kWeather);
+  const std::string call =
+      "<tool_call>weather<arg_key>city</arg_key><arg_value>Oslo, \"old\" {town}\n</arg_value>"
+      "<arg_key>days</arg_key><arg_value>3</arg_value></tool_call>";
+  EXPECT_TRUE(admits(grammar, call));
+  EXPECT_TRUE(admits(grammar, "<tool_call>now</tool_call>"));
+  EXPECT_TRUE(admits(grammar, call + "<tool_call>now</tool_call>" + call));
+  EXPECT_TRUE(admits(
+      grammar, "<tool_call>weather_map<arg_key>box</arg_key><arg_value>[1, 2.5, -3, 4e9]</arg_value></tool_call>"));
+  for (const std::string& text :
+       {std::string(), std::string("Sure!"), "Sure! " + call, call + " ", std::string("<tool_call>later</tool_call>"),
+        std::string("<tool_call>weather</tool_call>"),
+        std::string("<tool_call>weather<arg_key>city</arg_key><arg_value>x</arg_value></tool_call>"),
+        std::string("<tool_call>weather<arg_key>city</arg_key><arg_value>x</arg_value>"
+                    "<arg_key>days</arg_key><arg_value>8</arg_value></tool_call>"),
+        std::string("<tool_call>weather<arg_key>city</arg_key><arg_value>x</arg_value>"
+                    "<arg_key>days</arg_key><arg_value>2</arg_value>"
+                    "<arg_key>unit</arg_key><arg_value>K</arg_value></tool_call>"),
+        std::string("<tool_call>now<arg_key>x</arg_key><arg_value>1</arg_value></tool_call>"),
+        std::string("<tool_call>now")}) {
+    EXPECT_FALSE(admits(grammar, text)) << text;
+  }
+}
+
+TEST(ToolGrammar, OneCallOfOneTool) {
+  const Grammar grammar = grammar_of(kWeather, {.only = "now", .parallel = false});
+  EXPECT_TRUE(admits(grammar, "<tool_call>now</tool_call>"));
+  EXPECT_FALSE(admits(grammar, "<tool_call>now</tool_call><tool_call>now</tool_call>"));
+  Matcher matcher = grammar.matcher();
+  ASSERT_TRUE(matcher.accept(demo_environment()->control("<tool_call>")));
+  EXPECT_FALSE(
+      admits(grammar, "<tool_call>weather_map<arg_key>box</arg_key><arg_value>[1, 2, 3, 4]</arg_value></tool_call>"));
+}
+
+// The tag that ends a value is one token, but the output parser sees text: spelled, it would end the value too.
+TEST(ToolGrammar, NoTextSpellsTheEndOfItsValue) {
+  Matcher matcher = grammar_of(kWeather).matcher();
+  const auto feed = [&](const std::vector<TokenId>& ids) {
+    return std::ranges::all_of(ids, [&](TokenId id) { return matcher.accept(id); });
+  };
+  ASSERT_TRUE(feed(demo_tokenizer().encode_raw("<tool_call>weather<arg_key>city</arg_key><arg_value>")));
+  ASSERT_TRUE(feed(demo_tokenizer().encode_plain("a </arg_key> <tool_call> b </arg_valu")));
+  EXPECT_FALSE(feed(demo_tokenizer().encode_plain("e>")));
+}
+
+// Where text and other types are possible, text is what the parser takes for text.
+TEST(ToolGrammar, UnionsAreReadBackAsMeant) {
+  const auto value = [](std::string_view schema, std::string_view text) {
+    const std::string tools = fmt::format(
+        R"([{{"name": "f", "parameters": {{"type": "object", "properties": {{"x": {}}}, "required": ["x"]}}}}])",
+        schema);
+    return admits(grammar_of(tools),
+                  fmt::format("<tool_call>f<arg_key>x</arg_key><arg_value>{}</arg_value></tool_call>", text));
+  };
+  const std::string_view either =
+      R"({"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 10, "maximum": 20}]})";
+  for (const char* text : {"12", "twelve", "12 apples", "", "null", "-"}) EXPECT_TRUE(value(either, text)) << text;
+  for (const char* text : {"9", " 9", "21", "1e3", "9.5\n"}) EXPECT_FALSE(value(either, text)) << text;
+  const std::string_view optional = R"({"anyOf": [{"type": "string", "pattern": "^[a-z]+$"}, {"type": "null"}]})";
+  for (const char* text : {"null", "nulls", "abc"}) EXPECT_TRUE(value(optional, text)) << text;
+  for (const char* text : {"", "Abc", "null "}) EXPECT_FALSE(value(optional, text)) << text;
+  const std::string_view object = R"({"type": ["string", "object"], "properties": {"k": {"type": "integer"}},
+                                     "required": ["k"], "additionalProperties": false})";
+  for (const char* text : {R"({"k": 1})", "k", "[k]", "a {k}"}) EXPECT_TRUE(value(object, text)) << text;
+  for (const char* text : {R"({"k": "1"})", "{}", "{k", " {"}) EXPECT_FALSE(value(object, text)) << text;
+  for (const char* text : {"anything", "{\"a\": 1}", "12", ""}) EXPECT_TRUE(value("{}", text)) << text;
+  EXPECT_TRUE(value(R"({"type": "string", "nullable": true, "maxLength": 3})", "null"));
+  EXPECT_FALSE(value(R"({"type": "string", "nullable": true, "maxLength": 3})", "long"));
+}
+
+TEST(ToolGrammar, SamplesAreCallsOfDeclaredTools) {
+  const std::string corpus = read_file(std::filesystem::path(GLIMT_SOURCE_DIR) / "tests/grammar/data/tools.jsonl");
+  int lines = 0;
+  for (std::size_t at = 0; at < corpus.size(); ++lines) {
+    const std::size_t end = corpus.find('\n', at);
+    const json::value line = parse_json(std::string_view(corpus).substr(at, end - at), "corpus");
+    at = end + 1;
+    const json::array& tools = line.at("tools").get_array();
+    const ToolSchemas schemas(tools);
+    const bool thinking = lines % 2 == 1;
+    const Grammar calls = Grammar::tool_calls(demo_environment(), tools, {.only = "", .parallel = lines % 3 != 0});
+    const Grammar grammar = thinking ? calls.after_thinking() : calls;
+    int finished = 0;
+    for (std::uint64_t seed = 0; seed < 100; ++seed) {
+      const Sample answer = sample(grammar, seed, 300);
+      ASSERT_EQ(answer.broken, "") << line.at("name");
+      if (!answer.finished) continue;
+      ++finished;
+      const ParsedOutput output = parsed(tools, answer.text, thinking);
+      EXPECT_EQ(output.content, "") << answer.text;
+      EXPECT_GE(output.tool_calls.size(), 1U) << answer.text;
+      if (lines % 3 == 0) {
+        EXPECT_EQ(output.tool_calls.size(), 1U) << answer.text;
+      }
+      for (const ToolCall& call : output.tool_calls) {
+        const ToolSchema* schema = schemas.find(call.name);
+        ASSERT_NE(schema, nullptr) << call.name;
+        EXPECT_TRUE(schema->admits(call.arguments)) << answer.text;
+      }
+    }
+    EXPECT_GE(finished, 60) << line.at("name");
+  }
+  EXPECT_GE(lines, 10);
+}
+
+TEST(ToolGrammar, Refuses) {
+  const auto refuses = [](std::string_view tools, std::string_view message, const ToolCallRules& rules = {}) {
+    EXPECT_ERROR(grammar_of(tools, rules), ErrorKind::invalid_request, HasSubstr(std::string(message)));
+  };
+  refuses("[]", "tools: none given");
+  refuses("[3]", "tools[0]: must be an object");
+  refuses("[{}]", "tools[0]: field 'name' is missing");
+  refuses(kWeather, "tools: no tool is called 'later'", {.only = "later"});
+  refuses(R"([{"name": " f"}])", "tools[0]: the name \" f\" cannot be called");
+  refuses(R"([{"name": "a<b"}])", "cannot be called");
+  refuses(R"([{"name": "f", "parameters": {"anyOf": []}}])",
+          "tools[0].parameters: keyword 'anyOf' beside the properties");
+  const auto property = [&](std::string_view schema, std::string_view message) {
+    refuses(fmt::format(R"([{{"name": "f", "parameters": {{"properties": {{"x": {}}}}}}}])", schema),
+            fmt::format("tools[0].parameters: /properties/x: {}", message));
+  };
+  property(R"({"not": {}})", "keyword 'not' is not supported");
+  property(R"({"type": "string", "format": "iban"})", "/format: format 'iban' is not supported");
+  property(R"({"type": "string", "pattern": "a^b"})", "/pattern: an anchor inside of a pattern");
+  property(R"({"type": "string", "pattern": "^a|b"})", "/pattern: an anchor beside |");
+  property(R"({"enum": ["</arg_value>"]})", "/enum: a text with </arg_value>");
+  property(R"({"oneOf": [{"type": "string"}, {"type": "string", "maxLength": 3}]})", "/oneOf: oneOf is not supported");
+  property(R"({"type": "integer", "items": {"uniqueItems": true}})", "/items: keyword 'uniqueItems'");
+}
+
+}  // namespace
+}  // namespace glimt::test
