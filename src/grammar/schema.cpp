@@ -7,7 +7,6 @@
 #include <cmath>
 #include <map>
 #include <optional>
-#include <set>
 #include <vector>
 
 namespace glimt {
@@ -249,7 +248,8 @@ class Preparation {
     return json::object{{"$ref", "#/$defs/integer 0"}};
   }
 
-  // A branch of a oneOf: a reference is replaced by its target, unless that is what is being replaced already.
+  // A branch of a oneOf: a reference is replaced by its target. A cycle ends at the limit of levels; llguidance could not
+  // tell the branches of one apart either.
   json::value convert_inline(const json::value& schema, const std::string& path, int depth) {
     const json::object* fields = schema.if_object();
     const json::value* target = fields == nullptr ? nullptr : fields->if_contains("$ref");
@@ -258,11 +258,7 @@ class Preparation {
                        });
     if (!alone) return convert(schema, path, depth);
     const json::value& resolved = resolve_reference(*target, root_, where_, under(path, "$ref"));
-    if (!inlined_.insert(&resolved).second) return convert(schema, path, depth);
-    json::value result =
-        convert_inline(resolved, std::string(std::string_view(target->get_string()).substr(1)), depth + 1);
-    inlined_.erase(&resolved);
-    return result;
+    return convert_inline(resolved, std::string(std::string_view(target->get_string()).substr(1)), depth + 1);
   }
 
   json::value reference(const json::value& value, const std::string& place) {
@@ -367,7 +363,6 @@ class Preparation {
   int parts_ = 0;
   std::map<const json::value*, std::string> names_;  // of referenced schemas
   std::vector<Target> targets_;                      // the same in order
-  std::set<const json::value*> inlined_;
   bool uses_integer_ = false;
 };
 

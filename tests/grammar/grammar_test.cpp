@@ -222,6 +222,24 @@ TEST(Matcher, ClonesAreIndependent) {
   EXPECT_EQ(first.state(), State::unfinished);
 }
 
+// One answer that makes a regex too large ends alone.
+TEST(Matcher, FailsAlone) {
+  const Grammar grammar = regex("(?s:.*)(x.{200}|y.{300})");
+  Matcher first = grammar.matcher();
+  const auto until_too_large = [&] {
+    std::mt19937_64 random(1);
+    for (int i = 0; i < 3000; ++i) {
+      const std::vector<TokenId> ids = allowed(first);
+      first.accept(ids[random() % ids.size()]);
+    }
+  };
+  EXPECT_ERROR(until_too_large(), ErrorKind::invalid_request, HasSubstr("too many"));
+  EXPECT_ERROR(allowed(first), ErrorKind::invalid_request, HasSubstr("too many"));
+  Matcher second = grammar.matcher();
+  EXPECT_TRUE(accept_all(second, "text and xy"));
+  EXPECT_FALSE(allowed(second).empty());
+}
+
 TEST(Matcher, ForcedTokensAreTheTokenizersOwn) {
   const std::string text = R"({"a long key that is forced": [1, 2, "x"], "and": null})";
   Matcher matcher = schema(R"({"const": {"a long key that is forced": [1, 2, "x"], "and": null}})").matcher();

@@ -88,6 +88,18 @@ TEST(ToolGrammar, NoTextSpellsTheEndOfItsValue) {
   EXPECT_FALSE(feed(demo_tokenizer().encode_plain("e>")));
 }
 
+// llguidance looks for forced text there, and fails if the end of the text is not plain to see.
+TEST(ToolGrammar, TextThatIsFull) {
+  const Grammar grammar = grammar_of(R"([{"name": "f", "parameters": {"properties": {
+    "x": {"type": "string", "pattern": "\\.txt$", "maxLength": 9}}, "required": ["x"]}}])");
+  EXPECT_TRUE(admits(grammar, "<tool_call>f<arg_key>x</arg_key><arg_value>abcde.txt</arg_value></tool_call>"));
+  Matcher matcher = grammar.matcher();
+  for (const TokenId id : demo_tokenizer().encode_raw("<tool_call>f<arg_key>x</arg_key><arg_value>abcde.txt")) {
+    ASSERT_TRUE(matcher.accept(id));
+  }
+  EXPECT_EQ(allowed(matcher), std::vector<TokenId>{demo_environment()->control("</arg_value>")});
+}
+
 // Where text and other types are possible, text is what the parser takes for text.
 TEST(ToolGrammar, UnionsAreReadBackAsMeant) {
   const auto value = [](std::string_view schema, std::string_view text) {
