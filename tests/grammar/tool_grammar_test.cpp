@@ -91,13 +91,26 @@ TEST(ToolGrammar, NoTextSpellsTheEndOfItsValue) {
 // llguidance looks for forced text there, and fails if the end of the text is not plain to see.
 TEST(ToolGrammar, TextThatIsFull) {
   const Grammar grammar = grammar_of(R"([{"name": "f", "parameters": {"properties": {
-    "x": {"type": "string", "pattern": "\\.txt$", "maxLength": 9}}, "required": ["x"]}}])");
+    "x": {"type": "string", "pattern": "\\.txt$", "maxLength": 9}}, "required": ["x"]}}])",
+                                     {.only = "", .parallel = false});
   EXPECT_TRUE(admits(grammar, "<tool_call>f<arg_key>x</arg_key><arg_value>abcde.txt</arg_value></tool_call>"));
-  Matcher matcher = grammar.matcher();
-  for (const TokenId id : demo_tokenizer().encode_raw("<tool_call>f<arg_key>x</arg_key><arg_value>abcde.txt")) {
-    ASSERT_TRUE(matcher.accept(id));
+  // Nine characters that end so, or eight: the ninth could not end so again.
+  for (const std::string_view text : {"abcde", "abcde.", "abcde.txt", "abcd.txt"}) {
+    Matcher matcher = grammar.matcher();
+    for (const TokenId id :
+         demo_tokenizer().encode_raw(fmt::format("<tool_call>f<arg_key>x</arg_key><arg_value>{}", text))) {
+      ASSERT_TRUE(matcher.accept(id)) << text;
+    }
+    std::string rest;
+    while (matcher.state() == Matcher::State::unfinished) {
+      const std::vector<TokenId> ids = allowed(matcher);
+      rest += demo_tokenizer().piece(ids.front());
+      ASSERT_TRUE(matcher.accept(ids.front())) << text;
+    }
+    EXPECT_TRUE(text.starts_with("abcde") ? std::string(text) + rest == "abcde.txt</arg_value></tool_call>"
+                                          : rest == "</arg_value></tool_call>")
+        << text << rest;
   }
-  EXPECT_EQ(allowed(matcher), std::vector<TokenId>{demo_environment()->control("</arg_value>")});
 }
 
 // Where text and other types are possible, text is what the parser takes for text.
