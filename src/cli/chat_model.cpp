@@ -41,7 +41,7 @@ void LoadFlags::add_to(CLI::App& command) {
   command
       .add_option_function<std::string>(
           "--cache-type", [this, types](const std::string& name) { options.cache_type = types.at(name); },
-          "Format of the cache: f32, bf16 or q8, half the memory of bf16 (default: bf16, f32 with --exact)")
+          "Of the cache: f32, bf16 (default), or q8 in half its memory")
       ->check(CLI::IsMember({"f32", "bf16", "q8"}).description(""))
       ->type_name("TYPE");
   command
@@ -50,7 +50,7 @@ void LoadFlags::add_to(CLI::App& command) {
           [this](const std::string& name) {
             options.speculation = name == "off" ? Speculation::off : Speculation::adaptive;
           },
-          "off, or adaptive: guess tokens ahead where it pays; the answer is the same (default: adaptive)")
+          "off, or adaptive (default): guess ahead where it pays; the answer is the same")
       ->check(CLI::IsMember({"off", "adaptive"}).description(""))
       ->type_name("HOW");
 }

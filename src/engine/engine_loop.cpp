@@ -123,7 +123,8 @@ bool EngineLoop::step() {
   std::vector<Work> work = carry_out(plan());
   if (work.empty()) return false;
   ++totals_.steps;
-  const bool all_decode = std::all_of(work.begin(), work.end(), [](const Work& w) { return w.sequence->prompt_left() == 0; });
+  const bool all_decode =
+      std::all_of(work.begin(), work.end(), [](const Work& w) { return w.sequence->prompt_left() == 0; });
   int rows = 0;
   for (const Work& w : work) rows += w.count;
   const auto start = Stream::Clock::now();

@@ -12,7 +12,7 @@
 namespace glimt {
 namespace {
 
-constexpr int kMaxParts = 10'000;
+constexpr int kMaxParts = 6'000;
 constexpr std::size_t kMaxProperties = 1'000;  // of one object
 constexpr double kMaxFactor = 10'000;
 constexpr std::int64_t kMaxPlainInteger = 999'999'999'999'999;  // all of 15 digits: a small regex

@@ -24,7 +24,7 @@ inline constexpr double kMaxSafeInteger = 9007199254740991;  // 2^53 - 1: the sa
 // and an integer without a bound gets one of 15 digits, so that digits end. Throws invalid_request, "where: /path: what": for keywords
 // that cannot be enforced (not, if, uniqueItems, contains, propertyNames, dependent…, unevaluated…, $dynamicRef), unknown
 // formats, references that lead nowhere or out of the schema, integers beyond 2^53, more than 64 levels,
-// 10,000 parts or 1,000 properties of one object.
+// 6,000 parts or 1,000 properties of one object.
 json::value prepare_schema(const json::value& schema, const json::value& root, std::string_view where);
 
 // The target of a local reference. Throws as above; `path` is where the reference stands.

@@ -90,7 +90,8 @@ struct Difference {
 };
 
 Difference compare_paths(const std::filesystem::path& folder) {
-  const auto engine = Engine::load(folder, {.exact = true});
+  const auto engine = Engine::load(folder, {.exact = true, .cache_memory = std::size_t{64} << 20});
+  const LoadedModel exact = load_model(folder, {.exact = true});
   const LoadedModel fast = load_model(folder, {.exact = false});
   Difference total;
   // Answers of all kinds: the file has the questions of a task one after the other.
@@ -107,7 +108,7 @@ Difference compare_paths(const std::filesystem::path& folder) {
                        return true;
                      });
     const int count = static_cast<int>(tokens.size() - prompt) + 1;
-    const mx::array reference = log_probabilities(generator.model(), tokens, count, true);
+    const mx::array reference = log_probabilities(*exact.model, tokens, count, true);
     const mx::array ours = log_probabilities(*fast.model, tokens, count, false);
     total.kl +=
         static_cast<double>(mx::sum(mx::multiply(mx::exp(reference), mx::subtract(reference, ours))).item<float>());

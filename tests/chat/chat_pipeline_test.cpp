@@ -1,7 +1,7 @@
 // The pipeline with the tokenizer and template of the demo model, and a script in place of the model.
 #include "chat/chat_pipeline.h"
 
-#include "base/error.h"
+#include "base/throws.h"
 
 #include <gmock/gmock.h>
 

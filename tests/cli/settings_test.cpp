@@ -1,5 +1,8 @@
 #include "cli/settings.h"
 
+#include "base/temporary_folder.h"
+#include "base/throws.h"
+
 #include <gmock/gmock.h>
 
 #include <filesystem>

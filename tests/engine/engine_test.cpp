@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <limits>
@@ -116,7 +117,8 @@ class EngineTest : public testing::Test {
 TEST_F(EngineTest, GreedyTextIsThatOfTheReferenceInEveryPrefillChunk) {
   for (const int chunk : {8, 9, 17, 32, 33, 512}) {
     SCOPED_TRACE(chunk);
-    const Answer answer = run(*load("base", {.step_tokens = chunk}), request_for(prompt_, wanted_.size()));
+    const Answer answer = run(*load("base", {.step_tokens = chunk, .speculation = Speculation::off}),
+                              request_for(prompt_, wanted_.size()));
     EXPECT_EQ(answer.tokens, wanted_);
     EXPECT_EQ(answer.result.reason, FinishReason::length);
     EXPECT_EQ(answer.result.stats.prompt_tokens, prompt_.size());
@@ -600,9 +602,10 @@ TEST(EngineGrammar, ConstrainedAndFreeAnswersShareABatchAndGuessesChangeNothing)
         std::make_shared<const GrammarEnvironment>(demo.tokenizer, engine->info().vocab_size, engine->info().eos);
     const Grammar digits = Grammar::regex(environment, "[0-9]{3}(-[0-9]{2}){4}");
     const Grammar object = Grammar::json_schema(
-        environment, parse_json(R"({"type": "object", "properties": {"a": {"enum": ["x", "y"]}, "b": {"type": "boolean"}},
+        environment,
+        parse_json(R"({"type": "object", "properties": {"a": {"enum": ["x", "y"]}, "b": {"type": "boolean"}},
                                     "required": ["a", "b"], "additionalProperties": false})",
-                                "schema"));
+                   "schema"));
     std::vector<std::shared_ptr<Stream>> streams;
     for (int i = 0; i < 6; ++i) {
       GenerationRequest request = demo.request(*engine, "What is the capital of Norway? " + std::to_string(i / 3));
@@ -617,9 +620,13 @@ TEST(EngineGrammar, ConstrainedAndFreeAnswersShareABatchAndGuessesChangeNothing)
       texts[speculation].push_back(answer.tokens);
       std::string text;
       for (const TokenId token : answer.tokens) text += demo.tokenizer.piece(token);
-      if (i % 3 == 1) EXPECT_TRUE(std::regex_match(text, std::regex("[0-9]{3}(-[0-9]{2}){4}"))) << text;
-      if (i % 3 == 2) EXPECT_EQ(parse_json(text, "answer").as_object().size(), 2u) << text;
-      if (i % 3 != 0) EXPECT_EQ(answer.result.reason, FinishReason::stop);
+      if (i % 3 == 0) continue;
+      EXPECT_EQ(answer.result.reason, FinishReason::stop);
+      if (i % 3 == 1) {
+        EXPECT_TRUE(std::regex_match(text, std::regex("[0-9]{3}(-[0-9]{2}){4}"))) << text;
+      } else {
+        EXPECT_EQ(parse_json(text, "answer").as_object().size(), 2u) << text;
+      }
     }
   }
   EXPECT_EQ(texts[Speculation::adaptive], texts[Speculation::off]);
@@ -634,6 +641,90 @@ TEST(EngineGrammar, OfAnotherVocabularyIsRefused) {
   GenerationRequest request = request_for(golden_row("base", "input_ids", 0));
   request.grammar = Grammar::regex(environment, "a");
   EXPECT_ERROR(run(*engine, request), ErrorKind::invalid_request, HasSubstr("vocabulary"));
+}
+
+// ---- Guesses do not bend what is sampled
+
+TEST(EngineSampling, WithGuessesEverySeedGivesItsText) {
+  const Demo demo;
+  const auto plain = demo.load(Speculation::off), adaptive = demo.load(Speculation::adaptive),
+             always = demo.load(Speculation::always);
+  std::vector<std::array<std::shared_ptr<Stream>, 3>> streams;
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    GenerationRequest request = demo.request(*plain, "Tell me about the sea. ");
+    request.sampling.temperature = 1;
+    request.sampling.seed = seed;
+    request.sampling.repeat_penalty = seed % 2 == 0 ? 1.0f : 1.2f;
+    request.sampling.top_p = seed % 3 == 0 ? 0.9f : 1.0f;
+    streams.push_back({plain->submit(request), adaptive->submit(request), always->submit(request)});
+  }
+  std::size_t accepted = 0;
+  for (const auto& [a, b, c] : streams) {
+    const Tokens text = read(*a).tokens;
+    EXPECT_EQ(read(*b).tokens, text);
+    const Answer answer = read(*c);
+    EXPECT_EQ(answer.tokens, text);
+    accepted += answer.result.stats.accepted;
+  }
+  EXPECT_GT(accepted, 100u);  // guesses did decide
+}
+
+// Other seeds than without guesses, the same distribution: a chi-squared test of two samples of the third token, the
+// first that a guess can bring.
+TEST(EngineSampling, TokensThatGuessesBroughtAreDistributedAsTheOthers) {
+  const Demo demo;
+  constexpr std::uint64_t kSamples = 1500;
+  std::array<std::map<TokenId, double>, 2> counts;
+  for (const int guesses : {0, 1}) {
+    const auto engine = demo.load(guesses == 1 ? Speculation::always : Speculation::off);
+    std::vector<std::shared_ptr<Stream>> streams;
+    const auto collect = [&] {
+      for (const auto& stream : streams) {
+        const Tokens tokens = read(*stream).tokens;
+        if (tokens.size() == 3) ++counts[static_cast<std::size_t>(guesses)][tokens[2]];
+      }
+      streams.clear();
+    };
+    for (std::uint64_t i = 0; i < kSamples; ++i) {
+      GenerationRequest request = demo.request(*engine, "Name a colour: ");
+      request.max_tokens = 3;
+      request.sampling.temperature = 1.5f;
+      request.sampling.top_k = 8;
+      request.sampling.seed = 2 * i + static_cast<std::uint64_t>(guesses);
+      streams.push_back(engine->submit(request));
+      if (streams.size() == 100) collect();
+    }
+    collect();
+  }
+  std::map<TokenId, std::array<double, 2>> table;
+  for (const std::size_t side : {0u, 1u}) {
+    for (const auto& [token, count] : counts[side]) table[token][side] += count;
+  }
+  std::array<double, 2> totals{}, rest{};
+  for (const auto& [token, both] : table) totals = {totals[0] + both[0], totals[1] + both[1]};
+  double statistic = 0;
+  int cells = 0;
+  const auto add = [&](const std::array<double, 2>& both) {
+    const double all = both[0] + both[1];
+    for (const std::size_t side : {0u, 1u}) {
+      const double expected = all * totals[side] / (totals[0] + totals[1]);
+      statistic += (both[side] - expected) * (both[side] - expected) / expected;
+    }
+    ++cells;
+  };
+  for (const auto& [token, both] : table) {
+    if (both[0] + both[1] >= 20) {
+      add(both);
+    } else {
+      rest = {rest[0] + both[0], rest[1] + both[1]};
+    }
+  }
+  if (rest[0] + rest[1] >= 20) add(rest);
+  const double freedom = cells - 1;
+  ASSERT_GE(freedom, 5);
+  // Wilson and Hilferty's normal approximation; 4 sigma.
+  const double z = (std::cbrt(statistic / freedom) - (1 - 2 / (9 * freedom))) / std::sqrt(2 / (9 * freedom));
+  EXPECT_LT(z, 4) << statistic << " with " << freedom << " degrees of freedom";
 }
 
 // ---- An answer that only repeats itself

@@ -12,6 +12,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <string_view>
 
 namespace glimt {
 namespace {
@@ -71,7 +72,7 @@ class Simulation {
   void submit(Scheduler::Time deadline, std::size_t most_prompt, std::size_t most_answer) {
     Sequence s;
     s.id = next_id_++;
-    s.name_space = below(4) == 0 ? "b" : "";
+    s.name_space = std::string(below(4) == 0 ? 1 : 0, 'b');
     const std::size_t prompt = 1 + below(most_prompt);
     for (std::size_t i = 0; i < prompt; ++i) s.tokens.push_back(static_cast<TokenId>(below(12) == 0));
     s.prompt = prompt;
@@ -155,7 +156,7 @@ class Simulation {
     s.running = false;
   }
 
-  void end(SequenceId id, const std::string& how) {
+  void end(SequenceId id, std::string_view how) {
     Sequence& s = live_.at(id);
     ASSERT_NO_FATAL_FAILURE(leave_prefix(s));
     for (std::size_t i = s.prompt; i < s.tokens.size(); ++i) {

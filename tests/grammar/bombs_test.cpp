@@ -192,7 +192,7 @@ TEST(Bombs, Schemas) {
          fmt::format(
              R"({{"type": "object", "properties": {{{}}}}})",
              joined(
-                 100, [&](int i) { return fmt::format(R"("o{}": {})", i, properties(95, R"({"type": "string"})")); },
+                 60, [&](int i) { return fmt::format(R"("o{}": {})", i, properties(95, R"({"type": "string"})")); },
                  ",")));
   schema(Outcome::either,
          fmt::format(R"({{"allOf": [{}]}})",

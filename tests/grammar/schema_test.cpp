@@ -85,7 +85,7 @@ TEST(PrepareSchema, IsBounded) {
   const json::value object = json::object{{"properties", wide}};
   EXPECT_ERROR(prepare_schema(object, object, "schema"), ErrorKind::invalid_request, HasSubstr("1001 entries"));
   const json::value many = json::object{{"anyOf", json::array(10'001, json::value(true))}};
-  EXPECT_ERROR(prepare_schema(many, many, "schema"), ErrorKind::invalid_request, HasSubstr("more than 10000 parts"));
+  EXPECT_ERROR(prepare_schema(many, many, "schema"), ErrorKind::invalid_request, HasSubstr("more than 6000 parts"));
 }
 
 // 200 answers to each are judged by tests/e2e/test_schemas.py; here only that they end, and read back as JSON.
