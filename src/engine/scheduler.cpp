@@ -61,8 +61,7 @@ std::optional<Refusal> Scheduler::submit(SequenceId id, int prompt_tokens, Time 
   if (know(id)) fail(ErrorKind::internal, "scheduler", "sequence {} is there already", id);
   if (prompt_tokens < 1) fail(ErrorKind::internal, "scheduler", "sequence {} has no tokens", id);
   // One more than the prompt: a sequence that may not keep its first token would be ended at once.
-  if (blocks_for(prompt_tokens) > limits_.blocks || blocks_for(prompt_tokens + 1) > limits_.blocks)
-    return Refusal::too_large;
+  if (blocks_for(std::int64_t{prompt_tokens} + 1) > limits_.blocks) return Refusal::too_large;
   const auto is_new = [](const Entry& entry) { return !entry.set_back; };
   if (std::count_if(waiting_.begin(), waiting_.end(), is_new) >= limits_.max_queue) return Refusal::queue_full;
   waiting_.push_back({id, ++arrivals_, deadline});
@@ -137,7 +136,7 @@ void Scheduler::admit(const SchedulerView& view, Step& step, Plan& plan) {
   while (!waiting_.empty() && running() < limits_.max_parallel) {
     const Entry& next = waiting_.front();
     const WaitingView waiting = view.waiting(next.id);
-    const int blocks = blocks_for(waiting.tokens + 1);
+    const int blocks = blocks_for(std::int64_t{waiting.tokens} + 1);
     if (blocks > limits_.blocks) {  // only one that was set back can have grown so long
       plan.ended.push_back({next.id, Refusal::out_of_blocks});
       waiting_.pop_front();
@@ -164,7 +163,7 @@ void Scheduler::give_drafts(Step& step) const {
   for (const Slot& slot : step.slots) prompts += slot.decodes() ? 0 : slot.left();
   int spare = step.budget - static_cast<int>(std::min<std::int64_t>(prompts, limits_.step_tokens / 4));
   for (Slot& slot : step.slots) {
-    if (slot.decodes() && slot.tokens > 0) spare -= step.give(slot, std::min(slot.view.decode_tokens - 1, spare));
+    if (slot.decodes()) spare -= step.give(slot, std::min(slot.view.decode_tokens - 1, spare));
   }
 }
 

@@ -112,7 +112,9 @@ class Scheduler {
   struct Slot;
   struct Step;
 
-  int blocks_for(int tokens) const { return (tokens + limits_.block_tokens - 1) / limits_.block_tokens; }
+  int blocks_for(std::int64_t tokens) const {
+    return static_cast<int>((tokens + limits_.block_tokens - 1) / limits_.block_tokens);
+  }
   bool know(SequenceId id) const;
   bool drop_expired(Time now, Plan& plan);
   bool give_first_tokens(Step& step) const;

@@ -72,10 +72,11 @@ std::vector<std::vector<TokenId>> prompts() {
 }
 
 // Log-probabilities [count, vocab] of the last `count` positions.
-mx::array log_probabilities(const CausalLm& model, const std::vector<TokenId>& tokens, int count, bool exact) {
+mx::array log_probabilities(const CausalLm& model, const PoolShape& shape, const std::vector<TokenId>& tokens,
+                            int count, bool exact) {
   cpu::set_exact(exact);
   const int length = static_cast<int>(tokens.size());
-  UniformCache cache(model.cache_shape(), 1, length);
+  UniformCache cache(shape, 1, length);
   const mx::array hidden =
       model.forward(mx::array(tokens.data(), {length}, mx::int32), cache.pool(), cache.extend(length));
   const mx::array logits = model.unembed(mx::slice(hidden, {length - count, 0}, {length, hidden.shape(1)}));
@@ -89,10 +90,12 @@ struct Difference {
   double kl = 0;  // sum over the tokens
 };
 
-Difference compare_paths(const std::filesystem::path& folder) {
+Difference compare_paths(const std::filesystem::path& folder, std::optional<kernels::RowType> rows) {
   const auto engine = Engine::load(folder, {.exact = true, .cache_memory = std::size_t{64} << 20});
   const LoadedModel exact = load_model(folder, {.exact = true});
   const LoadedModel fast = load_model(folder, {.exact = false});
+  PoolShape shape = fast.model->cache_shape();
+  if (rows) shape.type = *rows;
   Difference total;
   // Answers of all kinds: the file has the questions of a task one after the other.
   const std::vector<std::vector<TokenId>> all = prompts();
@@ -108,8 +111,8 @@ Difference compare_paths(const std::filesystem::path& folder) {
                        return true;
                      });
     const int count = static_cast<int>(tokens.size() - prompt) + 1;
-    const mx::array reference = log_probabilities(*exact.model, tokens, count, true);
-    const mx::array ours = log_probabilities(*fast.model, tokens, count, false);
+    const mx::array reference = log_probabilities(*exact.model, exact.model->cache_shape(), tokens, count, true);
+    const mx::array ours = log_probabilities(*fast.model, shape, tokens, count, false);
     total.kl +=
         static_cast<double>(mx::sum(mx::multiply(mx::exp(reference), mx::subtract(reference, ours))).item<float>());
     total.equal +=
@@ -120,8 +123,8 @@ Difference compare_paths(const std::filesystem::path& folder) {
   return total;
 }
 
-void expect_small_difference(const std::filesystem::path& folder) {
-  const Difference d = compare_paths(folder);
+void expect_small_difference(const std::filesystem::path& folder, std::optional<kernels::RowType> rows = std::nullopt) {
+  const Difference d = compare_paths(folder, rows);
   const double kl = d.kl / static_cast<double>(d.tokens),
                agreement = static_cast<double>(d.equal) / static_cast<double>(d.tokens);
   std::printf("%zu tokens: KL %.2e nats a token, greedy choice equal on %.2f %%\n", d.tokens, kl, 100 * agreement);
@@ -131,6 +134,8 @@ void expect_small_difference(const std::filesystem::path& folder) {
 }
 
 TEST(Accuracy, AsStored) { expect_small_difference(kDemo); }
+
+TEST(Accuracy, WithAnEightBitCache) { expect_small_difference(kDemo, kernels::RowType::q8); }
 
 class QuantizedAccuracy : public testing::TestWithParam<Quantization> {};
 

@@ -178,6 +178,24 @@ TEST(DraftPolicy, NoticesWhenATextBecomesEasyAndHardAgain) {
   }
 }
 
+// A gain too small to tell from chance does not start it again.
+TEST(DraftPolicy, AProbeMustShowAMargin) {
+  for (const double margin : {0.0, 0.05}) {
+    DraftPolicyOptions options;
+    options.margin = margin;
+    options.probe_drafts = 100;
+    DraftPolicy policy(options);
+    const Costs costs = {1, 1.5};
+    while (policy.next_depth(costs) > 0) policy.record(1, 0);
+    while (policy.next_depth(costs) == 0) {
+    }
+    for (int i = 0; i < 100; ++i) policy.record(1, i % 2 == 0 || i % 25 == 24 ? 1 : 0);
+    EXPECT_GT(policy.speedup(1, costs), 1.0);
+    EXPECT_LT(policy.speedup(1, costs), 1.05);
+    EXPECT_EQ(policy.next_depth(costs), margin == 0 ? 1 : 0);
+  }
+}
+
 // A success starts the pauses anew: a text that was easy once may well be again.
 TEST(DraftPolicy, PausesAreShortAgainAfterASuccess) {
   DraftPolicy policy;

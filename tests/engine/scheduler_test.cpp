@@ -3,6 +3,7 @@
 
 #include "base/throws.h"
 
+#include <limits>
 #include <map>
 #include <string>
 
@@ -69,7 +70,7 @@ TEST(Scheduler, ChecksItsLimits) {
 TEST(Scheduler, RefusesWhatCanNeverFitAndWhatTheQueueCannotHold) {
   Scheduler scheduler({1, 2, 8, 3, 10, 1});
   EXPECT_EQ(scheduler.submit(1, 30), Refusal::too_large);  // no row for the token after it
-  EXPECT_EQ(scheduler.submit(1, 2'147'483'000), Refusal::too_large);
+  EXPECT_EQ(scheduler.submit(1, std::numeric_limits<int>::max()), Refusal::too_large);
   EXPECT_EQ(scheduler.submit(1, 29), std::nullopt);
   EXPECT_EQ(scheduler.submit(2, 1), std::nullopt);
   EXPECT_EQ(scheduler.submit(3, 1), Refusal::queue_full);
@@ -296,7 +297,17 @@ TEST(Scheduler, NobodyIsSetBackWhenAnExpiredOneLeavesItsBlocks) {
   Plan plan = f.plan(0, std::chrono::seconds(1));
   EXPECT_THAT(plan.ended, ElementsAre(Plan::Ended{9, Refusal::expired}));
   EXPECT_THAT(plan.preempted, IsEmpty());
-  EXPECT_THAT(f.plan(0, std::chrono::seconds(1)).preempted, ElementsAre(2U));
+  f.submit(10, 1, kStart + std::chrono::seconds(2));
+  plan = f.plan(0, std::chrono::seconds(2));
+  EXPECT_THAT(plan.ended, ElementsAre(Plan::Ended{10, Refusal::expired})) << "it waited: it leaves none";
+  EXPECT_THAT(plan.preempted, ElementsAre(2U));
+}
+
+TEST(Scheduler, TheTokenOfOneThatIsSetBackGoesToOthers) {
+  Fixture f(limits(3, 4));
+  f.run(3);
+  f.running = {{1, {0, 1, 0}}, {2, {0, 8, 9}}, {3, {0, 1, 1}}};
+  EXPECT_EQ(f.plan(0).decode, (Work{{2, 4}}));
 }
 
 TEST(Scheduler, ThoseSetBackTakeNoPlaceInTheQueue) {
