@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <map>
 #include <random>
@@ -510,20 +511,25 @@ TEST(EngineBatch, APromptThatDoesNotFitTheCacheIsRefused) {
 }
 
 // Streams that come, go and share, with evictions; nobody gets another's tokens, and every block comes back.
+// GLIMT_STRESS=1: 200 streams at once, 10,000 requests.
 TEST(EngineBatch, ManyStreamsLoseMixAndKeepNothing) {
   const std::vector<Tokens> prompts = some_prompts();
   const auto reference = load("base");
   std::vector<Tokens> wanted;
   for (const Tokens& prompt : prompts) wanted.push_back(run(*reference, request_for(prompt, 12)).tokens);
   const std::size_t block = settled(*reference).block_bytes;
-  const auto engine = load("base", {.cache_memory = 24 * block, .parallel = 16, .queue = 1000, .step_tokens = 128});
-  constexpr int kThreads = 8, kRequests = 60;
+  const bool stress = std::getenv("GLIMT_STRESS") != nullptr;
+  const int clients_count = stress ? 200 : 8, requests = stress ? 50 : 60;
+  const auto engine = load("base", {.cache_memory = (stress ? 250 : 24) * block,
+                                    .parallel = stress ? 200 : 16,
+                                    .queue = 1000,
+                                    .step_tokens = stress ? 512 : 128});
   std::atomic<int> wrong = 0, cancelled = 0;
   std::vector<std::thread> clients;
-  for (int t = 0; t < kThreads; ++t) {
+  for (int t = 0; t < clients_count; ++t) {
     clients.emplace_back([&, t] {
       std::mt19937 random(static_cast<unsigned>(t));
-      for (int i = 0; i < kRequests; ++i) {
+      for (int i = 0; i < requests; ++i) {
         const std::size_t which = random() % prompts.size(), stop_at = random() % 24;
         const auto stream = engine->submit(request_for(prompts[which], 12));
         Answer answer;
@@ -543,6 +549,7 @@ TEST(EngineBatch, ManyStreamsLoseMixAndKeepNothing) {
   for (std::thread& client : clients) client.join();
   EXPECT_EQ(wrong, 0);
   EXPECT_GT(cancelled, 0);
+  if (stress) std::printf("%d requests, %d cancelled, %d wrong\n", clients_count * requests, cancelled.load(), wrong.load());
   const EngineMetrics metrics = settled(*engine);
   EXPECT_EQ(metrics.free_blocks + metrics.cached_blocks, metrics.blocks);
 }
