@@ -248,7 +248,12 @@ void EngineLoop::compute(std::vector<Work>& work) {
     plan_drafts(work);
     if (speculates()) draft(work, hidden);
     for (const Work& w : work) {
-      if (w.alive) remember(*w.sequence, false);
+      if (!w.alive) continue;
+      if (w.ended) {
+        finish(*w.sequence, w.sequence->reason());
+      } else {
+        remember(*w.sequence, false);
+      }
     }
   } catch (...) {
     // The model itself broke: nobody's rows can be trusted.
@@ -314,10 +319,10 @@ void EngineLoop::sample_one(Work& w, std::span<float> logits) {
   }
   const std::size_t tried = prefills ? 0 : static_cast<std::size_t>(w.count) - 1;
   std::size_t accepted = 0;
-  for (std::size_t i = 0; w.samples && w.alive; ++i) {
+  for (std::size_t i = 0; w.samples && !w.ended; ++i) {
     if (!prefills) ++s.computed;
     ++totals_.generated_tokens;
-    w.alive = s.take_token(logits.subspan(i * vocab, vocab), i);
+    w.ended = !s.take_token(logits.subspan(i * vocab, vocab), i);
     const bool right = i < tried && s.reason() == FinishReason::length && s.tokens().back() == drafts[i];
     if (!right) break;
     ++accepted;
@@ -327,13 +332,12 @@ void EngineLoop::sample_one(Work& w, std::span<float> logits) {
   s.drafting().record(static_cast<int>(tried), static_cast<int>(accepted));
   totals_.drafted += tried;
   totals_.accepted += accepted;
-  if (!w.alive) finish(s, s.reason());
 }
 
 // Who guesses how far in the next step: from its own text at once, from the MTP layer in draft().
 void EngineLoop::plan_drafts(std::vector<Work>& work) {
   if (options_.speculation == Speculation::off) return;
-  const auto decodes = [](const Work& w) { return w.alive && w.sequence->prompt_left() == 0; };
+  const auto decodes = [](const Work& w) { return w.alive && !w.ended && w.sequence->prompt_left() == 0; };
   const auto sequences = static_cast<int>(std::count_if(work.begin(), work.end(), decodes));
   if (sequences == 0) return;
   const std::vector<double> costs = costs_.relative(sequences, Drafting::kDeepestNgram);
@@ -358,16 +362,16 @@ void EngineLoop::draft(const std::vector<Work>& work, const mx::array& hidden) {
   for (const Work& w : work) {
     if (!w.alive) continue;
     Sequence& s = *w.sequence;
-    // Row p + 1 reads the hidden state at p, which is in this step for p = start … computed - 1. A gap ends its guesses
-    // for good.
-    const int count = s.computed - w.start;
-    if (s.mtp_rows != w.start || !reserve_rows(s, s.computed + 1)) continue;
+    // Row p + 1 reads the hidden state at p, which is in this step for p = start … computed - 1, and the token at p + 1;
+    // an end token is none. A gap ends its guesses for good.
+    const int last_row = std::min(s.computed, static_cast<int>(s.tokens().size()) - 1), count = last_row - w.start;
+    if (count <= 0 || s.mtp_rows != w.start || !reserve_rows(s, last_row + 1)) continue;
     for (int i = 0; i < count; ++i) {
       rows.push_back(w.first + i);
       ids.push_back(s.tokens()[static_cast<std::size_t>(w.start + 1 + i)]);
     }
     step->push_back({w.start + 1, count, s.blocks, 1});
-    s.mtp_rows = s.computed;
+    s.mtp_rows = last_row;
     if (w.depth == 0) continue;
     last.push_back(static_cast<int>(rows.size()) - 1);
     guessers.push_back({&s, w.depth, {}});

@@ -77,7 +77,8 @@ class EngineLoop {
     int start;
     int first = 0;
     bool samples = false;  // its last token is reached: logits for the last row, or for every row when it decodes
-    bool alive = true;
+    bool alive = true;   // false: it failed and is gone
+    bool ended = false;  // its answer is complete
     int depth = 0;  // of the MTP layer's guesses behind this step
   };
 

@@ -444,6 +444,16 @@ TEST(EngineBatch, ReusesToTheTokenWhatFinishedAndCancelledRequestsLeft) {
   EXPECT_GE(reused, 199u);
 }
 
+// Also of a request that ends with its prompt, and with the rows of the MTP layer.
+TEST(EngineBatch, LeavesAllOfAPromptWhenTheFirstTokenIsTheLast) {
+  for (const char* golden_case : {"base", "mtp"}) {
+    const auto engine = load(golden_case, {.step_tokens = 512});
+    const Tokens prompt = some_prompts()[4];
+    run(*engine, request_for(prompt, 1));
+    EXPECT_GE(run(*engine, request_for(joined(prompt, {3, 4}), 1)).result.stats.reused_tokens, prompt.size() - 1);
+  }
+}
+
 TEST(EngineBatch, NamespacesDoNotShare) {
   const auto engine = load("base");
   GenerationRequest request = request_for(some_prompts()[4], 4);
