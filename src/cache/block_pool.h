@@ -8,8 +8,8 @@
 namespace glimt {
 
 // Blocks are the numbers 0 .. size() - 1. A block is free, or held by as many owners as it has references; the last one
-// to release it frees it. Every operation is O(1). Used by one thread. Misuse (a release too many, a reference to a free
-// block) throws internal: rows of two sequences would mix.
+// to release it frees it. Every operation is O(1). Used by one thread. Misuse (a release too many, a free block shared)
+// throws internal: rows of two sequences would mix.
 class BlockPool {
  public:
   // Throws invalid_request for a negative number.

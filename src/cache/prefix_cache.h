@@ -35,8 +35,8 @@ struct PrefixStats {
 };
 
 // A tree for each namespace (an API key, say; no namespace sees another's blocks): a node is one block, its key the exact
-// tokens in it (fewer than a block's only in a leaf), its path from the root the tokens before. The tree owns one reference of each of its blocks.
-// A block is busy while somebody else holds it too, or holds one below it; blocks that are not can be evicted, the
+// tokens in it (fewer than a block's only in a leaf), its path from the root the tokens before. The tree owns one
+// reference of each of its blocks. A block is busy while somebody else holds it too, or holds one below it; blocks that are not can be evicted, the
 // leaf that match() and insert() touched longest ago first. All results depend only on the calls before.
 // Used by one thread.
 class PrefixCache {
@@ -60,9 +60,10 @@ class PrefixCache {
   Coverage peek(std::string_view name_space, std::span<const TokenId> tokens) const;
 
   // Remembers the blocks of a sequence: blocks[i] holds the rows of tokens[i * block_tokens ...]. One block behind the
-  // full ones may hold the rest, if nobody will write to it: match() finds it as a partial one. The tree takes a reference of its own of each block that is new to it; where it knows
-  // the tokens already it keeps its block, and the sequence's copy stays the sequence's alone. Returns how many it took.
-  // Throws internal for a block that is free or already in the tree for other tokens. O(tokens).
+  // full ones may hold the rest, if nobody will write to it: match() finds it as a partial one. The tree takes a
+  // reference of its own of each block that is new to it; where it knows the tokens already it keeps its block, and the
+  // sequence's copy stays the sequence's alone. Returns how many it took. Throws internal for a block that is free or
+  // already in the tree for other tokens. O(tokens).
   int insert(std::string_view name_space, std::span<const TokenId> tokens, std::span<const int> blocks);
 
   // Frees `blocks` blocks, or as many as can be, and returns how many. O(log(leaves)) for each.

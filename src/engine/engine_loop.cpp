@@ -120,8 +120,9 @@ void EngineLoop::submit(SequenceId id, GenerationRequest request, std::shared_pt
 
 bool EngineLoop::step() {
   drop_cancelled();
-  std::vector<Work> work = carry_out(plan());
-  if (work.empty()) return false;
+  const Plan next = plan();
+  std::vector<Work> work = carry_out(next);
+  if (work.empty()) return !next.empty();  // who was set back or ended made room: the next plan uses it
   ++totals_.steps;
   const bool all_decode =
       std::all_of(work.begin(), work.end(), [](const Work& w) { return w.sequence->prompt_left() == 0; });
@@ -413,9 +414,13 @@ void EngineLoop::guess(std::vector<Guesser> guessers, mx::array states) {
 }
 
 // Leaves its rows, those of the MTP layer with them, to later requests. Its last block only when it is done with it.
-void EngineLoop::remember(const Sequence& s, bool done) {
+void EngineLoop::remember(Sequence& s, bool done) {
   std::size_t rows = static_cast<std::size_t>(speculates() ? std::min(s.computed, s.mtp_rows + 1) : s.computed);
-  if (!done) rows = rows / kBlockRows * kBlockRows;
+  if (!done) {
+    rows = rows / kBlockRows * kBlockRows;
+    if (rows <= s.remembered) return;
+    s.remembered = rows;
+  }
   prefixes_.insert(s.request().name_space, std::span(s.tokens()).first(rows),
                    std::span(s.blocks).first(static_cast<std::size_t>(blocks_for(static_cast<int>(rows)))));
 }
@@ -427,6 +432,7 @@ void EngineLoop::release(Sequence& s) {
   s.blocks.clear();
   s.computed = 0;
   s.mtp_rows = 0;
+  s.remembered = 0;
 }
 
 void EngineLoop::finish(Sequence& s, FinishReason reason) {

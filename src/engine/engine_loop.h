@@ -49,7 +49,7 @@ class EngineLoop {
   // Queues the request, or ends its stream with an error.
   void submit(SequenceId id, GenerationRequest request, std::shared_ptr<Stream> stream);
 
-  // One forward pass for everyone who is in turn. False when there is nothing to do.
+  // One forward pass for everyone who is in turn, or what has to come before. False when there is nothing to do.
   bool step();
 
   // Ends everything as cancelled.
@@ -77,9 +77,9 @@ class EngineLoop {
     int start;
     int first = 0;
     bool samples = false;  // its last token is reached: logits for the last row, or for every row when it decodes
-    bool alive = true;   // false: it failed and is gone
-    bool ended = false;  // its answer is complete
-    int depth = 0;  // of the MTP layer's guesses behind this step
+    bool alive = true;     // false: it failed and is gone
+    bool ended = false;    // its answer is complete
+    int depth = 0;         // of the MTP layer's guesses behind this step
   };
 
   // A sequence for which the MTP layer guesses `depth` tokens.
@@ -101,7 +101,7 @@ class EngineLoop {
   void plan_drafts(std::vector<Work>& work);
   void draft(const std::vector<Work>& work, const mx::array& hidden);
   void guess(std::vector<Guesser> guessers, mx::array states);
-  void remember(const Sequence& sequence, bool done);
+  void remember(Sequence& sequence, bool done);
   void release(Sequence& sequence);
   void finish(Sequence& sequence, FinishReason reason);
   void fail(Sequence& sequence, std::exception_ptr error);

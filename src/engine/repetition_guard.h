@@ -16,7 +16,7 @@ struct RepetitionOptions {
 
 // The answer of one sequence, token by token. Exact: at the end of the text there is a block of p <= max_period tokens
 // that stands there min_repeats times or more (the first may be cut short), over min_tokens or more. One comparison for
-// each period a token (some 0.1 us for 256); memory O(max_period).
+// each period a token (half a microsecond for 256); memory O(max_period).
 class RepetitionGuard {
  public:
   // Throws invalid_request unless all are at least 1 and min_repeats at least 2.

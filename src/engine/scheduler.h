@@ -92,7 +92,7 @@ class Scheduler {
   // Throws internal for a known id or a prompt without tokens.
   std::optional<Refusal> submit(SequenceId id, int prompt_tokens, Time deadline = Time::max());
 
-  // Forgets a sequence that finished, failed or was cancelled, running or waiting. False if it was not known (any more).
+  // Forgets a sequence that finished, failed or was cancelled, running or waiting. False if it is not known (any more).
   bool finish(SequenceId id);
 
   // The next step. An empty plan while requests wait means that someone who is not a sequence here holds the blocks.

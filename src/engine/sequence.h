@@ -50,6 +50,7 @@ class Sequence {
   // The rows of tokens()[0 … computed) are in the cache; of the MTP layer those that belong to positions up to mtp_rows.
   int computed = 0;
   int mtp_rows = 0;
+  std::size_t remembered = 0;  // rows that the prefix cache knows already
   std::vector<int> blocks;
 
  private:

@@ -83,6 +83,13 @@ Routing route(const mx::array& logits, const mx::array& bias, const RouterOption
 // x / sqrt(mean(x²) + eps) · weight over the last axis, computed in float32; weight [columns] float32.
 mx::array rms_norm(const mx::array& x, const mx::array& weight, float eps);
 
+// The sum of two arrays of one shape, and its rms_norm, in one pass.
+struct SumAndNorm {
+  mx::array sum;
+  mx::array norm;
+};
+SumAndNorm add_rms_norm(const mx::array& x, const mx::array& y, const mx::array& weight, float eps);
+
 // Multi-head latent attention between its projections (DeepSeek-V2, https://arxiv.org/abs/2405.04434, section 2.1).
 struct MlaWeights {
   Weight embed_q;      // [heads, latent, nope]: a head's queries into latent space

@@ -19,16 +19,16 @@ DecoderLayer::DecoderLayer(const Config& c, Weights& weights, const std::string&
                                 c.rms_norm_eps),
       mlp_(take_feed_forward(c, weights, path + ".mlp", is_moe)) {}
 
-mx::array DecoderLayer::forward(const mx::array& x, kernels::PagedRows& rows, const kernels::StepPtr& step,
-                                const Observer& observe) const {
-  const mx::array attention = self_attn_.forward(input_layernorm_(x), rows, step);
-  const mx::array h = mx::add(x, attention);
-  const mx::array normed = post_attention_layernorm_(h);
+Residual DecoderLayer::forward(const Residual& x, kernels::PagedRows& rows, const kernels::StepPtr& step,
+                               const Observer& observe) const {
+  const kernels::SumAndNorm in = x.normed(input_layernorm_);
+  const mx::array attention = self_attn_.forward(in.norm, rows, step);
+  const kernels::SumAndNorm mid = post_attention_layernorm_.of_sum(in.sum, attention);
   const MoeBlock* moe = std::get_if<MoeBlock>(&mlp_);
-  const mx::array y = mx::add(h, moe != nullptr ? moe->forward(normed, observe) : std::get<SwiGluMlp>(mlp_)(normed));
+  const Residual y{mid.sum, moe != nullptr ? moe->forward(mid.norm, observe) : std::get<SwiGluMlp>(mlp_)(mid.norm)};
   if (observe) {
     observe("self_attn", attention);
-    observe("output", y);
+    observe("output", y.sum());
   }
   return y;
 }

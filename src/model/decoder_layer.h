@@ -4,9 +4,21 @@
 #include "model/causal_lm.h"
 #include "model/moe.h"
 
+#include <optional>
 #include <variant>
 
 namespace glimt {
+
+// A hidden state whose last addition is left to the norm that reads it.
+struct Residual {
+  mx::array h;
+  std::optional<mx::array> delta;  // h + delta is the state
+
+  mx::array sum() const { return delta ? mx::add(h, *delta) : h; }
+  kernels::SumAndNorm normed(const RmsNorm& norm) const {
+    return delta ? norm.of_sum(h, *delta) : kernels::SumAndNorm{h, norm(h)};
+  }
+};
 
 // h = x + attention(norm(x)); h + mlp(norm(h)), with a dense or a mixture-of-experts mlp.
 class DecoderLayer {
@@ -15,8 +27,8 @@ class DecoderLayer {
 
   // x [N, hidden], the rows of the step's sequences -> the same shape; stores N rows in the layer's cache. `observe` gets
   // "self_attn", "output" and the gate's names.
-  mx::array forward(const mx::array& x, kernels::PagedRows& rows, const kernels::StepPtr& step,
-                    const Observer& observe) const;
+  Residual forward(const Residual& x, kernels::PagedRows& rows, const kernels::StepPtr& step,
+                   const Observer& observe) const;
 
  private:
   RmsNorm input_layernorm_;

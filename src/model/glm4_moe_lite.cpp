@@ -34,7 +34,7 @@ PoolShape Glm4MoeLite::cache_shape() const {
 
 mx::array Glm4MoeLite::forward(const mx::array& ids, LatentPool& pool, const kernels::StepPtr& step,
                                const Observer& observe) const {
-  mx::array h = embed_tokens_(ids, activations_);
+  Residual h{embed_tokens_(ids, activations_), std::nullopt};
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     Observer observe_layer;
     if (observe) {
@@ -44,7 +44,7 @@ mx::array Glm4MoeLite::forward(const mx::array& ids, LatentPool& pool, const ker
     }
     h = layers_[i].forward(h, pool.layer(static_cast<int>(i)), step, observe_layer);
   }
-  return norm_(h);
+  return h.normed(norm_).norm;
 }
 
 mx::array Glm4MoeLite::unembed(const mx::array& hidden) const { return mx::astype(lm_head_(hidden), mx::float32); }

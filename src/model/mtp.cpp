@@ -23,7 +23,7 @@ mx::array MtpLayer::forward(const mx::array& hidden, const mx::array& ids, kerne
                             const kernels::StepPtr& step) const {
   const mx::array embedded = embed_tokens_(ids, hidden.dtype());
   const mx::array x = eh_proj_(mx::concatenate({enorm_(embedded), hnorm_(hidden)}, -1));
-  return norm_(layer_.forward(x, rows, step, {}));
+  return layer_.forward({x, std::nullopt}, rows, step, {}).normed(norm_).norm;
 }
 
 }  // namespace glimt

@@ -10,6 +10,9 @@ class RmsNorm {
  public:
   RmsNorm(const mx::array& weight, float eps);
   mx::array operator()(const mx::array& x) const { return kernels::rms_norm(x, weight_, eps_); }
+  kernels::SumAndNorm of_sum(const mx::array& x, const mx::array& y) const {
+    return kernels::add_rms_norm(x, y, weight_, eps_);
+  }
   const mx::array& weight() const { return weight_; }
   float eps() const { return eps_; }
 

@@ -559,7 +559,8 @@ TEST(EngineBatch, ManyStreamsLoseMixAndKeepNothing) {
   for (std::thread& client : clients) client.join();
   EXPECT_EQ(wrong, 0);
   EXPECT_GT(cancelled, 0);
-  if (stress) std::printf("%d requests, %d cancelled, %d wrong\n", clients_count * requests, cancelled.load(), wrong.load());
+  if (stress)
+    std::printf("%d requests, %d cancelled, %d wrong\n", clients_count * requests, cancelled.load(), wrong.load());
   const EngineMetrics metrics = settled(*engine);
   EXPECT_EQ(metrics.free_blocks + metrics.cached_blocks, metrics.blocks);
 }

@@ -170,6 +170,16 @@ TEST_F(KernelsTest, RmsNormIsItsDefinition) {
   }
 }
 
+TEST_F(KernelsTest, TheNormOfASumIsItsDefinition) {
+  for (const int rows : {1, 40}) {
+    const mx::array x = random({rows, 96}, 1), y = random({rows, 96}, 2), weight = random({96}, 3);
+    expect_same([&] { return add_rms_norm(x, y, weight, 1e-5f).sum; });
+    expect_same([&] { return add_rms_norm(x, y, weight, 1e-5f).norm; });
+    const SumAndNorm both = add_rms_norm(x, y, weight, 1e-5f);
+    EXPECT_TRUE(mx::array_equal(both.norm, rms_norm(both.sum, weight, 1e-5f)).item<bool>());
+  }
+}
+
 ExpertWeights experts_of(const Form& form, int experts, int hidden, int inner, bool stacked, bool shared) {
   ExpertWeights w;
   if (stacked) {
