@@ -143,11 +143,31 @@ Matcher::State Matcher::state() {
 
 // ---- Grammar ------------------------------------------------------------------------------------------------------
 
+namespace {
+
+// Regex errors draw the place under the pattern; one line says as much: what the first and the "error: " line say.
+std::string one_line(std::string_view message) {
+  std::string line(message.substr(0, message.find('\n')));
+  constexpr std::string_view kReason = "\nerror: ";
+  if (const std::size_t at = message.find(kReason); at != std::string_view::npos) {
+    const std::string_view reason = message.substr(at + kReason.size());
+    line += fmt::format(" {}", reason.substr(0, reason.find('\n')));
+  }
+  return line;
+}
+
+}  // namespace
+
 Grammar::Grammar(Environment environment, int kind, std::string_view source, std::string_view where) {
   GtMatcher* handle = nullptr;
   GtBytes error{};
-  rust_text::check(gt_matcher_new(environment->handle_.get(), kind, source.data(), source.size(), &handle, &error),
-                   error, where);
+  const auto status =
+      gt_matcher_new(environment->handle_.get(), kind, source.data(), source.size(), &handle, &error);
+  try {
+    rust_text::check(status, error, where);
+  } catch (const Error& multi_line) {
+    throw Error(multi_line.kind(), one_line(multi_line.what()));
+  }
   std::unique_ptr<GtMatcher, Matcher::Free> owner(handle);
   start_ = std::make_shared<const Matcher>(Matcher(std::move(environment), std::move(owner), std::nullopt));
 }
