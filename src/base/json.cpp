@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/json_parser.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace glimt {
@@ -26,10 +27,19 @@ bool all_finite(const json::value& value) {
   return true;
 }
 
+// "byte 7" of a single line, else "line 3, byte 7", both from 1.
+std::string position(std::string_view text, std::size_t offset) {
+  const std::string_view before = text.substr(0, offset);
+  const auto newlines = std::count(before.begin(), before.end(), '\n');
+  if (newlines == 0) return fmt::format("byte {}", offset + 1);
+  return fmt::format("line {}, byte {}", newlines + 1, offset - before.rfind('\n'));
+}
+
 json::value parse(std::string_view text, std::string_view where, ErrorKind kind) {
   json::error_code error;
-  json::value value = parse_exactly(text, kMaxDepth, error);
-  if (error) fail(kind, where, "not valid JSON: {}", error.message());
+  std::size_t read = 0;
+  json::value value = parse_exactly(text, kMaxDepth, error, read);
+  if (error) fail(kind, where, "not valid JSON: {} at {}", error.message(), position(text, read));
   if (!all_finite(value)) fail(kind, where, "not valid JSON: a number is out of range");
   return value;
 }

@@ -15,7 +15,7 @@ namespace glimt {
 namespace json = boost::json;
 
 // Parses one JSON document. `where` (a file name, "request", "line 3") opens the message of the bad_file or
-// invalid_request error. Nesting is limited to 64 levels; numbers that overflow to infinity are refused, others are the
+// invalid_request error, which says at which byte. Nesting is limited to 64 levels; numbers that overflow to infinity are refused, others are the
 // nearest double.
 json::value parse_json(std::string_view text, std::string_view where);
 

@@ -91,11 +91,11 @@ struct ExactNumbers {
 
 }  // namespace
 
-json::value parse_exactly(std::string_view text, std::size_t max_depth, json::error_code& error) {
+json::value parse_exactly(std::string_view text, std::size_t max_depth, json::error_code& error, std::size_t& read) {
   json::parse_options options;
   options.max_depth = max_depth;
   json::basic_parser<ExactNumbers> parser(options);
-  const std::size_t read = parser.write_some(false, text.data(), text.size(), error);
+  read = parser.write_some(false, text.data(), text.size(), error);
   if (!error && read < text.size()) error = json::error::extra_data;
   return error ? json::value() : parser.handler().stack.release();
 }

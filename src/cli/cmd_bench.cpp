@@ -1,4 +1,5 @@
 // glimt bench: tokens a second for prefill and decode at a given depth, beside the machine's read bandwidth.
+#include "base/error.h"
 #include "cli/commands.h"
 #include "engine/benchmark.h"
 #include "hub/store.h"
@@ -45,6 +46,9 @@ void print_table(const std::vector<BenchmarkResult>& results, std::size_t bytes_
 
 void run(const BenchArguments& arguments) {
   const std::filesystem::path folder = resolve_model(arguments.model);
+  if (arguments.options.prompt == 0 && arguments.options.generate == 0) {
+    fail(ErrorKind::invalid_request, "bench", "--prompt 0 and --generate 0 leave nothing to measure");
+  }
   if (arguments.threads > 0) cpu::set_threads(arguments.threads);
   if (arguments.json) {
     run_benchmark(folder, arguments.options, print_json);

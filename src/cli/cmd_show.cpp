@@ -26,7 +26,8 @@ std::string bytes(std::size_t n) {
 
 std::string count(std::size_t n) {
   const auto value = static_cast<double>(n);
-  return value >= 1e9 ? fmt::format("{:.2f} B", value / 1e9) : fmt::format("{:.2f} M", value / 1e6);
+  if (value >= 1e9) return fmt::format("{:.2f} B", value / 1e9);
+  return value >= 1e4 ? fmt::format("{:.2f} M", value / 1e6) : fmt::format("{}", n);
 }
 
 void line(std::string_view name, const std::string& value) { fmt::print("{:<14}{}\n", name, value); }

@@ -33,7 +33,7 @@ void print_error(const std::exception& error) { fmt::print(stderr, "glimt: {}\n"
 const Repl::Command Repl::kCommands[] = {
     {"/help", "this list", &Repl::help},
     {"/system", "[TEXT] show or set the system message (- for none)", &Repl::system},
-    {"/set", "[NAME VALUE] show all settings, or set one", &Repl::set},
+    {"/set", "[NAME [VALUE]] show all settings or one, or set one", &Repl::set},
     {"/think", "think before answering", &Repl::think},
     {"/nothink", "answer at once", &Repl::nothink},
     {"/tools", "[FILE] show or set the tools that may be called (- for none); you type their results", &Repl::tools},
@@ -168,7 +168,7 @@ void Repl::help(const std::string&) {
   for (const Command& command : kCommands) {
     const std::size_t space = command.help.find(' ');
     const bool takes = command.help.front() == '[' || command.help.starts_with("FILE");
-    const std::size_t split = !takes ? 0 : command.help.front() == '[' ? command.help.find(']') + 1 : space;
+    const std::size_t split = !takes ? 0 : command.help.front() == '[' ? command.help.rfind(']') + 1 : space;
     fmt::print("  {:<22} {}\n", fmt::format("{} {}", command.name, command.help.substr(0, split)),
                trimmed(command.help.substr(split)));
   }
@@ -192,20 +192,33 @@ void Repl::set(const std::string& argument) {
   const std::string name = argument.substr(0, space);
   const std::string value(space == std::string::npos ? std::string_view()
                                                      : trimmed(std::string_view(argument).substr(space)));
-  require(value, name, "a value");
+  if (value.empty()) {
+    const Setting& setting = find_chat_setting(name);
+    fmt::print("  {:<20} {:<10} {}\n", setting.name, setting.get(settings_), setting.help);
+    return;
+  }
   set_chat_setting(settings_, name, value);
 }
 
-void Repl::think(const std::string&) { settings_.thinking = true; }
+void Repl::think(const std::string&) {
+  settings_.thinking = true;
+  fmt::print("thinking: on\n");
+}
 
-void Repl::nothink(const std::string&) { settings_.thinking = false; }
+void Repl::nothink(const std::string&) {
+  settings_.thinking = false;
+  fmt::print("thinking: off\n");
+}
 
 void Repl::tools(const std::string& argument) {
   if (!argument.empty()) settings_.tools = argument == "-" ? json::array() : read_tools(argument);
   fmt::print("tools: {}\n", settings_.tools.empty() ? "none" : dump_json(settings_.tools));
 }
 
-void Repl::clear(const std::string&) { messages_.clear(); }
+void Repl::clear(const std::string&) {
+  fmt::print("forgot {} messages\n", messages_.size());
+  messages_.clear();
+}
 
 void Repl::save(const std::string& argument) {
   require(argument, "/save", "a file");

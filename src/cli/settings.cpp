@@ -154,20 +154,23 @@ std::vector<TokenId> tokens_that_hold(const std::vector<std::string>& texts, con
 
 std::span<const Setting> chat_settings() { return kSettings; }
 
-void set_chat_setting(ChatSettings& settings, std::string_view name, std::string_view value) {
+const Setting& find_chat_setting(std::string_view name) {
   const std::string wanted = replaced(name, '-', '_');
   const auto* setting =
       std::find_if(std::begin(kSettings), std::end(kSettings), [&](const Setting& s) { return s.name == wanted; });
-  if (setting == std::end(kSettings)) {
-    std::vector<std::string_view> names;
-    for (const Setting& known : kSettings) names.push_back(known.name);
-    fail(ErrorKind::invalid_request, name, "there is no such setting; there are {}", fmt::join(names, ", "));
-  }
+  if (setting != std::end(kSettings)) return *setting;
+  std::vector<std::string_view> names;
+  for (const Setting& known : kSettings) names.push_back(known.name);
+  fail(ErrorKind::invalid_request, name, "there is no such setting; there are {}", fmt::join(names, ", "));
+}
+
+void set_chat_setting(ChatSettings& settings, std::string_view name, std::string_view value) {
+  const Setting& setting = find_chat_setting(name);
   ChatSettings changed = settings;
-  if (setting->repeatable && value == "none") {
-    empty(changed, setting->name);
+  if (setting.repeatable && value == "none") {
+    empty(changed, setting.name);
   } else {
-    setting->set(changed, value);
+    setting.set(changed, value);
   }
   changed.sampling.validate();
   settings = std::move(changed);

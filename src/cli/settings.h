@@ -41,6 +41,9 @@ struct Setting {
 
 std::span<const Setting> chat_settings();
 
+// By its name ('-' and '_' are the same). Throws invalid_request for an unknown one, and names those that there are.
+const Setting& find_chat_setting(std::string_view name);
+
 // Sets one by its name ('-' and '_' are the same). Throws invalid_request for an unknown name or an impossible value, and
 // then leaves the settings as they were.
 void set_chat_setting(ChatSettings& settings, std::string_view name, std::string_view value);

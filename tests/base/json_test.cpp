@@ -65,6 +65,13 @@ TEST(ParseJson, RefusesWhatIsNotJson) {
   EXPECT_ERROR(parse_json(std::string_view("1\0", 2), "w"), ErrorKind::invalid_request, StartsWith("w: "));
 }
 
+TEST(ParseJson, SaysWhereAFaultIs) {
+  EXPECT_ERROR(parsed(R"({"a": x})"), ErrorKind::invalid_request, HasSubstr("at byte 7"));
+  EXPECT_ERROR(parsed("{\n \"a\": 1,\n \"b\": x\n}"), ErrorKind::invalid_request, HasSubstr("at line 3, byte 7"));
+  EXPECT_ERROR(parsed("[1, 2"), ErrorKind::invalid_request, HasSubstr("at byte 6"));
+  EXPECT_ERROR(parsed("1 2"), ErrorKind::invalid_request, HasSubstr("at byte 3"));
+}
+
 TEST(ParseJson, LimitsNesting) {
   EXPECT_NO_THROW(parsed(nested(64)));
   EXPECT_ERROR(parsed(nested(65)), ErrorKind::invalid_request, StartsWith("test: not valid JSON"));

@@ -309,6 +309,58 @@ def test_a_full_disk_is_reported(glimt, demo, environment):
     assert "cannot write" in result.stderr
 
 
+# --- compare and bench ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def golden():
+    folder = os.path.join(os.path.dirname(__file__), "..", "golden", "base")
+    return [folder, os.path.join(folder, "golden.safetensors")]
+
+
+@pytest.mark.parametrize("chunk", [[], ["--chunk", "7"], ["--chunk", "1"]])
+def test_compare_is_within_the_tolerance(run, golden, chunk):
+    result = run("compare", *golden, "--exact", *chunk)
+    assert result.returncode == 0 and result.stderr == ""
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert {"logits", "hidden", "greedy"} <= {row[1] for row in rows}
+    assert {row[0] for row in rows} == {"ok"}
+
+
+def test_compare_says_what_differs(run, golden):
+    result = run("compare", *golden, "--exact", "--tolerance", "1e-12")
+    assert result.returncode == 1 and result.stderr == ""
+    assert any(line.split()[:2] == ["BAD", "logits"] for line in result.stdout.splitlines())
+    result = run("compare", *golden, "--tolerance", "0")
+    assert result.returncode == 1 and "--exact" in result.stderr
+
+
+def test_compare_needs_reference_numbers(run, golden, demo):
+    assert_usage_error(run("compare", golden[0], os.path.join(demo, "model.safetensors")), "input_ids")
+    assert_usage_error(run("compare", golden[0], os.path.join(demo, "config.json")), "config.json")
+    assert_usage_error(run("compare", golden[0], "nowhere.safetensors"), "nowhere.safetensors")
+
+
+def test_bench_prints_a_table(run, demo):
+    result = run("bench", demo, "--prompt", "8", "--generate", "4", "--repeat", "1")
+    assert result.returncode == 0
+    assert [line.split()[0] for line in result.stdout.splitlines()[:3]] == ["test", "pp8", "tg4"]
+    assert "read bandwidth" in result.stdout.splitlines()[-1]
+
+
+def test_bench_as_json(run, demo):
+    result = run("bench", demo, "--prompt", "8", "--generate", "4", "--depth", "16", "--repeat", "1", "--json")
+    tests = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(t["test"], t["depth"]) for t in tests] == [("pp8", 16), ("tg4", 16)]
+    assert all(t["tokens_per_second"] > 0 for t in tests)
+
+
+def test_bench_that_cannot_be(run, demo):
+    assert_usage_error(run("bench", demo, "--prompt", "0", "--generate", "0"), "nothing to measure")
+    assert_usage_error(run("bench", demo, "--depth", "100000"), "context")
+    assert_usage_error(run("bench", demo, "--repeat", "0"), "--repeat")
+
+
 # --- eval -------------------------------------------------------------------------------------------------------------
 
 

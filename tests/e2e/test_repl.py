@@ -108,7 +108,7 @@ def test_ctrl_c_drops_the_line(repl):
 
 def test_history_outlives_the_program(repl, tmp_path):
     child = repl()
-    say(child, "/think")
+    assert "thinking: on" in say(child, "/think")
     say(child, "/set top_k 17")
     end(child)
     file = tmp_path / ".local" / "state" / "glimt" / "history"
@@ -127,7 +127,8 @@ def test_settings(repl):
     child = repl()
     assert "no such setting" in say(child, "/set warmth 3")
     assert "top_p: must be from 0 to 1" in say(child, "/set top_p 7")
-    assert "a value is wanted" in say(child, "/set top_p")
+    shown = say(child, "/set top_p")
+    assert re.search(r"top_p +0\.95 ", shown) and "top_k" not in shown
     say(child, "/set top-p 0.25")
     say(child, "/set stop END")
     shown = say(child, "/set")
@@ -143,14 +144,14 @@ def test_settings(repl):
 def test_save_and_load(repl, tmp_path):
     file = tmp_path / "talk.json"
     child = repl("--temperature", "0")
-    say(child, "/nothink")
+    assert "thinking: off" in say(child, "/nothink")
     assert "Be brief." in say(child, "/system Be brief.")
     say(child, "My name is Ann.")
     assert "saved 2 messages" in say(child, f"/save {file}")
     talk = json.loads(file.read_text())
     assert [m["role"] for m in talk["messages"]] == ["system", "user", "assistant"]
     assert talk["messages"][1]["content"] == "My name is Ann." and talk["enable_thinking"] is False
-    say(child, "/clear")
+    assert "forgot 2 messages" in say(child, "/clear")
     assert "saved 0 messages" in say(child, f"/save {tmp_path / 'empty.json'}")
     assert "loaded 2 messages" in say(child, f"/load {file}")
     say(child, f"/save {tmp_path / 'again.json'}")
