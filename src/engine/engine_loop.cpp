@@ -324,8 +324,7 @@ void EngineLoop::sample_one(Work& w, std::span<float> logits) {
     if (!prefills) ++s.computed;
     ++totals_.generated_tokens;
     w.ended = !s.take_token(logits.subspan(i * vocab, vocab), i);
-    const bool right = i < tried && s.reason() == FinishReason::length && s.tokens().back() == drafts[i];
-    if (!right) break;
+    if (i == tried || s.last_chosen() != drafts[i]) break;
     ++accepted;
   }
   s.stats().drafted += tried;

@@ -77,6 +77,7 @@ bool Sequence::take_token(std::span<float> logits, std::size_t i) {
   }
   Sampled sampled;
   const TokenId token = choose(logits, i, sampled);
+  last_chosen_ = token;
   if (thinking_ && token == request_.thinking_budget->close) thinking_ = false;
   if (matcher_) matcher_->accept(token);
   ++stats_.generated_tokens;

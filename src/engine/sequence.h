@@ -41,6 +41,7 @@ class Sequence {
   // Returns whether the answer goes on. Throws what the sampler and the grammar throw.
   bool take_token(std::span<float> logits, std::size_t i);
 
+  TokenId last_chosen() const { return last_chosen_; }  // also an end token, which is not among tokens()
   FinishReason reason() const { return reason_; }
 
   void started();  // its first turn begins
@@ -68,6 +69,7 @@ class Sequence {
   std::optional<Matcher> matcher_;
   std::vector<std::vector<std::uint32_t>> masks_;
   bool thinking_;
+  TokenId last_chosen_ = -1;
   FinishReason reason_ = FinishReason::stop;
   GenerationStats stats_;
   Stream::Clock::time_point submitted_ = Stream::Clock::now(), started_{}, first_token_{};

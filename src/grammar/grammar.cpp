@@ -161,8 +161,7 @@ std::string one_line(std::string_view message) {
 Grammar::Grammar(Environment environment, int kind, std::string_view source, std::string_view where) {
   GtMatcher* handle = nullptr;
   GtBytes error{};
-  const auto status =
-      gt_matcher_new(environment->handle_.get(), kind, source.data(), source.size(), &handle, &error);
+  const auto status = gt_matcher_new(environment->handle_.get(), kind, source.data(), source.size(), &handle, &error);
   try {
     rust_text::check(status, error, where);
   } catch (const Error& multi_line) {
