@@ -1,6 +1,7 @@
 #include "engine/engine_loop.h"
 
 #include "base/error.h"
+#include "kernels/kernels.h"
 
 #include <algorithm>
 #include <future>
@@ -284,6 +285,8 @@ void EngineLoop::sample(std::vector<Work>& work, const mx::array& hidden) {
     masks.clear();  // waits
     throw;
   }
+  // Read before the logits are: the kernels add to it last, so a tool that does not see MLX's own events sees the order.
+  totals_.kernel_seconds = kernels::kernel_seconds();
   const auto vocab = static_cast<std::size_t>(model_->config().vocab_size);
   float* next = logits ? logits->data<float>() : nullptr;
   for (std::size_t i = 0; i < work.size(); ++i) {
