@@ -22,6 +22,13 @@ mx::array take_rows(const mx::array& x, const std::vector<int>& rows) {
   return mx::take(x, mx::array(rows.begin(), {static_cast<int>(rows.size())}, mx::int32), 0);
 }
 
+// mx::eval. The kernels count their time last and it is read here, so that a sanitizer, which does not see MLX's own
+// events, knows that what follows comes after them.
+double evaluate(std::vector<mx::array> arrays) {
+  mx::eval(std::move(arrays));
+  return kernels::kernel_seconds();
+}
+
 PoolShape pool_shape(const CausalLm& model, const LoopOptions& options) {
   PoolShape shape = model.cache_shape();
   if (options.row_type) shape.type = *options.row_type;
@@ -280,13 +287,12 @@ void EngineLoop::sample(std::vector<Work>& work, const mx::array& hidden) {
   std::optional<mx::array> logits;
   if (!rows.empty()) logits = mx::contiguous(model_->unembed(take_rows(hidden, rows)));
   try {
-    mx::eval(logits ? std::vector<mx::array>{hidden, *logits} : std::vector<mx::array>{hidden});
+    totals_.kernel_seconds =
+        evaluate(logits ? std::vector<mx::array>{hidden, *logits} : std::vector<mx::array>{hidden});
   } catch (...) {
     masks.clear();  // waits
     throw;
   }
-  // Read before the logits are: the kernels add to it last, so a tool that does not see MLX's own events sees the order.
-  totals_.kernel_seconds = kernels::kernel_seconds();
   const auto vocab = static_cast<std::size_t>(model_->config().vocab_size);
   float* next = logits ? logits->data<float>() : nullptr;
   for (std::size_t i = 0; i < work.size(); ++i) {
@@ -381,7 +387,7 @@ void EngineLoop::draft(const std::vector<Work>& work, const mx::array& hidden) {
   }
   if (rows.empty()) return;
   const mx::array states = model_->mtp_forward(take_rows(hidden, rows), as_ids(ids), pool_, step);
-  mx::eval(states);
+  evaluate({states});
   if (!guessers.empty()) guess(std::move(guessers), take_rows(states, last));
 }
 
@@ -389,7 +395,7 @@ void EngineLoop::draft(const std::vector<Work>& work, const mx::array& hidden) {
 void EngineLoop::guess(std::vector<Guesser> guessers, mx::array states) {
   for (int depth = 1; !guessers.empty(); ++depth) {
     const mx::array best = mx::astype(mx::argmax(model_->mtp_unembed(states), -1), mx::int32);
-    mx::eval(best);
+    evaluate({best});
     auto step = std::make_shared<kernels::Step>();
     std::vector<Guesser> deeper;
     std::vector<int> rows;
@@ -411,7 +417,7 @@ void EngineLoop::guess(std::vector<Guesser> guessers, mx::array states) {
     guessers = std::move(deeper);
     if (guessers.empty()) return;
     states = model_->mtp_forward(take_rows(states, rows), as_ids(ids), pool_, step);
-    mx::eval(states);
+    evaluate({states});
   }
 }
 
