@@ -584,8 +584,11 @@ TEST(EngineLife, HealthTellsASlowStep) {
   const auto strict = load("base", {.step_limit = std::chrono::seconds(0)});
   const auto stream = strict->submit(request_for(some_prompts()[4], 0));
   bool seen = false;
-  while (!seen && stream->next(std::chrono::steady_clock::now())) seen = !strict->health().ok;
-  for (int i = 0; !seen && i < 100000; ++i) seen = !strict->health().ok;
+  for (bool ended = false; !seen && !ended;) {
+    seen = !strict->health().ok;
+    const std::optional<StreamEvent> event = stream->next(std::chrono::steady_clock::now());
+    ended = event && std::holds_alternative<GenerationResult>(*event);
+  }
   EXPECT_TRUE(seen);
 }
 
