@@ -48,6 +48,14 @@ def check(path, build):
     return path, run.returncode, run.stdout, run.stderr, time.monotonic() - start
 
 
+def save(clean):
+    """After each file: what was found clean outlives an interrupted run."""
+    STATE.parent.mkdir(exist_ok=True)
+    fresh = STATE.with_suffix(".new")
+    fresh.write_text(json.dumps({name: key for name, key in clean.items() if (ROOT / name).is_file()}, indent=1))
+    fresh.replace(STATE)
+
+
 def main():
     arguments = [a for a in sys.argv[1:] if a != "--all"]
     build = ROOT / (arguments[0] if arguments else "build")
@@ -67,12 +75,11 @@ def main():
             name = str(path.relative_to(ROOT))
             if code == 0:
                 clean[name] = digests[path]
+                save(clean)
                 print(f"  {name}  {seconds:.1f} s", flush=True)
             else:
                 bad += 1
                 print(f"  {name}  FAILED\n{out}{err}", flush=True)
-    STATE.parent.mkdir(exist_ok=True)
-    STATE.write_text(json.dumps({name: key for name, key in clean.items() if (ROOT / name).is_file()}, indent=1))
     return 1 if bad else 0
 
 
