@@ -86,5 +86,9 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a write to a closed pipe fails, and the command can stop in order
   std::setlocale(LC_CTYPE, "");
-  return glimt::run(argc, argv);
+  try {
+    return glimt::run(argc, argv);
+  } catch (...) {  // even saying what is wrong failed
+    return glimt::kFailureStatus;
+  }
 }

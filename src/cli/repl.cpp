@@ -265,7 +265,7 @@ void conversation_from_json(const json::value& value, const std::string& where, 
     loaded.erase(loaded.begin());
   }
   json::array tools = fields.has("tools") ? fields.array("tools") : json::array();
-  ToolSchemas{tools};
+  const ToolSchemas checked{tools};  // says now what is wrong with them
   settings.thinking = fields.boolean_or("enable_thinking", true);
   settings.tools = std::move(tools);
   settings.system = std::move(system);

@@ -228,7 +228,7 @@ ChatSettings ChatFlags::over(SamplingParams defaults) const {
 json::array read_tools(const std::string& path) {
   const json::value tools = parse_json(read_file(path), path);  // its numbers are shown to the model
   if (!tools.is_array()) fail(ErrorKind::bad_file, path, "a JSON array of tools in OpenAI's form is wanted");
-  ToolSchemas{tools.get_array()};  // says now what is wrong with them
+  const ToolSchemas checked{tools.get_array()};  // says now what is wrong with them
   return tools.get_array();
 }
 

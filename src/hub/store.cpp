@@ -94,6 +94,7 @@ std::string joined(const std::vector<std::string>& words) {
     what = "this is a file; a model is a folder that holds config.json";
   }
   std::vector<std::string> looked;
+  looked.reserve(places.size());
   for (const fs::path& place : places) looked.push_back(place.string());
   std::vector<std::string> names;
   for (const StoredModel& model : list_models(places)) names.push_back(model.name);

@@ -19,6 +19,7 @@ double dimension_of(double rotations, int dims, double theta, const YarnScaling&
 
 std::vector<float> plain_frequencies(int dims, double theta) {
   std::vector<float> frequencies;
+  frequencies.reserve(static_cast<std::size_t>(dims / 2));
   for (int i = 0; i < dims / 2; ++i) frequencies.push_back(static_cast<float>(1 / std::pow(theta, 2.0 * i / dims)));
   return frequencies;
 }
@@ -35,6 +36,7 @@ std::vector<float> yarn_frequencies(int dims, double theta, const YarnScaling& y
   high = std::min(high, dims - 1.0);
   if (low == high) high += 0.001;
   std::vector<float> frequencies;
+  frequencies.reserve(static_cast<std::size_t>(dims / 2));
   for (int i = 0; i < dims / 2; ++i) {
     const double period = std::pow(theta, 2.0 * i / dims);
     const double ramp = std::clamp((i - low) / (high - low), 0.0, 1.0);
