@@ -85,14 +85,14 @@ struct Timing {
 };
 
 BenchmarkResult result_of(const std::string& test, int tokens, const BenchmarkOptions& options, bool is_decode,
-                          Timing timing) {
-  auto& [seconds, kernel_share] = timing;
+                          const Timing& timing) {
+  std::vector<double> seconds = timing.seconds;
   std::sort(seconds.begin(), seconds.end());
   const auto speed = [&](double s) { return tokens * options.parallel / s; };
   const std::size_t middle = seconds.size() / 2;
   const double median = seconds.size() % 2 == 1 ? seconds[middle] : (seconds[middle - 1] + seconds[middle]) / 2;
   return {test,          options.depth,         options.parallel,       is_decode,
-          speed(median), speed(seconds.back()), speed(seconds.front()), kernel_share};
+          speed(median), speed(seconds.back()), speed(seconds.front()), timing.kernel_share};
 }
 
 void check(const BenchmarkOptions& options) {

@@ -157,7 +157,7 @@ void Engine::run(EngineLoop& loop) {
       box.step_start = Clock::now();
     }
     for (auto& task : tasks) task(loop);
-    for (Mailbox::Submission& s : submissions) loop.submit(s.id, std::move(s.request), std::move(s.stream));
+    for (Mailbox::Submission& s : submissions) loop.submit(s.id, std::move(s.request), s.stream);
     busy = loop.step();
   }
   loop.cancel_all();

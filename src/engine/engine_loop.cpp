@@ -109,7 +109,7 @@ void EngineLoop::check(const GenerationRequest& request) const {
   }
 }
 
-void EngineLoop::submit(SequenceId id, GenerationRequest request, std::shared_ptr<Stream> stream) {
+void EngineLoop::submit(SequenceId id, GenerationRequest request, const std::shared_ptr<Stream>& stream) {
   try {
     check(request);
     const int length = static_cast<int>(request.prompt.size());
@@ -246,7 +246,7 @@ void EngineLoop::compute(std::vector<Work>& work) {
     const Sequence& s = *w.sequence;
     w.first = static_cast<int>(ids.size());
     for (int i = 0; i < w.count; ++i) {
-      const auto at = static_cast<std::size_t>(s.computed + i);
+      const auto at = static_cast<std::size_t>(s.computed) + static_cast<std::size_t>(i);
       ids.push_back(at < s.tokens().size() ? s.tokens()[at] : s.drafts()[at - s.tokens().size()]);
     }
     step->push_back({s.computed, w.count, s.blocks});
@@ -377,7 +377,7 @@ void EngineLoop::draft(const std::vector<Work>& work, const mx::array& hidden) {
     if (count <= 0 || s.mtp_rows != w.start || !reserve_rows(s, last_row + 1)) continue;
     for (int i = 0; i < count; ++i) {
       rows.push_back(w.first + i);
-      ids.push_back(s.tokens()[static_cast<std::size_t>(w.start + 1 + i)]);
+      ids.push_back(s.tokens()[static_cast<std::size_t>(w.start) + 1 + static_cast<std::size_t>(i)]);
     }
     step->push_back({w.start + 1, count, s.blocks, 1});
     s.mtp_rows = last_row;

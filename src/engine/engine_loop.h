@@ -48,7 +48,7 @@ class EngineLoop {
   EngineLoop(std::unique_ptr<CausalLm> model, const LoopOptions& options);
 
   // Queues the request, or ends its stream with an error.
-  void submit(SequenceId id, GenerationRequest request, std::shared_ptr<Stream> stream);
+  void submit(SequenceId id, GenerationRequest request, const std::shared_ptr<Stream>& stream);
 
   // One forward pass for everyone who is in turn, or what has to come before. False when there is nothing to do.
   bool step();

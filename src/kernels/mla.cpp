@@ -82,10 +82,10 @@ void store_plain(PagedRows& rows, const StepSequence& sequence, const mx::array&
     const int count = std::min(sequence.length - done, kBlockRows - row);
     const int block = sequence.blocks[static_cast<std::size_t>(at / kBlockRows)];
     const mx::array part = mx::reshape(mx::slice(fresh, {done, 0}, {done + count, rows.width}), {1, count, rows.width});
-    mx::array storage = std::move(*rows.array);
+    const mx::array storage = std::move(*rows.array);
     rows.array.reset();  // the only reference moves into the graph, so that MLX updates the buffer in place
-    rows.array = mx::slice_update(std::move(storage), part, mx::Shape{block, row, 0},
-                                  mx::Shape{block + 1, row + count, rows.width});
+    rows.array =
+        mx::slice_update(storage, part, mx::Shape{block, row, 0}, mx::Shape{block + 1, row + count, rows.width});
     done += count;
   }
 }

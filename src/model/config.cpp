@@ -60,7 +60,7 @@ std::optional<YarnScaling> yarn_of(const JsonFields& rope) {
 // Older configs have rope_theta and rope_scaling at the top, newer ones both inside rope_parameters.
 void read_rope(const JsonFields& fields, Config& config) {
   constexpr double kMinTheta = 1.0, kMaxTheta = 1e12;
-  const std::string where = fields.where();
+  const std::string& where = fields.where();
   if (fields.has("rope_parameters")) {
     const JsonFields rope(fields.object("rope_parameters"), where + ": rope_parameters");
     config.rope_theta = rope.has("rope_theta") ? rope.number("rope_theta", kMinTheta, kMaxTheta)
@@ -164,7 +164,8 @@ QuantizationConfig read_quantization(const JsonFields& fields) {
     if (value.is_bool()) {
       result.overrides[path] = value.get_bool() ? result.fallback : std::nullopt;
     } else if (value.is_object()) {
-      result.overrides[path] = quantization_of(JsonFields(value.get_object(), where + ": " + path), *result.fallback);
+      result.overrides[path] =
+          quantization_of(JsonFields(value.get_object(), fmt::format("{}: {}", where, path)), *result.fallback);
     }
   }
   return result;

@@ -11,7 +11,7 @@ std::vector<Weight> take_experts(Weights& weights, const std::string& path, cons
   std::vector<Weight> single;
   single.reserve(static_cast<std::size_t>(count));
   for (int e = 0; e < count; ++e) {
-    single.push_back(weights.take_matrix(path + ".experts." + std::to_string(e) + "." + projection, rows, columns));
+    single.push_back(weights.take_matrix(fmt::format("{}.experts.{}.{}", path, e, projection), rows, columns));
   }
   return single;
 }

@@ -70,6 +70,7 @@ class Attention {
     }
     std::size_t pieces = 0;
     for (const Group& group : groups_) pieces += blocks_of(group);
+    if (pieces == 0) return;  // no sequence has a query
     if (pieces < wanted) {
       const auto split = static_cast<int>((wanted + pieces - 1) / pieces);
       make_groups(std::max(kSmallestGroup, kMaxQueryRows / split));
@@ -216,7 +217,8 @@ class Attention {
       fresh_state(queries_of(g) + query, groups_[g].rows);
     }
 
-    const std::size_t wave = std::max<std::size_t>(1, kWaveBytes / (state * groups_.size()));
+    const std::size_t all_states = std::max<std::size_t>(1, state * groups_.size());
+    const std::size_t wave = std::max<std::size_t>(1, kWaveBytes / all_states);
     unsigned char* part_memory = nullptr;
     std::size_t last = 0;
     for (const Group& group : groups_) last = std::max(last, blocks_of(group));
