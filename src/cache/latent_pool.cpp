@@ -11,10 +11,17 @@
 namespace glimt {
 namespace {
 
-int blocks_for(int rows) { return (rows + kernels::kBlockRows - 1) / kernels::kBlockRows; }
-
 std::size_t layer_block_bytes(const PoolShape& shape) {
   return kernels::kBlockRows * kernels::row_bytes(shape.type, shape.width);
+}
+
+// MLX copies from typed iterators only: the values are taken as integers of their size and reinterpreted.
+template <typename Raw>
+mx::array from_bytes(const std::byte* bytes, const mx::Shape& shape, mx::Dtype dtype) {
+  std::vector<Raw> raw(static_cast<std::size_t>(shape[0]) * static_cast<std::size_t>(shape[1]) *
+                       static_cast<std::size_t>(shape[2]));
+  std::memcpy(raw.data(), bytes, raw.size() * sizeof(Raw));
+  return mx::view(mx::array(raw.begin(), shape, mx::TypeToDtype<Raw>()), dtype);
 }
 
 }  // namespace
@@ -96,20 +103,10 @@ void LatentPool::write_block(int block, std::span<const std::byte> bytes) {
     if (rows.memory != nullptr) {
       std::memcpy(rows.memory + static_cast<std::size_t>(block) * size, bytes.data() + i * size, size);
     } else {
-      const mx::Dtype dtype = rows.array->dtype();
-      const auto count = static_cast<int>(size / dtype.size());
       const mx::Shape shape = {1, kernels::kBlockRows, shape_.width};
-      // MLX copies from typed iterators only: take the values as integers of their size and reinterpret.
-      mx::array values = mx::zeros(shape, dtype);
-      if (dtype == mx::float32) {
-        std::vector<std::uint32_t> raw(static_cast<std::size_t>(count));
-        std::memcpy(raw.data(), bytes.data() + i * size, size);
-        values = mx::view(mx::array(raw.begin(), shape, mx::uint32), dtype);
-      } else {
-        std::vector<std::uint16_t> raw(static_cast<std::size_t>(count));
-        std::memcpy(raw.data(), bytes.data() + i * size, size);
-        values = mx::view(mx::array(raw.begin(), shape, mx::uint16), dtype);
-      }
+      const mx::array values = rows.array->dtype() == mx::float32
+                                   ? from_bytes<std::uint32_t>(bytes.data() + i * size, shape, mx::float32)
+                                   : from_bytes<std::uint16_t>(bytes.data() + i * size, shape, mx::bfloat16);
       rows.array =
           mx::slice_update(*rows.array, values, mx::Shape{block, 0, 0}, mx::Shape{block + 1, shape[1], shape[2]});
       mx::eval(*rows.array);
@@ -118,7 +115,7 @@ void LatentPool::write_block(int block, std::span<const std::byte> bytes) {
 }
 
 UniformCache::UniformCache(const PoolShape& shape, int batch, int capacity, int first_key)
-    : pool_(shape, batch * std::max(1, blocks_for(capacity + first_key))),
+    : pool_(shape, batch * std::max(1, kernels::blocks_for(capacity + first_key))),
       batch_(batch),
       capacity_(capacity),
       first_key_(first_key) {}

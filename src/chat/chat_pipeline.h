@@ -81,11 +81,11 @@ class ChatPipeline {
   ChatResult run(const ChatRequest& request, const ChatObserver& observer) const;
 
  private:
+  std::optional<Grammar> grammar_of(const ChatRequest& request, bool thinks) const;
+
   const Tokenizer& tokenizer_;
   const ChatTemplate& chat_template_;
   std::vector<TokenId> eos_;
-  std::optional<Grammar> grammar_of(const ChatRequest& request, bool thinks) const;
-
   Generate generate_;
   GetGrammars grammars_;
 };

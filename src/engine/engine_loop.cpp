@@ -9,9 +9,8 @@
 namespace glimt {
 namespace {
 
+using kernels::blocks_for;
 using kernels::kBlockRows;
-
-int blocks_for(int rows) { return (rows + kBlockRows - 1) / kBlockRows; }
 
 mx::array as_ids(const std::vector<TokenId>& tokens) {
   return mx::array(tokens.data(), {static_cast<int>(tokens.size())}, mx::int32);
@@ -132,8 +131,7 @@ bool EngineLoop::step() {
   std::vector<Work> work = carry_out(next);
   if (work.empty()) return !next.empty();  // who was set back or ended made room: the next plan uses it
   ++totals_.steps;
-  const bool all_decode =
-      std::all_of(work.begin(), work.end(), [](const Work& w) { return w.sequence->prompt_left() == 0; });
+  const bool all_decode = std::all_of(work.begin(), work.end(), [](const Work& w) { return w.decodes; });
   int rows = 0;
   for (const Work& w : work) rows += w.count;
   const auto start = Stream::Clock::now();
@@ -189,7 +187,7 @@ std::vector<EngineLoop::Work> EngineLoop::carry_out(const Plan& plan) {
     if (!reserve_rows(sequence, sequence.computed + count)) {
       glimt::fail(ErrorKind::internal, "engine", "the plan promised blocks that are not there");
     }
-    work.push_back({&sequence, count, sequence.computed, 0,
+    work.push_back({&sequence, count, sequence.computed, 0, sequence.prompt_left() == 0,
                     sequence.computed + count >= static_cast<int>(sequence.tokens().size())});
   };
   for (const Plan::Work& part : plan.decode) add(part, false);
@@ -229,10 +227,15 @@ void EngineLoop::admit(Sequence& sequence) {
   totals_.reused_tokens += static_cast<std::uint64_t>(sequence.computed);
 }
 
+// A free block, or the one of a prefix that nobody uses.
+std::optional<int> EngineLoop::take_block() {
+  const std::optional<int> block = blocks_.allocate();
+  return block || prefixes_.evict(1) == 0 ? block : blocks_.allocate();
+}
+
 bool EngineLoop::reserve_rows(Sequence& sequence, int rows) {
   while (static_cast<int>(sequence.blocks.size()) < blocks_for(rows)) {
-    std::optional<int> block = blocks_.allocate();
-    if (!block && prefixes_.evict(1) > 0) block = blocks_.allocate();
+    const std::optional<int> block = take_block();
     if (!block) return false;
     sequence.blocks.push_back(*block);
   }
@@ -278,10 +281,9 @@ void EngineLoop::sample(std::vector<Work>& work, const mx::array& hidden) {
   for (std::size_t i = 0; i < work.size(); ++i) {
     Work& w = work[i];
     if (!w.samples) continue;
-    const bool decodes = w.sequence->prompt_left() == 0;
-    for (int row = decodes ? 0 : w.count - 1; row < w.count; ++row) rows.push_back(w.first + row);
+    for (int row = w.decodes ? 0 : w.count - 1; row < w.count; ++row) rows.push_back(w.first + row);
     if (!w.sequence->has_grammar()) continue;
-    const std::size_t drafts = decodes ? static_cast<std::size_t>(w.count - 1) : 0;
+    const std::size_t drafts = w.decodes ? static_cast<std::size_t>(w.count - 1) : 0;
     masks[i] = std::async(std::launch::async, [s = w.sequence, drafts] { s->compute_masks(drafts); });
   }
   std::optional<mx::array> logits;
@@ -297,8 +299,7 @@ void EngineLoop::sample(std::vector<Work>& work, const mx::array& hidden) {
   float* next = logits ? logits->data<float>() : nullptr;
   for (std::size_t i = 0; i < work.size(); ++i) {
     Work& w = work[i];
-    const bool decodes = w.sequence->prompt_left() == 0;
-    const std::size_t count = !w.samples ? 0 : decodes ? static_cast<std::size_t>(w.count) : 1;
+    const std::size_t count = !w.samples ? 0 : w.decodes ? static_cast<std::size_t>(w.count) : 1;
     const std::span<float> own(next, count * vocab);
     next += own.size();
     try {
@@ -316,10 +317,9 @@ void EngineLoop::sample(std::vector<Work>& work, const mx::array& hidden) {
 void EngineLoop::sample_one(Work& w, std::span<float> logits) {
   Sequence& s = *w.sequence;
   const auto vocab = static_cast<std::size_t>(model_->config().vocab_size);
-  const bool prefills = s.prompt_left() > 0;
   const std::vector<TokenId> drafts(s.drafts().begin(), s.drafts().end());
   s.set_drafts({});
-  if (prefills) {
+  if (!w.decodes) {
     s.computed += w.count;
     totals_.prompt_tokens += static_cast<std::uint64_t>(w.count);
   }
@@ -327,10 +327,10 @@ void EngineLoop::sample_one(Work& w, std::span<float> logits) {
     const std::size_t total = s.request().prompt.size();
     s.stream().push(PrefillProgress{w.samples ? total : static_cast<std::size_t>(s.computed), total});
   }
-  const std::size_t tried = prefills ? 0 : static_cast<std::size_t>(w.count) - 1;
+  const std::size_t tried = !w.decodes ? 0 : static_cast<std::size_t>(w.count) - 1;
   std::size_t accepted = 0;
   for (std::size_t i = 0; w.samples && !w.ended; ++i) {
-    if (!prefills) ++s.computed;
+    if (w.decodes) ++s.computed;
     ++totals_.generated_tokens;
     w.ended = !s.take_token(logits.subspan(i * vocab, vocab), i);
     if (i == tried || s.last_chosen() != drafts[i]) break;
@@ -346,12 +346,12 @@ void EngineLoop::sample_one(Work& w, std::span<float> logits) {
 // Who guesses how far in the next step: from its own text at once, from the MTP layer in draft().
 void EngineLoop::plan_drafts(std::vector<Work>& work) {
   if (options_.speculation == Speculation::off) return;
-  const auto decodes = [](const Work& w) { return w.alive && !w.ended && w.sequence->prompt_left() == 0; };
-  const auto sequences = static_cast<int>(std::count_if(work.begin(), work.end(), decodes));
+  const auto goes_on = [](const Work& w) { return w.alive && !w.ended && w.sequence->prompt_left() == 0; };
+  const auto sequences = static_cast<int>(std::count_if(work.begin(), work.end(), goes_on));
   if (sequences == 0) return;
   const std::vector<double> costs = costs_.relative(sequences, Drafting::kDeepestNgram);
   for (Work& w : work) {
-    if (!decodes(w)) continue;
+    if (!goes_on(w)) continue;
     if (options_.speculation == Speculation::always) {
       w.depth = 1;
       continue;
@@ -495,8 +495,7 @@ EngineLoop::Prefix EngineLoop::read_prefix(std::string_view name_space, std::spa
 std::size_t EngineLoop::write_prefix(std::string_view name_space, const Prefix& prefix) {
   std::vector<int> blocks;
   for (const std::vector<std::byte>& bytes : prefix.blocks) {
-    std::optional<int> block = blocks_.allocate();
-    if (!block && prefixes_.evict(1) > 0) block = blocks_.allocate();
+    const std::optional<int> block = take_block();
     if (!block) break;  // a shorter prefix is a prefix
     pool_.write_block(*block, bytes);
     blocks.push_back(*block);

@@ -77,6 +77,7 @@ class EngineLoop {
     int count;
     int start;
     int first = 0;
+    bool decodes = false;  // its prompt is computed: every row is the last token or a guess behind it
     bool samples = false;  // its last token is reached: logits for the last row, or for every row when it decodes
     bool alive = true;     // false: it failed and is gone
     bool ended = false;    // its answer is complete
@@ -95,6 +96,7 @@ class EngineLoop {
   Plan plan();
   std::vector<Work> carry_out(const Plan& plan);
   void admit(Sequence& sequence);
+  std::optional<int> take_block();
   bool reserve_rows(Sequence& sequence, int rows);
   void compute(std::vector<Work>& work);
   void sample(std::vector<Work>& work, const mx::array& hidden);

@@ -91,7 +91,7 @@ void store_plain(PagedRows& rows, const StepSequence& sequence, const mx::array&
 }
 
 mx::array keys_plain(const PagedRows& rows, const StepSequence& sequence, mx::Dtype dtype) {  // [1, T, width]
-  const int count = sequence.position + sequence.length, used = (count + kBlockRows - 1) / kBlockRows;
+  const int count = sequence.position + sequence.length, used = blocks_for(count);
   const mx::array table(sequence.blocks.begin(), {used}, mx::int32);
   const mx::array all = mx::reshape(mx::take(*rows.array, table, 0), {1, used * kBlockRows, rows.width});
   return mx::astype(mx::slice(all, {0, sequence.first_key, 0}, {1, count, rows.width}), dtype);

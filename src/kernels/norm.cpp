@@ -37,9 +37,9 @@ class RmsNorm : public CpuPrimitive {
   float eps_;
 };
 
-class AddRmsNorm : public mx::Primitive {
+class AddRmsNorm : public CpuMultiPrimitive {
  public:
-  explicit AddRmsNorm(float eps) : mx::Primitive(cpu_stream()), eps_(eps) {}
+  explicit AddRmsNorm(float eps) : eps_(eps) {}
 
   void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
     for (mx::array& output : outputs) allocate(output);
@@ -54,10 +54,6 @@ class AddRmsNorm : public mx::Primitive {
       });
     });
   }
-  void eval_gpu(const std::vector<mx::array>&, std::vector<mx::array>&) override {
-    throw std::runtime_error("[GlimtAddRmsNorm] runs on the CPU only");
-  }
-  bool is_equivalent(const mx::Primitive&) const override { return false; }
   std::vector<mx::Shape> output_shapes(const std::vector<mx::array>& inputs) override {
     return {inputs[0].shape(), inputs[0].shape()};
   }

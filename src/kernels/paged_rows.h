@@ -49,4 +49,7 @@ using StepPtr = std::shared_ptr<const Step>;
 
 int row_count(const Step& step);
 
+// Blocks that `rows` positions fill, the last one in part.
+constexpr int blocks_for(int rows) { return (rows + kBlockRows - 1) / kBlockRows; }
+
 }  // namespace glimt::kernels

@@ -23,10 +23,14 @@ inline mx::array contiguous_f32(const mx::array& x) {
   return mx::contiguous(mx::astype(x, mx::float32, cpu_stream()), false, cpu_stream());
 }
 
-// Hands `work` to the stream's thread, which runs it after the inputs' own work and counts its time. REQUIRES allocated outputs.
+// Hands `work` to the stream's thread, which runs it after the inputs' own work and counts its time. REQUIRES allocated
+// outputs. The clock is touched on both sides: buffers pass from this thread to the stream's through MLX's own queue,
+// whose order the thread sanitizer sees only by an atomic that we publish and read.
 template <typename Work>
 void dispatch_kernel(mx::Stream stream, Work work) {
+  add_kernel_time({});
   mx::cpu::get_command_encoder(stream).dispatch([work = std::move(work)] {
+    kernel_seconds();
     const auto start = std::chrono::steady_clock::now();
     work();
     add_kernel_time(std::chrono::steady_clock::now() - start);
@@ -48,6 +52,17 @@ class CpuPrimitive : public mx::UnaryPrimitive {
 
  protected:
   mx::Shape output_shape_;
+};
+
+// The same with several outputs, for mx::array::make_arrays.
+class CpuMultiPrimitive : public mx::Primitive {
+ public:
+  CpuMultiPrimitive() : mx::Primitive(cpu_stream()) {}
+
+  void eval_gpu(const std::vector<mx::array>&, std::vector<mx::array>&) override {
+    throw std::runtime_error(std::string("[") + name() + "] runs on the CPU only");
+  }
+  bool is_equivalent(const mx::Primitive&) const override { return false; }
 };
 
 // A graph node for `Primitive(args...)` with float32 output of `shape`.

@@ -98,9 +98,9 @@ class TokenRouter {
   std::vector<float> scores_, choice_;
 };
 
-class Router : public mx::Primitive {
+class Router : public CpuMultiPrimitive {
  public:
-  explicit Router(RouterOptions options) : mx::Primitive(cpu_stream()), options_(options) {}
+  explicit Router(RouterOptions options) : options_(options) {}
 
   void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
     for (mx::array& output : outputs) allocate(output);
@@ -115,11 +115,7 @@ class Router : public mx::Primitive {
     });
   }
 
-  void eval_gpu(const std::vector<mx::array>&, std::vector<mx::array>&) override {
-    throw std::runtime_error("[GlimtRouter] runs on the CPU only");
-  }
   const char* name() const override { return "GlimtRouter"; }
-  bool is_equivalent(const mx::Primitive&) const override { return false; }
 
  private:
   RouterOptions options_;
