@@ -564,11 +564,11 @@ TEST_P(Kernels, IntegerDotsAreThoseOfDoublePrecisionAndDoNotDependOnTheirNeighbo
     SCOPED_TRACE(form.name());
     for (const int columns : {form.group, 3 * form.group, 128, 5 * 128 + form.group, 1024}) {
       if (columns % form.group != 0) continue;
-      constexpr int kRows = 9;
+      constexpr int kRows = 35, kTokens = 19;  // whole panels and tiles, and parts of them
       const Matrix matrix(form, kRows, columns, random_);
       const MatrixView view = matrix.view();
       ASSERT_TRUE(is_integer(view));
-      Rows x(kRows, columns, random_);
+      Rows x(kTokens, columns, random_);
       const bool interleave = form.bits == 4;
       const Integers q(isa(), x, form.group, interleave);
       const std::size_t stride = padded_groups(columns, form.group);
@@ -590,11 +590,11 @@ TEST_P(Kernels, IntegerDotsAreThoseOfDoublePrecisionAndDoNotDependOnTheirNeighbo
         w.group_stride = stride;
         return w;
       };
-      Results alone(kRows, kRows);
-      for (int m = 0; m < kRows; ++m) {
+      Results alone(kTokens, kRows);
+      for (int m = 0; m < kTokens; ++m) {
         for (int n = 0; n < kRows; ++n) {
           float* to = &alone.values[static_cast<std::size_t>(m)][static_cast<std::size_t>(n)];
-          isa().dot_integer(weights_from(n), 1, q.view(static_cast<std::size_t>(m)), 1, &to);
+          isa().dot_integer(weights_from(n), 1, q.view(static_cast<std::size_t>(m)), 1, &to, nullptr);
           double wanted = 0, magnitude = 0;
           for (int c = 0; c < columns; ++c) {
             const double scale =
@@ -606,16 +606,25 @@ TEST_P(Kernels, IntegerDotsAreThoseOfDoublePrecisionAndDoNotDependOnTheirNeighbo
           ASSERT_NEAR(*to, wanted, 2e-6 * magnitude) << columns << " columns, row " << n << " of " << kRows;
         }
       }
-      for (const int rows_x : {1, 2, 3, 4, 5, 9}) {
-        for (const int rows_w : {1, 2, 3, 4, 5, 8, 9}) {
+      std::vector<std::byte> memory(scratch_bytes(columns, form.group) + 64);
+      void* scratch = memory.data() + (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) % 64;
+      for (const int rows_x : {1, 2, 3, 4, 5, 9, 12, kTokens}) {
+        for (const int rows_w : {1, 2, 3, 4, 5, 8, 9, 32, kRows}) {
           Results together(rows_x, rows_w);
-          isa().dot_integer(weights_from(0), rows_w, q.view(), rows_x, together.pointers.data());
+          isa().dot_integer(weights_from(0), rows_w, q.view(), rows_x, together.pointers.data(), scratch);
           for (std::size_t m = 0; m < together.values.size(); ++m) {
             for (std::size_t n = 0; n < together.values[m].size(); ++n) {
               ASSERT_EQ(together.values[m][n], alone.values[m][n])
                   << columns << " columns, " << rows_x << " by " << rows_w;
             }
           }
+          if (!isa().reads_bf16_scales || form.scale_format != Format::bf16) continue;
+          IntegerWeights stored = weights_from(0);
+          stored.bf16_scales = view.scales;
+          stored.bf16_biases = view.biases;
+          Results as_stored(rows_x, rows_w);
+          isa().dot_integer(stored, rows_w, q.view(), rows_x, as_stored.pointers.data(), scratch);
+          EXPECT_EQ(as_stored.values, together.values) << columns << " columns, " << rows_x << " by " << rows_w;
         }
       }
     }

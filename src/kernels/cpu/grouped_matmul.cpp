@@ -11,9 +11,8 @@ namespace {
 std::atomic<bool> g_exact{false};
 
 constexpr std::size_t kItemBytes = 128 * 1024;  // of weights in an item that is bound by memory: some microseconds
-constexpr int kItemRows = 32;                   // weight rows in an item that is not
+constexpr int kItemRows = kMostPanelRows;       // weight rows in an item that is not
 constexpr int kFloatItemRows = 16;            // the same when the rows are decoded to floats (128 KiB at 2048 columns)
-constexpr std::size_t kRowsAtOnce = 64;       // activation rows that stay in the L2 cache beside an item's weights
 constexpr std::size_t kSerialMacs = 1 << 15;  // below this, waking the other threads costs more than it gains
 constexpr std::size_t kSerialElements = 1 << 14;
 
@@ -69,6 +68,17 @@ void expand_scales(const Item& item, const Table& isa, IntegerWeights& weights) 
   weights.biases = biases.data();
 }
 
+// Of this thread, until its next item.
+void* scratch_of(const MatrixView& w) {
+  struct alignas(64) Line {
+    std::byte bytes[64];
+  };
+  static thread_local std::vector<Line> scratch;
+  const std::size_t lines = scratch_bytes(w.columns, w.group_size) / sizeof(Line) + 1;
+  if (scratch.size() < lines) scratch.resize(lines);
+  return scratch.data();
+}
+
 void run_integer(const Item& item, const Table& isa) {
   const MatrixView& w = item.product->w;
   IntegerWeights weights;
@@ -89,14 +99,11 @@ void run_integer(const Item& item, const Table& isa) {
     expand_scales(item, isa, weights);
   }
   const std::vector<float*>& y = outputs_of(item);
-  for (std::size_t from = 0; from < y.size(); from += kRowsAtOnce) {
-    const std::size_t row = item.product->first + from;
-    IntegerRows x = item.x;
-    x.values += row * x.stride;
-    x.scales += row * x.group_stride;
-    x.sums += row * x.group_stride;
-    isa.dot_integer(weights, item.rows, x, static_cast<int>(std::min(kRowsAtOnce, y.size() - from)), y.data() + from);
-  }
+  IntegerRows x = item.x;
+  x.values += item.product->first * x.stride;
+  x.scales += item.product->first * x.group_stride;
+  x.sums += item.product->first * x.group_stride;
+  isa.dot_integer(weights, item.rows, x, static_cast<int>(y.size()), y.data(), scratch_of(w));
 }
 
 void run_float(const Item& item, const Table& isa) {

@@ -11,7 +11,7 @@ namespace glimt::cpu {
 
 // Activations as 8-bit integers: x ≈ scale * q within each group of `group` columns. Not owned.
 struct IntegerRows {
-  const std::int8_t* values = nullptr;  // `stride` bytes a row; order of columns: see order_columns
+  const std::int8_t* values = nullptr;  // `stride` bytes a row; order of columns: see Table::quantize_row
   const float* scales = nullptr;        // `group_stride` floats a row
   const float* sums = nullptr;          // scale * sum of the group's q, for the biases
   std::size_t stride = 0;
@@ -36,6 +36,9 @@ struct IntegerWeights {
 // Up to so many activation rows a product with integer weights is bound by memory, not by arithmetic.
 constexpr int kFewRows = 8;
 
+// Weight rows that dot_integer unpacks at once for more activation rows than that: no instruction set needs more.
+constexpr int kMostPanelRows = 32;
+
 // Space for the integer forms: rows of values are padded with zeros to whole blocks, and rows of scales may be read by
 // whole vectors beyond the last group.
 constexpr int kBlockColumns = 128;
@@ -44,6 +47,11 @@ constexpr std::size_t padded_columns(int columns) {
 }
 constexpr std::size_t padded_groups(int columns, int group) {
   return (static_cast<std::size_t>(columns / group) + 15) / 16 * 16 + 16;
+}
+
+// What dot_integer unpacks into, 64-byte aligned.
+constexpr std::size_t scratch_bytes(int columns, int group) {
+  return kMostPanelRows * (padded_columns(columns) + 2 * sizeof(float) * padded_groups(columns, group));
 }
 
 struct Table {
@@ -70,8 +78,9 @@ struct Table {
   // Whether dot_integer takes bf16_scales and bf16_biases.
   bool reads_bf16_scales;
 
-  // y[m][n] = dot of activation row m and weight row n, for m < rows_x, n < rows_w.
-  void (*dot_integer)(const IntegerWeights& w, int rows_w, const IntegerRows& x, int rows_x, float* const* y);
+  // y[m][n] = dot of activation row m and weight row n, for m < rows_x, n < rows_w. `scratch`: scratch_bytes(w.columns,
+  // w.group) if rows_x > kFewRows.
+  void (*dot_integer)(const IntegerWeights& w, int rows_w, const IntegerRows& x, int rows_x, float* const* y, void* scratch);
 
   // gate[i] = silu(gate[i]) * up[i]
   void (*silu_multiply)(float* gate, const float* up, std::size_t n);
