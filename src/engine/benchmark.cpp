@@ -19,8 +19,10 @@ class Bench {
  public:
   Bench(const CausalLm& model, const BenchmarkOptions& options)
       : model_(model), options_(options), cache_(model.cache_shape(), options.parallel, capacity(model, options)) {
-    // Every shape that is timed has run once, and the weights' pages are mapped.
+    // Every shape that is timed has run once, and a prompt maps the pages of all experts (llama-bench does the same).
     decode(std::min(2, model.max_context_length() - 1));
+    rewind(0);
+    prefill(std::min(options.prompt, options.chunk));
     rewind(0);
     prefill(options.depth);
   }

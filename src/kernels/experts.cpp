@@ -1,3 +1,4 @@
+#include "kernels/cpu/buffer.h"
 #include "kernels/cpu/grouped_matmul.h"
 #include "kernels/cpu/table.h"
 #include "kernels/cpu/thread_pool.h"
@@ -89,7 +90,7 @@ class SwiGluBatch {
   void run() {
     std::size_t floats = 0;
     for (const Branch& b : branches_) floats += b.rows * width(b);
-    std::vector<float> gates(floats), ups(floats);
+    const cpu::Buffer<float> gates(floats), ups(floats);
     std::vector<std::pair<std::size_t, std::size_t>> inner_rows;  // offset and width, for silu
     std::map<std::size_t, std::vector<const float*>> inner_by_width;
     std::vector<cpu::Product> first, second;
@@ -187,7 +188,7 @@ class Experts : public CpuPrimitive {
                   std::size_t tokens, std::size_t k, float* y) {
     const std::size_t count = matrix_count(w.gate);
     const auto hidden = static_cast<std::size_t>(w.down[0].rows);
-    std::vector<float> outs(tokens * k * hidden);  // of pick t * k + j
+    const cpu::Buffer<float> outs(tokens * k * hidden);  // of pick t * k + j
     std::vector<std::vector<std::size_t>> picks_of(count);
     for (std::size_t pick = 0; pick < tokens * k; ++pick)
       picks_of[std::min<std::size_t>(indices[pick], count - 1)].push_back(pick);
@@ -203,7 +204,7 @@ class Experts : public CpuPrimitive {
       }
       batch.add(view(w.gate, e), view(w.up, e), view(w.down, e), in, std::move(to));
     }
-    std::vector<float> shared(w.shared ? tokens * hidden : 0);
+    const cpu::Buffer<float> shared(w.shared ? tokens * hidden : 0);
     if (w.shared) {
       std::vector<const float*> in;
       std::vector<float*> to;

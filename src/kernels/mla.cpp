@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "kernels/cpu/attention.h"
+#include "kernels/cpu/buffer.h"
 #include "kernels/cpu/grouped_matmul.h"
 #include "kernels/cpu/norm.h"
 #include "kernels/cpu/thread_pool.h"
@@ -158,11 +159,11 @@ class MlaStep {
 
   void run() {
     const std::size_t heads = size(n_.heads), total = size(count_);
-    q_latent_.resize(heads * total * size(n_.latent));
-    q_pe_.resize(heads * total * size(n_.rope));
+    q_latent_ = cpu::Buffer<float>(heads * total * size(n_.latent));
+    q_pe_ = cpu::Buffer<float>(heads * total * size(n_.rope));
     store_rows_and_rotate();
     embed_queries();
-    attended_.resize(q_latent_.size());
+    attended_ = cpu::Buffer<float>(heads * total * size(n_.latent));
     attend();
     unembed();
   }
@@ -256,7 +257,7 @@ class MlaStep {
   const float *q_, *kv_;
   float* out_;
   int count_;
-  std::vector<float> q_latent_, q_pe_, attended_;  // [heads, count, ..]
+  cpu::Buffer<float> q_latent_, q_pe_, attended_;  // [heads, count, ..]
 };
 
 class Mla : public CpuPrimitive {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <unordered_map>
 
 namespace glimt::cpu {
 namespace {
@@ -11,7 +12,8 @@ namespace {
 std::atomic<bool> g_exact{false};
 
 constexpr std::size_t kItemBytes = 128 * 1024;  // of weights in an item that is bound by memory: some microseconds
-constexpr int kItemRows = kMostPanelRows;       // weight rows in an item that is not
+constexpr int kItemRows = 4 * kMostPanelRows;   // weight rows in an item that is not, while there are enough items
+constexpr std::size_t kItemsPerThread = 4;      // that many are enough to share out evenly
 constexpr int kFloatItemRows = 16;            // the same when the rows are decoded to floats (128 KiB at 2048 columns)
 constexpr std::size_t kSerialMacs = 1 << 15;  // below this, waking the other threads costs more than it gains
 constexpr std::size_t kSerialElements = 1 << 14;
@@ -25,20 +27,23 @@ struct Item {
 
 bool uses_integers(const MatrixView& w) { return !exact() && is_integer(w); }
 
-int rows_per_item(const Product& p) {
+int rows_per_item(const Product& p, int many_rows) {
   if (!uses_integers(p.w)) return kFloatItemRows;
-  if (p.y.size() > static_cast<std::size_t>(kFewRows)) return kItemRows;
+  if (p.y.size() > static_cast<std::size_t>(kFewRows)) return many_rows;
   const auto rows = static_cast<int>(kItemBytes / std::max<std::size_t>(p.w.row_bytes(), 1));
   return std::clamp(rows, 4, 1024) / 4 * 4;
 }
 
 std::vector<Item> items_of(std::span<const Product> products) {
+  std::size_t rows = 0;
+  for (const Product& p : products) rows += static_cast<std::size_t>(p.w.rows);
+  const bool enough = rows / kItemRows >= kItemsPerThread * static_cast<std::size_t>(threads());
   std::vector<Item> items;
   for (const Product& p : products) {
     if (p.y.empty()) continue;
     IntegerRows x;
     if (uses_integers(p.w)) x = p.x->integers(p.w.group_size, p.w.bits == 4);
-    const int step = rows_per_item(p);
+    const int step = rows_per_item(p, enough ? kItemRows : kMostPanelRows);
     for (int row = 0; row < p.w.rows; row += step) items.push_back({&p, x, row, std::min(step, p.w.rows - row)});
   }
   return items;
@@ -68,17 +73,6 @@ void expand_scales(const Item& item, const Table& isa, IntegerWeights& weights) 
   weights.biases = biases.data();
 }
 
-// Of this thread, until its next item.
-void* scratch_of(const MatrixView& w) {
-  struct alignas(64) Line {
-    std::byte bytes[64];
-  };
-  static thread_local std::vector<Line> scratch;
-  const std::size_t lines = scratch_bytes(w.columns, w.group_size) / sizeof(Line) + 1;
-  if (scratch.size() < lines) scratch.resize(lines);
-  return scratch.data();
-}
-
 void run_integer(const Item& item, const Table& isa) {
   const MatrixView& w = item.product->w;
   IntegerWeights weights;
@@ -103,7 +97,10 @@ void run_integer(const Item& item, const Table& isa) {
   x.values += item.product->first * x.stride;
   x.scales += item.product->first * x.group_stride;
   x.sums += item.product->first * x.group_stride;
-  isa.dot_integer(weights, item.rows, x, static_cast<int>(y.size()), y.data(), scratch_of(w));
+  const bool few = y.size() <= static_cast<std::size_t>(kFewRows);
+  const Buffer<std::byte> scratch =
+      few ? Buffer<std::byte>() : Buffer<std::byte>(scratch_bytes(w.columns, w.group_size));
+  isa.dot_integer(weights, item.rows, x, static_cast<int>(y.size()), y.data(), scratch.data());
 }
 
 void run_float(const Item& item, const Table& isa) {
@@ -127,25 +124,45 @@ void run_float(const Item& item, const Table& isa) {
 
 }  // namespace
 
+void Activations::quantize(const Form& form, std::size_t stride, std::size_t group_stride) const {
+  std::unordered_map<const float*, std::size_t> first_of;
+  std::vector<std::size_t> firsts, source(rows_.size());  // rows that are new; where each row is first
+  for (std::size_t r = 0; r < rows_.size(); ++r) {
+    source[r] = first_of.try_emplace(rows_[r], r).first->second;
+    if (source[r] == r) firsts.push_back(r);
+  }
+  const Table& isa = table();
+  const auto compute = [&](std::size_t i) {
+    const std::size_t r = firsts[i];
+    isa.quantize_row(rows_[r], columns_, form.group, form.interleave, form.values.data() + r * stride,
+                     form.scales.data() + r * group_stride, form.sums.data() + r * group_stride);
+  };
+  const auto copy = [&](std::size_t r) {
+    const std::size_t from = source[r];
+    if (from == r) return;
+    std::copy_n(form.values.data() + from * stride, stride, form.values.data() + r * stride);
+    std::copy_n(form.scales.data() + from * group_stride, group_stride, form.scales.data() + r * group_stride);
+    std::copy_n(form.sums.data() + from * group_stride, group_stride, form.sums.data() + r * group_stride);
+  };
+  if (rows_.size() > 1 && rows_.size() * static_cast<std::size_t>(columns_) > kSerialElements) {
+    parallel_for(firsts.size(), compute);
+    if (firsts.size() < rows_.size()) parallel_for(rows_.size(), copy);
+  } else {
+    for (std::size_t i = 0; i < firsts.size(); ++i) compute(i);
+    for (std::size_t r = 0; r < rows_.size(); ++r) copy(r);
+  }
+}
+
 IntegerRows Activations::integers(int group, bool interleave) {
   const std::size_t stride = padded_columns(columns_), group_stride = padded_groups(columns_, group);
   auto form = std::find_if(forms_.begin(), forms_.end(),
                            [&](const Form& f) { return f.group == group && f.interleave == interleave; });
   if (form == forms_.end()) {
     const std::size_t rows = rows_.size();
-    forms_.push_back({group, interleave, std::vector<std::int8_t>(rows * stride),
-                      std::vector<float>(rows * group_stride), std::vector<float>(rows * group_stride)});
+    forms_.push_back({group, interleave, Buffer<std::int8_t>(rows * stride), Buffer<float>(rows * group_stride),
+                      Buffer<float>(rows * group_stride)});
     form = forms_.end() - 1;
-    const Table& isa = table();
-    const auto quantize = [&](std::size_t r) {
-      isa.quantize_row(rows_[r], columns_, group, interleave, form->values.data() + r * stride,
-                       form->scales.data() + r * group_stride, form->sums.data() + r * group_stride);
-    };
-    if (rows * static_cast<std::size_t>(columns_) > kSerialElements && rows > 1) {
-      parallel_for(rows, quantize);
-    } else {
-      for (std::size_t r = 0; r < rows; ++r) quantize(r);
-    }
+    quantize(*form, stride, group_stride);
   }
   return {form->values.data(), form->scales.data(), form->sums.data(), stride, group_stride};
 }

@@ -1,6 +1,7 @@
 // Several matrix products at once: the heads of an attention layer, the experts of a token batch, or one matrix alone.
 #pragma once
 
+#include "kernels/cpu/buffer.h"
 #include "kernels/cpu/matrix.h"
 #include "kernels/cpu/table.h"
 
@@ -10,7 +11,8 @@
 
 namespace glimt::cpu {
 
-// The rows that products read, with their integer forms, which are made once and shared. Does not own the floats.
+// The rows that products read, with their integer forms, which are made once and shared. Rows may be given several times
+// (a token's row for each of its experts): their integers are computed once. Does not own the floats.
 class Activations {
  public:
   Activations(std::vector<const float*> rows, int columns) : rows_(std::move(rows)), columns_(columns) {}
@@ -25,10 +27,11 @@ class Activations {
   struct Form {
     int group;
     bool interleave;
-    std::vector<std::int8_t> values;
-    std::vector<float> scales;
-    std::vector<float> sums;
+    Buffer<std::int8_t> values;
+    Buffer<float> scales, sums;
   };
+
+  void quantize(const Form& form, std::size_t stride, std::size_t group_stride) const;
 
   std::vector<const float*> rows_;
   int columns_;

@@ -80,7 +80,8 @@ struct Table {
 
   // y[m][n] = dot of activation row m and weight row n, for m < rows_x, n < rows_w. `scratch`: scratch_bytes(w.columns,
   // w.group) if rows_x > kFewRows.
-  void (*dot_integer)(const IntegerWeights& w, int rows_w, const IntegerRows& x, int rows_x, float* const* y, void* scratch);
+  void (*dot_integer)(const IntegerWeights& w, int rows_w, const IntegerRows& x, int rows_x, float* const* y,
+                      void* scratch);
 
   // gate[i] = silu(gate[i]) * up[i]
   void (*silu_multiply)(float* gate, const float* up, std::size_t n);
