@@ -350,36 +350,74 @@ std::vector<Tokens> some_prompts() {
   return prompts;
 }
 
+// The same shapes as text for the demo model, where guesses are right now and then.
+std::vector<Tokens> demo_prompts(const Tokenizer& tokenizer) {
+  const auto tokens = [&](std::string_view text) { return tokenizer.encode_raw(text); };
+  const Tokens opening = tokens("[gMASK]<sop><|user|>"), poem = tokens("Write a poem about a knife."),
+               answer = tokens("<|assistant|></think>"), sum = tokens("What is 46 plus 93?");
+  Tokens longer = opening;
+  for (int i = 0; i < 12; ++i) {
+    longer = joined(longer, joined(tokens(i % 2 == 0 ? "The knife is here, " : "I see the sea, "), joined(poem, sum)));
+  }
+  return {joined(joined(opening, poem), answer),
+          joined(joined(opening, sum), tokens("<|assistant|><think>")),
+          first(opening, 1),
+          joined(opening, poem),
+          longer,
+          joined(first(longer, 200), answer),
+          joined(longer, answer),
+          joined(joined(longer, sum), answer)};
+}
+
+struct EqualityCase {
+  const char* name;
+  bool exact = false;  // else as stored: 8-bit activations where the weights allow it, a bfloat16 cache
+};
+
 // Bit by bit the same work, so the same text: alone and cold, in company, warm, evicted, in small steps, drafted.
-class Equality : public testing::TestWithParam<const char*> {
+class Equality : public testing::TestWithParam<EqualityCase> {
  protected:
+  static bool is_demo() { return std::string_view(GetParam().name) == "demo"; }
+  static std::filesystem::path folder() {
+    return is_demo() ? std::filesystem::path(GLIMT_SOURCE_DIR) / "models" / "demo" : golden_folder(GetParam().name);
+  }
   static std::unique_ptr<Engine> engine(EngineOptions options) {
     options.cache_memory = options.cache_memory > 0 ? options.cache_memory : std::size_t{64} << 20;
-    return Engine::load(golden_folder(GetParam()), options);
+    options.exact = GetParam().exact;
+    return Engine::load(folder(), options);
   }
-  static std::vector<Tokens> texts(Engine& engine, bool together) {
+  std::vector<Tokens> texts(Engine& engine, bool together) const {
     std::vector<std::shared_ptr<Stream>> streams;
     std::vector<Tokens> texts;
-    for (const Tokens& prompt : some_prompts()) {
+    for (const Tokens& prompt : prompts_) {
       streams.push_back(engine.submit(request_for(prompt, 20)));
       if (!together) texts.push_back(read(*streams.back()).tokens);
     }
     for (std::size_t i = 0; together && i < streams.size(); ++i) texts.push_back(read(*streams[i]).tokens);
     return texts;
   }
+
+  std::vector<Tokens> prompts_ = is_demo() ? demo_prompts(Tokenizer(folder())) : some_prompts();
 };
 
-INSTANTIATE_TEST_SUITE_P(Cases, Equality, testing::Values("base", "mtp", "base_affine4_g64", "base_mxfp4_g32"),
-                         [](const auto& test) { return std::string(test.param); });
+INSTANTIATE_TEST_SUITE_P(Cases, Equality,
+                         testing::Values(EqualityCase{"base"}, EqualityCase{"mtp"}, EqualityCase{"base_affine4_g64"},
+                                         EqualityCase{"base_mxfp4_g32"}, EqualityCase{"demo"},
+                                         EqualityCase{"demo", true}),
+                         [](const auto& test) {
+                           return fmt::format("{}{}", test.param.name, test.param.exact ? "_exact" : "");
+                         });
 
 TEST_P(Equality, OfTheTextInEveryCompanyAndCacheState) {
   std::vector<Tokens> wanted;
-  for (const Tokens& prompt : some_prompts()) {
+  for (const Tokens& prompt : prompts_) {
     wanted.push_back(run(*engine({.speculation = Speculation::off}), request_for(prompt, 20)).tokens);
   }
   for (const Speculation speculation : {Speculation::off, Speculation::adaptive, Speculation::always}) {
     for (const int step_tokens : {8, 33, 512}) {
       for (const int parallel : {1, 3, 8}) {
+        const bool in_short = parallel == (step_tokens == 8 ? 3 : 8) || (step_tokens == 33 && parallel == 1);
+        if (is_demo() && !in_short) continue;  // a larger model
         SCOPED_TRACE(fmt::format("{} tokens a step, {} at once", step_tokens, parallel));
         const auto one = engine({.parallel = parallel, .step_tokens = step_tokens, .speculation = speculation});
         EXPECT_EQ(texts(*one, true), wanted) << "cold";
@@ -406,9 +444,9 @@ TEST_P(Equality, OfTheTextWhenBlocksAreScarce) {
 }
 
 TEST_P(Equality, OfTheTextAfterARestart) {
-  const TemporaryFolder folder;
-  const std::filesystem::path file = folder.path() / "session";
-  const Tokens prompt = some_prompts()[4];
+  const TemporaryFolder files;
+  const std::filesystem::path file = files.path() / "session";
+  const Tokens& prompt = prompts_[4];
   Tokens wanted;
   {
     const auto before = engine({});
