@@ -34,16 +34,6 @@ std::size_t default_cache_memory(std::size_t weight_bytes) {
   return std::max(kSmallCache, available > weight_bytes ? (available - weight_bytes) / 2 : 0);
 }
 
-LoopOptions loop_options(const EngineOptions& options, std::size_t weight_bytes) {
-  return {.context = options.context,
-          .cache_bytes = options.cache_memory > 0 ? options.cache_memory : default_cache_memory(weight_bytes),
-          .parallel = options.parallel,
-          .queue = options.queue,
-          .step_tokens = options.step_tokens,
-          .speculation = options.speculation,
-          .row_type = options.cache_type};
-}
-
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 }  // namespace
@@ -101,7 +91,9 @@ Engine::Engine(const std::function<Loaded()>& make, const EngineOptions& options
       if (options.threads > 0) cpu::set_threads(options.threads);
       mx::set_cache_limit(kBufferCacheBytes);
       Loaded loaded = make();
-      loop = std::make_unique<EngineLoop>(std::move(loaded.model), loop_options(options, loaded.weight_bytes));
+      EngineOptions all = options;
+      if (all.cache_memory == 0) all.cache_memory = default_cache_memory(loaded.weight_bytes);
+      loop = std::make_unique<EngineLoop>(std::move(loaded.model), all);
       const PoolShape& shape = loop->shape();
       info_ = {.context = loop->context(),
                .vocab_size = static_cast<std::size_t>(loop->model().config().vocab_size),

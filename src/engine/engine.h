@@ -7,6 +7,7 @@
 #pragma once
 
 #include "engine/engine_loop.h"
+#include "engine/engine_options.h"
 #include "engine/stream.h"
 
 #include <filesystem>
@@ -15,19 +16,6 @@
 #include <string>
 
 namespace glimt {
-
-struct EngineOptions {
-  int threads = 0;               // of the kernels; 0: all physical cores that the process may run on
-  bool exact = false;            // LoadOptions::exact
-  std::size_t context = 0;       // most tokens of a prompt and its answer; 0: what the model allows
-  std::size_t cache_memory = 0;  // bytes for rows; 0: half of the memory that is free beside the weights
-  std::optional<kernels::RowType> cache_type = std::nullopt;  // unset: bf16, or f32 when exact
-  int parallel = 8;                                           // sequences at once
-  int queue = 256;                                            // requests that wait
-  int step_tokens = 512;                                      // most tokens of a step: chunks of prompts
-  Speculation speculation = Speculation::adaptive;
-  std::chrono::seconds step_limit{60};  // a longer step is reported by health()
-};
 
 // Fixed once the model is loaded.
 struct EngineInfo {

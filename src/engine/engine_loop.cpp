@@ -28,13 +28,13 @@ double evaluate(std::vector<mx::array> arrays) {
   return kernels::kernel_seconds();
 }
 
-PoolShape pool_shape(const CausalLm& model, const LoopOptions& options) {
+PoolShape pool_shape(const CausalLm& model, const EngineOptions& options) {
   PoolShape shape = model.cache_shape();
-  if (options.row_type) shape.type = *options.row_type;
+  if (options.cache_type) shape.type = *options.cache_type;
   return shape;
 }
 
-std::size_t checked_context(const CausalLm& model, const LoopOptions& options) {
+std::size_t checked_context(const CausalLm& model, const EngineOptions& options) {
   const auto longest = static_cast<std::size_t>(model.max_context_length());
   if (options.context > longest) {
     fail(ErrorKind::invalid_request, "context", "{} tokens asked for, the model allows {}", options.context, longest);
@@ -43,17 +43,17 @@ std::size_t checked_context(const CausalLm& model, const LoopOptions& options) {
 }
 
 // As many blocks as the budget holds, and no more than all sequences could ever fill.
-int block_count(const PoolShape& shape, const LoopOptions& options, std::size_t context) {
-  const std::size_t affordable = options.cache_bytes / shape.block_bytes();
+int block_count(const PoolShape& shape, const EngineOptions& options, std::size_t context) {
+  const std::size_t affordable = options.cache_memory / shape.block_bytes();
   if (affordable < 2) {
     fail(ErrorKind::invalid_request, "cache memory", "{} bytes are less than two blocks of {} bytes",
-         options.cache_bytes, shape.block_bytes());
+         options.cache_memory, shape.block_bytes());
   }
   const std::size_t usable = 2 * (context / kBlockRows + 2) * static_cast<std::size_t>(options.parallel);
   return static_cast<int>(std::min({affordable, usable, std::size_t{1} << 24}));
 }
 
-SchedulerLimits limits_of(const LoopOptions& options, int blocks) {
+SchedulerLimits limits_of(const EngineOptions& options, int blocks) {
   SchedulerLimits limits;
   limits.max_parallel = options.parallel;
   limits.max_queue = options.queue;
@@ -80,7 +80,7 @@ std::exception_ptr refusal_error(Refusal why) {
 
 }  // namespace
 
-EngineLoop::EngineLoop(std::unique_ptr<CausalLm> model, const LoopOptions& options)
+EngineLoop::EngineLoop(std::unique_ptr<CausalLm> model, const EngineOptions& options)
     : model_(std::move(model)),
       options_(options),
       context_(checked_context(*model_, options)),

@@ -3,6 +3,7 @@
 
 #include "cache/latent_pool.h"
 #include "cache/prefix_cache.h"
+#include "engine/engine_options.h"
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
 #include "engine/step_costs.h"
@@ -14,22 +15,6 @@
 #include <vector>
 
 namespace glimt {
-
-enum class Speculation {
-  off,
-  adaptive,  // as deep as it pays, which may be not at all
-  always,    // one guess of the MTP layer a step, to measure how often it is right
-};
-
-struct LoopOptions {
-  std::size_t context = 0;      // most tokens of a prompt and its answer
-  std::size_t cache_bytes = 0;  // for the rows of all sequences and of remembered prefixes
-  int parallel = 8;             // sequences at once
-  int queue = 256;              // requests that wait
-  int step_tokens = 512;        // most tokens of one step
-  Speculation speculation = Speculation::adaptive;
-  std::optional<kernels::RowType> row_type = std::nullopt;  // of the cache; unset: the model's
-};
 
 // A snapshot. Counters grow from the engine's start on.
 struct EngineMetrics {
@@ -44,8 +29,8 @@ struct EngineMetrics {
 // Used by the thread that loaded the model, and by no other.
 class EngineLoop {
  public:
-  // Throws invalid_request for limits that the model or the budget does not allow.
-  EngineLoop(std::unique_ptr<CausalLm> model, const LoopOptions& options);
+  // Throws invalid_request for limits that the model or the budget does not allow. REQUIRES: cache_memory is set.
+  EngineLoop(std::unique_ptr<CausalLm> model, const EngineOptions& options);
 
   // Queues the request, or ends its stream with an error.
   void submit(SequenceId id, GenerationRequest request, const std::shared_ptr<Stream>& stream);
@@ -113,7 +98,7 @@ class EngineLoop {
   bool speculates() const { return options_.speculation != Speculation::off && model_->has_mtp(); }
 
   std::unique_ptr<CausalLm> model_;
-  LoopOptions options_;
+  EngineOptions options_;
   std::size_t context_;
   LatentPool pool_;
   BlockPool blocks_;

@@ -1,0 +1,31 @@
+// What an engine is told when it starts.
+#pragma once
+
+#include "kernels/paged_rows.h"
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+
+namespace glimt {
+
+enum class Speculation {
+  off,
+  adaptive,  // as deep as it pays, which may be not at all
+  always,    // one guess of the MTP layer a step, to measure how often it is right
+};
+
+struct EngineOptions {
+  int threads = 0;               // of the kernels; 0: all physical cores that the process may run on
+  bool exact = false;            // LoadOptions::exact
+  std::size_t context = 0;       // most tokens of a prompt and its answer; 0: what the model allows
+  std::size_t cache_memory = 0;  // bytes for rows; 0: half of the memory that is free beside the weights
+  std::optional<kernels::RowType> cache_type = std::nullopt;  // unset: bf16, or f32 when exact
+  int parallel = 8;                                           // sequences at once
+  int queue = 256;                                            // requests that wait
+  int step_tokens = 512;                                      // most tokens of a step: chunks of prompts
+  Speculation speculation = Speculation::adaptive;
+  std::chrono::seconds step_limit{60};  // a longer step is reported by health()
+};
+
+}  // namespace glimt
