@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
-#include <optional>
 #include <string_view>
 
 namespace glimt::kernels {
@@ -22,17 +21,18 @@ Backend initial_backend() {
   return mx::default_device() == mx::Device::cpu ? Backend::cpu : Backend::mlx;
 }
 
-std::optional<Backend> g_backend;
+std::atomic<Backend>& chosen_backend() {
+  static std::atomic<Backend> backend = initial_backend();
+  return backend;
+}
+
 std::atomic<std::int64_t> g_kernel_nanoseconds{0};
 
 }  // namespace
 
-Backend backend() {
-  if (!g_backend) g_backend = initial_backend();
-  return *g_backend;
-}
+Backend backend() { return chosen_backend(); }
 
-void set_backend(Backend backend) { g_backend = backend; }
+void set_backend(Backend backend) { chosen_backend() = backend; }
 
 double kernel_seconds() { return static_cast<double>(g_kernel_nanoseconds.load()) * 1e-9; }
 
