@@ -1,6 +1,7 @@
 #include "cli/chat_model.h"
 
 #include "base/error.h"
+#include "cli/bytes.h"
 #include "hub/store.h"
 
 #include <sys/resource.h>
@@ -11,11 +12,6 @@
 
 namespace glimt {
 namespace {
-
-std::string bytes(std::size_t count) {
-  const auto value = static_cast<double>(count);
-  return count < 1'000'000'000 ? fmt::format("{:.1f} MB", value / 1e6) : fmt::format("{:.2f} GB", value / 1e9);
-}
 
 std::size_t cache_in_use(const Engine& engine) {
   const EngineMetrics metrics = engine.metrics();
@@ -136,8 +132,8 @@ std::string describe(const ChatModel& model, const GenerationStats& stats) {
   text += fmt::format("answer  {} tokens, {:.2f} s, {:.1f} tokens/s\n", stats.generated_tokens, stats.decode_seconds,
                       decode_speed(stats));
   if (stats.drafted > 0) text += fmt::format("guesses {} of {} right\n", stats.accepted, stats.drafted);
-  text += fmt::format("memory  {} at most; weights {}, cache {}\n", bytes(peak_memory()),
-                      bytes(model.engine->info().weight_bytes), bytes(cache_in_use(*model.engine)));
+  text += fmt::format("memory  {} at most; weights {}, cache {}\n", describe_bytes(peak_memory()),
+                      describe_bytes(model.engine->info().weight_bytes), describe_bytes(cache_in_use(*model.engine)));
   text += fmt::format("load    {:.2f} s\n", model.load_seconds);
   return text;
 }

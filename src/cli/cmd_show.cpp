@@ -1,4 +1,5 @@
 // glimt show: what a model is and what memory it needs, from its files alone.
+#include "cli/bytes.h"
 #include "cli/commands.h"
 #include "hub/store.h"
 #include "model/summary.h"
@@ -16,13 +17,6 @@ struct ShowArguments {
   std::string model;
   std::size_t context = 32768;
 };
-
-std::string bytes(std::size_t n) {
-  const auto value = static_cast<double>(n);
-  if (value >= 1e9) return fmt::format("{:.2f} GB", value / 1e9);
-  if (value >= 1e6) return fmt::format("{:.1f} MB", value / 1e6);
-  return fmt::format("{:.1f} kB", value / 1e3);
-}
 
 std::string count(std::size_t n) {
   const auto value = static_cast<double>(n);
@@ -53,11 +47,12 @@ void run(const ShowArguments& arguments) {
        fmt::format("MLA, {} heads, latent {} + {} rotary, {}", c.num_attention_heads, c.kv_lora_rank,
                    c.qk_rope_head_dim, c.q_lora_rank ? fmt::format("query rank {}", *c.q_lora_rank) : "no query rank"));
   line("context", fmt::format("{} tokens{}", c.max_position_embeddings, c.rope_scaling ? ", YaRN" : ""));
-  line("weights", fmt::format("{} in memory, {} read per token", bytes(s.files_bytes), bytes(s.active_bytes)));
+  line("weights",
+       fmt::format("{} in memory, {} read per token", describe_bytes(s.files_bytes), describe_bytes(s.active_bytes)));
   line("cache", fmt::format("{} bytes a token (bfloat16); {} for {} tokens", s.cache_bytes_per_token(),
-                            bytes(s.cache_bytes_per_token() * context), context));
+                            describe_bytes(s.cache_bytes_per_token() * context), context));
   line("total", fmt::format("{} for weights and {} tokens of context",
-                            bytes(s.files_bytes + s.cache_bytes_per_token() * context), context));
+                            describe_bytes(s.files_bytes + s.cache_bytes_per_token() * context), context));
 }
 
 }  // namespace
