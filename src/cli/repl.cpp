@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "chat/tool_schemas.h"
 #include "cli/answer.h"
+#include "cli/bytes.h"
 #include "cli/interrupt.h"
 
 #include <algorithm>
@@ -31,17 +32,20 @@ void print_error(const std::exception& error) { fmt::print(stderr, "glimt: {}\n"
 }  // namespace
 
 const Repl::Command Repl::kCommands[] = {
-    {"/help", "this list", &Repl::help},
-    {"/system", "[TEXT] show or set the system message (- for none)", &Repl::system},
-    {"/set", "[NAME [VALUE]] show all settings or one, or set one", &Repl::set},
-    {"/think", "think before answering", &Repl::think},
-    {"/nothink", "answer at once", &Repl::nothink},
-    {"/tools", "[FILE] show or set the tools that may be called (- for none); you type their results", &Repl::tools},
-    {"/clear", "forget the conversation", &Repl::clear},
-    {"/save", "FILE write the conversation", &Repl::save},
-    {"/load", "FILE go on with a saved conversation", &Repl::load},
-    {"/stats", "speed and memory of the last answer", &Repl::stats},
-    {"/bye", "end (also Ctrl-D)", &Repl::bye},
+    {"/help", "", "this list", &Repl::help},
+    {"/system", "[TEXT]", "show or set the system message (- for none)", &Repl::system},
+    {"/set", "[NAME [VALUE]]", "show all settings or one, or set one", &Repl::set},
+    {"/think", "", "think before answering", &Repl::think},
+    {"/nothink", "", "answer at once", &Repl::nothink},
+    {"/tools", "[FILE]", "show or set the tools that may be called (- for none); you type their results", &Repl::tools},
+    {"/clear", "", "forget the conversation", &Repl::clear},
+    {"/save", "FILE", "write the conversation", &Repl::save},
+    {"/load", "FILE", "go on with a saved conversation", &Repl::load},
+    {"/session", "save FILE", "write what was computed of the conversation, so that a later run need not read it again",
+     &Repl::session},
+    {"/session", "load FILE", "take it back, then /load the conversation", &Repl::session},
+    {"/stats", "", "speed and memory of the last answer", &Repl::stats},
+    {"/bye", "", "end (also Ctrl-D)", &Repl::bye},
 };
 
 Repl::Repl(const ChatModel& model, ChatSettings settings, bool stats)
@@ -166,11 +170,7 @@ bool Repl::ask_for_results(const ParsedOutput& output) {
 
 void Repl::help(const std::string&) {
   for (const Command& command : kCommands) {
-    const std::size_t space = command.help.find(' ');
-    const bool takes = command.help.front() == '[' || command.help.starts_with("FILE");
-    const std::size_t split = !takes ? 0 : command.help.front() == '[' ? command.help.rfind(']') + 1 : space;
-    fmt::print("  {:<22} {}\n", fmt::format("{} {}", command.name, command.help.substr(0, split)),
-               trimmed(command.help.substr(split)));
+    fmt::print("  {:<22} {}\n", fmt::format("{} {}", command.name, command.arguments), command.help);
   }
   fmt::print(
       "  \"\"\"                    begins and ends a message of several lines; so does \\ at the end of a line\n");
@@ -218,6 +218,7 @@ void Repl::tools(const std::string& argument) {
 void Repl::clear(const std::string&) {
   fmt::print("forgot {} messages\n", messages_.size());
   messages_.clear();
+  conversation_.clear();
 }
 
 void Repl::save(const std::string& argument) {
@@ -229,7 +230,24 @@ void Repl::save(const std::string& argument) {
 void Repl::load(const std::string& argument) {
   require(argument, "/load", "a file");
   conversation_from_json(parse_json(read_file(argument), argument), argument, settings_, messages_);
+  conversation_.clear();
   fmt::print("loaded {} messages\n", messages_.size());
+}
+
+void Repl::session(const std::string& argument) {
+  const std::size_t space = std::min(argument.find_first_of(" \t"), argument.size());
+  const std::string action = argument.substr(0, space);
+  const std::string file(trimmed(std::string_view(argument).substr(space)));
+  if ((action != "save" && action != "load") || file.empty()) {
+    fail(ErrorKind::invalid_request, "/session", "save FILE or load FILE is wanted");
+  }
+  if (action == "save" && conversation_.empty()) {
+    fail(ErrorKind::invalid_request, "/session", "nothing of this conversation has been answered yet");
+  }
+  const std::size_t tokens =
+      action == "save" ? model_.engine->save_session(file, conversation_) : model_.engine->load_session(file);
+  fmt::print("{} {} tokens, {}\n", action == "save" ? "saved" : "loaded", tokens,
+             describe_bytes(std::filesystem::file_size(file)));
 }
 
 void Repl::stats(const std::string&) {

@@ -19,12 +19,13 @@ class Repl {
   // Until /bye or Ctrl-D. Errors of a request are printed and the conversation goes on; others are thrown.
   void run();
 
-  // The tokens of the last prompt: the conversation so far.
+  // The tokens of the last prompt: the conversation so far. None after /clear or /load.
   const std::vector<TokenId>& conversation() const { return conversation_; }
 
  private:
   struct Command {
     std::string_view name;
+    std::string_view arguments;
     std::string_view help;
     void (Repl::*action)(const std::string& argument);
   };
@@ -45,6 +46,7 @@ class Repl {
   void clear(const std::string& argument);
   void save(const std::string& argument);
   void load(const std::string& argument);
+  void session(const std::string& argument);
   void stats(const std::string& argument);
   void bye(const std::string& argument);
 

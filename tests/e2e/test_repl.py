@@ -135,7 +135,8 @@ def test_settings(repl):
     assert re.search(r"top_p +0.25", shown) and '["END"]' in shown
     assert "no such command" in say(child, "/sing")
     shown = say(child, "/help")
-    for command in ["/system", "/set", "/think", "/nothink", "/clear", "/save", "/load", "/stats", "/bye", "/tools"]:
+    for command in ["/system", "/set", "/think", "/nothink", "/clear", "/save FILE", "/load FILE", "/session save FILE",
+                    "/session load FILE", "/stats", "/bye", "/tools"]:
         assert command in shown
     assert "nothing has been answered" in say(child, "/stats")
     end(child)
@@ -159,6 +160,57 @@ def test_save_and_load(repl, tmp_path):
     assert "nowhere.json" in say(child, f"/load {tmp_path / 'nowhere.json'}")
     assert "a file is wanted" in say(child, "/save")
     assert "cannot write" in say(child, "/save /nowhere/talk.json")
+    end(child)
+
+
+def test_a_session_goes_to_a_file_and_comes_back(repl, tmp_path):
+    file, talk = tmp_path / "rows", tmp_path / "talk.json"
+    flags = ["--no-think", "--temperature", "0", "--stats", "--max-tokens", "20"]
+    child = repl(*flags)
+    assert "nothing of this conversation" in say(child, f"/session save {file}")
+    assert not file.exists()
+    say(child, "Hi")
+    assert "no full block" in say(child, f"/session save {file}")
+    say(child, "Tell me about " + "the sea and the road " * 60)
+    say(child, f"/save {talk}")
+    shown = say(child, f"/session save {file}")
+    tokens, size, unit = re.search(r"saved (\d+) tokens, ([0-9.]+) (kB|MB)", shown).groups()
+    assert int(tokens) >= 256 and int(tokens) % 128 == 0
+    assert abs(float(size) * {"kB": 1e3, "MB": 1e6}[unit] - file.stat().st_size) <= {"kB": 50, "MB": 5e4}[unit]
+    say(child, "/clear")
+    assert "nothing of this conversation" in say(child, f"/session save {tmp_path / 'none'}")
+    end(child)
+
+    child = repl(*flags)
+    shown = say(child, f"/session load {file}")
+    assert f"loaded {tokens} tokens, {size} {unit}" in shown
+    say(child, f"/load {talk}")
+    assert "nothing of this conversation" in say(child, f"/session save {tmp_path / 'none'}")  # its tokens are not known yet
+    shown = say(child, "And now?")
+    assert int(re.search(r"(\d+) of them kept from before", shown).group(1)) >= int(tokens) - 1
+    end(child)
+
+
+def test_a_bad_session_is_an_error_and_the_conversation_goes_on(repl, tmp_path):
+    file = tmp_path / "rows"
+    child = repl("--no-think", "--temperature", "0", "--max-tokens", "3")
+    for line in ["/session", "/session save", "/session load", "/session keep x", "/session savefile"]:
+        assert "save FILE or load FILE is wanted" in say(child, line)
+    assert "rows" in say(child, f"/session load {file}")
+    say(child, "Tell me about " + "the sea and the road " * 60)
+    assert "cannot write" in say(child, "/session save /nowhere/rows")
+    assert "saved" in say(child, f"/session save {file}")
+    good = file.read_bytes()
+    for bad, words in [(good[:-7], "rows: is damaged"), (b"", "rows: "), (b"no session at all" * 9, "not a session"),
+                       (good[:99] + b"?" + good[100:], "rows: is damaged")]:
+        file.write_bytes(bad)
+        assert words in say(child, f"/session load {file}")
+    file.write_bytes(good)
+    assert "loaded" in say(child, f"/session load {file}")
+    assert "glimt" not in say(child, "Hello!")
+    end(child)
+    child = repl("--cache-type", "q8")
+    assert "is of another model or cache type" in say(child, f"/session load {file}")
     end(child)
 
 
