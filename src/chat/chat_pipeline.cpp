@@ -52,15 +52,15 @@ std::optional<Grammar> ChatPipeline::grammar_of(const ChatRequest& request, bool
   const Grammar grammar = std::visit(
       [&]<typename Kind>(const Kind& kind) -> Grammar {
         if constexpr (std::is_same_v<Kind, JsonSchemaOutput>) {
-          return Grammar::json_schema(grammars_(), kind.schema);
+          return grammars_().json_schema(kind.schema);
         } else if constexpr (std::is_same_v<Kind, RegexOutput>) {
-          return Grammar::regex(grammars_(), kind.pattern);
+          return grammars_().regex(kind.pattern);
         } else if constexpr (std::is_same_v<Kind, LarkOutput>) {
-          return Grammar::lark(grammars_(), kind.source);
+          return grammars_().lark(kind.source);
         } else if constexpr (std::is_same_v<Kind, ToolCallOutput>) {
-          return Grammar::tool_calls(grammars_(), request.tools, kind.rules);
+          return grammars_().tool_calls(request.tools, kind.rules);
         } else {
-          return Grammar::json_object(grammars_());
+          return grammars_().json_object();
         }
       },
       request.constraint);

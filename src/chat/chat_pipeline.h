@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "chat/types.h"
 #include "engine/engine.h"
+#include "grammar/grammar_cache.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
@@ -70,8 +71,8 @@ class ChatPipeline {
   using Generate = std::function<GenerationResult(const GenerationRequest&, const Engine::PrefillCallback&,
                                                   const Engine::TokenCallback&)>;
 
-  // Makes the environment of grammars, or returns the one it made: it is asked for with the first constraint.
-  using GetGrammars = std::function<Grammar::Environment()>;
+  // Makes the grammars' environment and their cache, or returns those it made: asked for with the first constraint.
+  using GetGrammars = std::function<GrammarCache&()>;
 
   // `tokenizer` and `chat_template` must outlive the pipeline. `eos`: the tokens that end an answer.
   ChatPipeline(const Tokenizer& tokenizer, const ChatTemplate& chat_template, std::vector<TokenId> eos,

@@ -56,12 +56,12 @@ ChatPipeline ChatModel::pipeline() const {
       tokenizer, chat_template, engine->info().eos,
       [this](const GenerationRequest& request, const Engine::PrefillCallback& on_prefill,
              const Engine::TokenCallback& on_token) { return engine->generate(request, on_prefill, on_token); },
-      [this] {
+      [this]() -> GrammarCache& {
         std::call_once(grammars->once, [this] {
           const EngineInfo& info = engine->info();
-          grammars->environment = std::make_shared<const GrammarEnvironment>(tokenizer, info.vocab_size, info.eos);
+          grammars->cache.emplace(std::make_shared<const GrammarEnvironment>(tokenizer, info.vocab_size, info.eos));
         });
-        return grammars->environment;
+        return *grammars->cache;
       });
 }
 

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 namespace glimt {
@@ -22,7 +23,7 @@ struct LoadFlags {
 // Made when the first answer is constrained: it takes a second for a large vocabulary.
 struct LazyGrammars {
   std::once_flag once;
-  Grammar::Environment environment;
+  std::optional<GrammarCache> cache;
 };
 
 struct ChatModel {

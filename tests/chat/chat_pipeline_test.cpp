@@ -45,11 +45,8 @@ class Pipeline : public testing::Test {
   ChatResult run(const std::string& text, ChatRequest request, const ChatObserver& observer = {}) {
     static const ChatTemplate chat_template(kDemo, Script::tokenizer());
     script_ = Script(text);
-    const ChatPipeline pipeline(Script::tokenizer(), chat_template, {7}, std::ref(script_), [] {
-      return std::make_shared<const GrammarEnvironment>(
-          Script::tokenizer(), Script::tokenizer().vocab_size(),
-          std::vector<TokenId>{*Script::tokenizer().token_id("<|user|>")});
-    });
+    const ChatPipeline pipeline(Script::tokenizer(), chat_template, {7}, std::ref(script_),
+                                [&]() -> GrammarCache& { return grammars_; });
     return pipeline.run(request, observer);
   }
   static ChatRequest ask(std::string_view question) {
@@ -60,6 +57,9 @@ class Pipeline : public testing::Test {
   std::string prompt() const { return Script::tokenizer().decode(script_.last.prompt); }
 
   Script script_{""};
+  GrammarCache grammars_{
+      std::make_shared<const GrammarEnvironment>(Script::tokenizer(), Script::tokenizer().vocab_size(),
+                                                 std::vector<TokenId>{*Script::tokenizer().token_id("<|user|>")})};
 };
 
 TEST_F(Pipeline, RendersTheRequestAndParsesTheAnswer) {
@@ -98,6 +98,26 @@ TEST_F(Pipeline, ConstraintsAndTheThinkingBudgetReachTheEngine) {
   EXPECT_ERROR(run("hi", request), ErrorKind::invalid_request, testing::HasSubstr("schema"));
   request.constraint = ToolCallOutput{{.only = "missing"}};
   EXPECT_ERROR(run("hi", request), ErrorKind::invalid_request, testing::HasSubstr("missing"));
+}
+
+TEST_F(Pipeline, AConstraintThatComesAgainIsNotCompiledAgain) {
+  ChatRequest request = ask("Hello");
+  request.tools =
+      parse_json(R"([{"name": "f", "parameters": {"properties": {"a": {"type": "integer"}}}}])", "t").as_array();
+  for (const bool thinking : {true, false}) {
+    request.thinking = thinking;
+    for (const OutputConstraint& constraint :
+         {OutputConstraint(JsonObjectOutput{}), OutputConstraint(JsonSchemaOutput{{{"type", "boolean"}}}),
+          OutputConstraint(RegexOutput{"ab"}), OutputConstraint(LarkOutput{"start: \"ab\""}),
+          OutputConstraint(ToolCallOutput{})}) {
+      request.constraint = constraint;
+      run("x", request);
+      ASSERT_TRUE(script_.last.grammar);
+      EXPECT_EQ(script_.last.grammar->matcher().constrained(), !thinking);
+    }
+  }
+  EXPECT_EQ(grammars_.stats().misses, 5U);
+  EXPECT_EQ(grammars_.stats().hits, 5U);
 }
 
 TEST_F(Pipeline, WithoutThinkingTheAnswerStartsAsContent) {
