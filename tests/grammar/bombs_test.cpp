@@ -110,6 +110,8 @@ TEST(Bombs, Lark) {
   lark(Outcome::refused, "start: " + repeat("(", 60'000) + "\"a\"" + repeat(")", 60'000));
   lark(Outcome::refused, "start: " + repeat("(", 5'000) + "\"a\"" + repeat(")", 5'000));
   lark(Outcome::refused, "start: " + repeat("%lark { start: ", 200) + "\"a\"" + repeat("}", 200));
+  lark(Outcome::works,
+       "start: T0\n" + joined(14, [](int i) { return fmt::format("T{}: T{} T{}\n", i, i + 1, i + 1); }) + "T14: \"y\"");
   lark(Outcome::refused,
        "start: T0\n" + joined(60, [](int i) { return fmt::format("T{}: T{} T{}\n", i, i + 1, i + 1); }) + "T60: \"y\"");
   lark(Outcome::refused,
