@@ -27,7 +27,7 @@ def demo():
 def endless(demo):
     """Options that keep the demo model talking, so that there is an answer to stop: its end tokens are banned."""
     ends = json.loads((pathlib.Path(demo) / "generation_config.json").read_text())["eos_token_id"]
-    return ["--temperature", "1.5", "--top-p", "1", *[word for end in ends for word in ("--logit-bias", f"{end}=-1000")]]
+    return ["--temperature", "1.5", "--top-p", "1", "--seed", "1", *[word for end in ends for word in ("--logit-bias", f"{end}=-1000")]]
 
 
 @pytest.fixture
