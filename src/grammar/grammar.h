@@ -79,7 +79,8 @@ class Matcher {
   // are written. Never empty: the end tokens are in it if the answer may end here, and nothing else is if it must.
   void mask(std::span<std::uint32_t> words);
 
-  // Appends a token. False, and nothing changed, if it may not come next.
+  // Appends a token. False, and nothing changed, if it may not come next. Where only one text can follow, the mask has the
+  // tokenizer's own spelling of it; other tokens that spell the same are accepted, too.
   bool accept(TokenId id);
 
   // Takes back the last `count` accepted tokens. REQUIRES: so many were accepted.
