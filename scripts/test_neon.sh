@@ -22,7 +22,7 @@ fi
 # The x86 header directory is not on the path; fmt is headers only here.
 mkdir -p "$dir/include"
 ln -sfn /usr/include/fmt "$dir/include/fmt"
-flags=(-std=c++20 -O2 -DFMT_HEADER_ONLY -Isrc -Itests -I"$dir/include" -I$gtest/googletest/include -I$gtest/googlemock/include)
+flags=(-std=c++20 -O2 -DFMT_HEADER_ONLY -Isrc -Itests -I"$dir/include" -I"$gtest/googletest/include" -I"$gtest/googlemock/include")
 kernel_flags=(-O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wno-psabi)
 
 objects=()
