@@ -19,18 +19,19 @@ out=bench/results/$(date +%F)-${cpu:-cpu}-$isa.csv
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 "${PYTHON:-python3}" "$peer" --glimt "$build_dir/glimt" --work "$work" "$@" | tee "$log"
-"${PYTHON:-python3}" - "$log" "$out" <<'PY'
+revision=$(git rev-parse --short HEAD)
+"${PYTHON:-python3}" - "$log" "$out" "$revision" <<'PY'
 import csv, json, os, sys
-log, out = sys.argv[1:]
+log, out, revision = sys.argv[1:]
 summary = json.loads([line for line in open(log) if line.startswith("{")][-1])
 new = not os.path.exists(out)
 with open(out, "a", newline="") as f:
     rows = csv.writer(f)
     if new:
-        rows.writerow(["engine", "test", "depth", "tokens_per_second", "read_bandwidth_GBps", "roofline_tokens_per_second", "layers", "threads"])
+        rows.writerow(["revision", "engine", "test", "depth", "tokens_per_second", "read_bandwidth_GBps", "roofline_tokens_per_second", "layers", "threads"])
     for key, value in summary.items():
         parts = key.split("/")
         if len(parts) == 3 and parts[0] != "ratio":
-            rows.writerow([*parts, value, summary["read_bandwidth_GBps"], summary["roofline_tg"], summary["layers"], summary["threads"]])
+            rows.writerow([revision, *parts, value, summary["read_bandwidth_GBps"], summary["roofline_tg"], summary["layers"], summary["threads"]])
 print(f"appended to {out}")
 PY

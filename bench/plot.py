@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tokens per second against context, glimt and llama.cpp, from a CSV that compare_llama.sh wrote.
+"""Tokens per second against context, glimt and llama.cpp, of the last revision in a CSV that compare_llama.sh wrote.
 
 usage: bench/plot.py bench/results/FILE.csv OUT.png     needs matplotlib
 """
@@ -18,7 +18,10 @@ def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__.strip())
     points = collections.defaultdict(list)
-    for row in csv.DictReader(open(sys.argv[1])):
+    rows = list(csv.DictReader(open(sys.argv[1])))
+    for row in rows:
+        if row["revision"] != rows[-1]["revision"]:
+            continue
         kind = "decode" if row["test"].startswith("tg") else "prefill"
         points[kind, row["engine"], int(row["depth"])].append(float(row["tokens_per_second"]))
     figure, axes = plt.subplots(1, 2, figsize=(10, 4))

@@ -51,11 +51,25 @@ std::vector<const AttentionKernel*> supported_attention_kernels() {
   return kernels;
 }
 
+namespace {
+
+// Whether the kernel belongs to the chosen instruction set or to a lesser one: some sets (neon_dotprod) bring nothing for
+// attention.
+bool is_within_choice(const AttentionKernel& kernel) {
+  for (const Table* isa : supported_tables()) {
+    if (std::string_view(isa->isa) == kernel.isa) return true;
+    if (isa == &table()) return false;
+  }
+  return false;
+}
+
+}  // namespace
+
 const AttentionKernel& attention_kernel(RowFormat format, int key_width, bool exact) {
   static const std::vector<const AttentionKernel*> kernels = supported_attention_kernels();
   const AttentionKernel* best = nullptr;
   for (const AttentionKernel* kernel : kernels) {
-    const bool fits = std::string_view(kernel->isa) == table().isa && (kernel->exact || !exact) &&
+    const bool fits = is_within_choice(*kernel) && (kernel->exact || !exact) &&
                       (kernel->reads_f32 || format != RowFormat::f32) && key_width % kernel->width_step == 0;
     if (fits) best = kernel;
   }
