@@ -94,7 +94,7 @@ class SwiGluBatch {
     std::vector<std::pair<std::size_t, std::size_t>> inner_rows;  // offset and width, for silu
     std::map<std::size_t, std::vector<const float*>> inner_by_width;
     std::vector<cpu::Product> first, second;
-    cpu::Activations outer(inputs_, static_cast<int>(hidden_));
+    cpu::Activations outer(inputs_, static_cast<int>(hidden_), cpu::Activations::Repeats::yes);
     std::size_t offset = 0;
     for (Branch& b : branches_) {
       cpu::Product gate{b.gate, &outer, b.first, {}}, up{b.up, &outer, b.first, {}};

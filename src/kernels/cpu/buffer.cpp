@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::align_val_t kAlignment{64};
 constexpr std::size_t kSmallest = 4096;
-constexpr std::size_t kMostKept = std::size_t{160} << 20;  // what a step of 512 tokens of GLM-4.7-Flash uses at once
+constexpr std::size_t kMostKept = std::size_t{160}
+                                  << 20;  // more than the experts of 512 tokens of GLM-4.7-Flash need (some 60 MB)
 
 struct Kept {
   std::mutex mutex;

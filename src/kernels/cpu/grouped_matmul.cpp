@@ -93,10 +93,7 @@ void run_integer(const Item& item, const Table& isa) {
     expand_scales(item, isa, weights);
   }
   const std::vector<float*>& y = outputs_of(item);
-  IntegerRows x = item.x;
-  x.values += item.product->first * x.stride;
-  x.scales += item.product->first * x.group_stride;
-  x.sums += item.product->first * x.group_stride;
+  const IntegerRows x = item.x.from(item.product->first);
   const bool few = y.size() <= static_cast<std::size_t>(kFewRows);
   const Buffer<std::byte> scratch =
       few ? Buffer<std::byte>() : Buffer<std::byte>(scratch_bytes(w.columns, w.group_size));
@@ -125,32 +122,37 @@ void run_float(const Item& item, const Table& isa) {
 }  // namespace
 
 void Activations::quantize(const Form& form, std::size_t stride, std::size_t group_stride) const {
+  const bool parallel = rows_.size() > 1 && rows_.size() * static_cast<std::size_t>(columns_) > kSerialElements;
+  const auto for_each = [parallel](std::size_t count, const auto& body) {
+    if (parallel) {
+      parallel_for(count, body);
+    } else {
+      for (std::size_t i = 0; i < count; ++i) body(i);
+    }
+  };
+  const Table& isa = table();
+  const auto compute = [&](std::size_t r) {
+    isa.quantize_row(rows_[r], columns_, form.group, form.interleave, form.values.data() + r * stride,
+                     form.scales.data() + r * group_stride, form.sums.data() + r * group_stride);
+  };
+  if (repeats_ == Repeats::no) {
+    for_each(rows_.size(), compute);
+    return;
+  }
   std::unordered_map<const float*, std::size_t> first_of;
   std::vector<std::size_t> firsts, source(rows_.size());  // rows that are new; where each row is first
   for (std::size_t r = 0; r < rows_.size(); ++r) {
     source[r] = first_of.try_emplace(rows_[r], r).first->second;
     if (source[r] == r) firsts.push_back(r);
   }
-  const Table& isa = table();
-  const auto compute = [&](std::size_t i) {
-    const std::size_t r = firsts[i];
-    isa.quantize_row(rows_[r], columns_, form.group, form.interleave, form.values.data() + r * stride,
-                     form.scales.data() + r * group_stride, form.sums.data() + r * group_stride);
-  };
-  const auto copy = [&](std::size_t r) {
+  for_each(firsts.size(), [&](std::size_t i) { compute(firsts[i]); });
+  for_each(rows_.size(), [&](std::size_t r) {
     const std::size_t from = source[r];
     if (from == r) return;
     std::copy_n(form.values.data() + from * stride, stride, form.values.data() + r * stride);
     std::copy_n(form.scales.data() + from * group_stride, group_stride, form.scales.data() + r * group_stride);
     std::copy_n(form.sums.data() + from * group_stride, group_stride, form.sums.data() + r * group_stride);
-  };
-  if (rows_.size() > 1 && rows_.size() * static_cast<std::size_t>(columns_) > kSerialElements) {
-    parallel_for(firsts.size(), compute);
-    if (firsts.size() < rows_.size()) parallel_for(rows_.size(), copy);
-  } else {
-    for (std::size_t i = 0; i < firsts.size(); ++i) compute(i);
-    for (std::size_t r = 0; r < rows_.size(); ++r) copy(r);
-  }
+  });
 }
 
 IntegerRows Activations::integers(int group, bool interleave) {

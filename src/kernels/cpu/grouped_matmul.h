@@ -11,11 +11,14 @@
 
 namespace glimt::cpu {
 
-// The rows that products read, with their integer forms, which are made once and shared. Rows may be given several times
-// (a token's row for each of its experts): their integers are computed once. Does not own the floats.
+// The rows that products read, with their integer forms, which are made once and shared. Does not own the floats.
 class Activations {
  public:
-  Activations(std::vector<const float*> rows, int columns) : rows_(std::move(rows)), columns_(columns) {}
+  // yes: a row may be given several times (a token's for each of its experts), and its integers are computed once.
+  enum class Repeats : std::uint8_t { no, yes };
+
+  Activations(std::vector<const float*> rows, int columns, Repeats repeats = Repeats::no)
+      : rows_(std::move(rows)), columns_(columns), repeats_(repeats) {}
 
   const std::vector<const float*>& rows() const { return rows_; }
   int columns() const { return columns_; }
@@ -35,6 +38,7 @@ class Activations {
 
   std::vector<const float*> rows_;
   int columns_;
+  Repeats repeats_;
   std::vector<Form> forms_;  // one in practice: a model's matrices share group size and bits
 };
 

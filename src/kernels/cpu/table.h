@@ -16,6 +16,10 @@ struct IntegerRows {
   const float* sums = nullptr;          // scale * sum of the group's q, for the biases
   std::size_t stride = 0;
   std::size_t group_stride = 0;
+
+  IntegerRows from(std::size_t row) const {
+    return {values + row * stride, scales + row * group_stride, sums + row * group_stride, stride, group_stride};
+  }
 };
 
 // Rows of a weight matrix with 4- or 8-bit values and their scales and biases as floats. Not owned.
