@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "kernels/cpu/grouped_matmul.h"
+#include "kernels/cpu/table.h"
 #include "model/glm4_moe_lite.h"
 
 namespace glimt {
@@ -50,6 +51,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   Config config = Config::from_json(object, where);
   config.round_rope_frequencies = options.round_rope_frequencies;
   Weights weights(folder, config.quantization);
+  cpu::table();  // says here what is wrong with GLIMT_CPU_ISA: a kernel's thread has nobody to say it to
   cpu::set_exact(options.exact);
   const bool gpu = mx::default_device() != mx::Device::cpu;
   const mx::Dtype activations = gpu && !options.exact ? mx::bfloat16 : mx::float32;

@@ -361,6 +361,13 @@ def test_bench_that_cannot_be(run, demo):
     assert_usage_error(run("bench", demo, "--repeat", "0"), "--repeat")
 
 
+def test_an_instruction_set_that_is_not_there(run, demo):
+    for command in (["run", demo, "hi"], ["bench", demo, "--prompt", "8"]):
+        result = run(*command, env={"GLIMT_CPU_ISA": "sse9"})
+        assert result.returncode == 2
+        assert result.stderr.startswith("glimt: GLIMT_CPU_ISA: this CPU has scalar")
+
+
 # --- eval -------------------------------------------------------------------------------------------------------------
 
 
