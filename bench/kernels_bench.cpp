@@ -91,7 +91,7 @@ void run(benchmark::State& state, const Kind& kind, int tokens) {
   for (int t = 0; t < tokens; ++t) rows.push_back(x.data() + static_cast<std::size_t>(t) * kColumns);
   std::size_t next = 0;
   for (auto _ : state) {
-    Activations activations(rows, kColumns);
+    Activations activations(rows, {rows.size()}, kColumns);
     Product product{matrices.views()[next++ % matrices.views().size()], &activations, 0, {}};
     for (int t = 0; t < tokens; ++t) product.y.push_back(y.data() + static_cast<std::size_t>(t) * kRows);
     multiply({&product, 1});
@@ -112,7 +112,7 @@ int main(int argc, char** argv) {
   benchmark::AddCustomContext("threads", std::to_string(threads()));
   benchmark::AddCustomContext("read bandwidth GB/s", fmt::format("{:.1f}", measure_read_bandwidth() / 1e9));
   for (const Kind& kind : kKinds) {
-    for (const int tokens : {1, 2, 8, 32, 128}) {
+    for (const int tokens : {1, 2, 4, 8, 32, 128}) {
       benchmark::RegisterBenchmark(fmt::format("{}/rows:{}", kind.name, tokens).c_str(), [&kind, tokens](
                                                                                              benchmark::State& state) {
         run(state, kind, tokens);

@@ -92,18 +92,25 @@ class SwiGluBatch {
     for (const Branch& b : branches_) floats += b.rows * width(b);
     const cpu::Buffer<float> gates(floats), ups(floats);
     std::vector<std::pair<std::size_t, std::size_t>> inner_rows;  // offset and width, for silu
-    std::map<std::size_t, std::vector<const float*>> inner_by_width;
+    struct Inner {
+      std::vector<const float*> rows;
+      std::vector<std::size_t> counts;
+    };
+    std::map<std::size_t, Inner> inner_by_width;
     std::vector<cpu::Product> first, second;
-    cpu::Activations outer(inputs_, static_cast<int>(hidden_), cpu::Activations::Repeats::yes);
+    std::vector<std::size_t> counts;
+    for (const Branch& b : branches_) counts.push_back(b.rows);
+    cpu::Activations outer(inputs_, std::move(counts), static_cast<int>(hidden_), cpu::Activations::Repeats::yes);
     std::size_t offset = 0;
     for (Branch& b : branches_) {
       cpu::Product gate{b.gate, &outer, b.first, {}}, up{b.up, &outer, b.first, {}};
-      std::vector<const float*>& inner = inner_by_width[width(b)];
-      second.push_back({b.down, nullptr, inner.size(), std::move(b.y)});
+      Inner& inner = inner_by_width[width(b)];
+      inner.counts.push_back(b.rows);
+      second.push_back({b.down, nullptr, inner.rows.size(), std::move(b.y)});
       for (std::size_t i = 0; i < b.rows; ++i, offset += width(b)) {
         gate.y.push_back(gates.data() + offset);
         up.y.push_back(ups.data() + offset);
-        inner.push_back(gates.data() + offset);
+        inner.rows.push_back(gates.data() + offset);
         inner_rows.emplace_back(offset, width(b));
       }
       first.push_back(std::move(gate));
@@ -121,8 +128,8 @@ class SwiGluBatch {
       for (std::size_t i = 0; i < inner_rows.size(); ++i) silu(i);
     }
     std::map<std::size_t, cpu::Activations> hidden;
-    for (auto& [columns, rows] : inner_by_width)
-      hidden.try_emplace(columns, std::move(rows), static_cast<int>(columns));
+    for (auto& [columns, inner] : inner_by_width)
+      hidden.try_emplace(columns, std::move(inner.rows), std::move(inner.counts), static_cast<int>(columns));
     for (cpu::Product& product : second) product.x = &hidden.at(static_cast<std::size_t>(product.w.columns));
     cpu::multiply(second);
   }

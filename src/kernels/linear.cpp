@@ -19,7 +19,7 @@ class MatrixProduct : public CpuPrimitive {
         in.push_back(x + i * columns);
         product.y.push_back(y + i * rows);
       }
-      cpu::Activations activations(std::move(in), w->columns);
+      cpu::Activations activations(std::move(in), {product.y.size()}, w->columns);
       product.x = &activations;
       cpu::multiply({&product, 1});
     });

@@ -216,7 +216,7 @@ class MlaStep {
         products[h].y.push_back(out(row, h));
       }
     }
-    cpu::Activations activations(std::move(inputs), w.columns);
+    cpu::Activations activations(std::move(inputs), std::vector(products.size(), size(count_)), w.columns);
     for (cpu::Product& product : products) product.x = &activations;
     cpu::multiply(products);
   }

@@ -466,6 +466,30 @@ struct Integers {
     return {&values[row * stride], &scales[row * group_stride], &sums[row * group_stride], stride, group_stride};
   }
 
+  // The first `rows` as dot_integer wants so many: in tiles, word by word.
+  Integers arranged(const Table& isa, int rows) const {
+    Integers out = *this;
+    if (rows <= kFewRows || isa.tile_rows == 0) return out;
+    const int tiles = tile_count(rows, isa.tile_rows);
+    std::size_t first = 0;
+    for (int t = 0; t < tiles; ++t) {
+      const auto height = static_cast<std::size_t>(tile_height(rows, tiles, t));
+      const auto arrange = [&](const void* from, std::size_t bytes, void* to) {
+        for (std::size_t word = 0; word < bytes / 4; ++word) {
+          for (std::size_t r = 0; r < height; ++r) {
+            std::memcpy(static_cast<std::byte*>(to) + (first * bytes + (word * height + r) * 4),
+                        static_cast<const std::byte*>(from) + ((first + r) * bytes + word * 4), 4);
+          }
+        }
+      };
+      arrange(values.data(), stride, out.values.data());
+      arrange(scales.data(), group_stride * sizeof(float), out.scales.data());
+      arrange(sums.data(), group_stride * sizeof(float), out.sums.data());
+      first += height;
+    }
+    return out;
+  }
+
   std::size_t stride, group_stride;
   std::vector<std::int8_t> values;
   std::vector<float> scales, sums;
@@ -524,6 +548,27 @@ TEST_P(Kernels, ActivationsTooSmallToDivideAreZero) {
     EXPECT_EQ(q.scales[0], 0.0f) << size;
     EXPECT_EQ(q.sums[0], 0.0f) << size;
     for (std::size_t c = 0; c < 64; ++c) ASSERT_EQ(q.values[c], 0) << size;
+  }
+}
+
+TEST_P(Kernels, InterleavedRowsLieWordByWord) {
+  if (isa().tile_rows == 0) GTEST_SKIP() << isa().isa << " takes plain rows";
+  ASSERT_LE(isa().tile_rows, kMostTileRows);
+  for (int count = 1; count <= isa().tile_rows; ++count) {
+    for (const std::size_t words : {1u, 2u, 7u, 16u, 17u, 33u}) {
+      std::vector<std::vector<std::uint32_t>> rows(static_cast<std::size_t>(count), std::vector<std::uint32_t>(words));
+      std::vector<const void*> pointers;
+      for (std::vector<std::uint32_t>& row : rows) {
+        for (std::uint32_t& word : row) word = static_cast<std::uint32_t>(random_());
+        pointers.push_back(row.data());
+      }
+      std::vector<std::uint32_t> out(words * rows.size() + 1, 77);
+      isa().interleave(pointers.data(), count, words, out.data());
+      for (std::size_t word = 0; word < words; ++word) {
+        for (std::size_t r = 0; r < rows.size(); ++r) ASSERT_EQ(out[word * rows.size() + r], rows[r][word]) << count;
+      }
+      ASSERT_EQ(out.back(), 77u) << "wrote behind its end";
+    }
   }
 }
 
@@ -608,10 +653,11 @@ TEST_P(Kernels, IntegerDotsAreThoseOfDoublePrecisionAndDoNotDependOnTheirNeighbo
       }
       std::vector<std::byte> memory(scratch_bytes(columns, form.group) + 64);
       void* scratch = memory.data() + (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) % 64;
-      for (const int rows_x : {1, 2, 3, 4, 5, 9, 12, kTokens}) {
+      for (const int rows_x : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, kTokens}) {
+        const Integers arranged = q.arranged(isa(), rows_x);
         for (const int rows_w : {1, 2, 3, 4, 5, 8, 9, 32, kRows}) {
           Results together(rows_x, rows_w);
-          isa().dot_integer(weights_from(0), rows_w, q.view(), rows_x, together.pointers.data(), scratch);
+          isa().dot_integer(weights_from(0), rows_w, arranged.view(), rows_x, together.pointers.data(), scratch);
           for (std::size_t m = 0; m < together.values.size(); ++m) {
             for (std::size_t n = 0; n < together.values[m].size(); ++n) {
               ASSERT_EQ(together.values[m][n], alone.values[m][n])
@@ -623,7 +669,7 @@ TEST_P(Kernels, IntegerDotsAreThoseOfDoublePrecisionAndDoNotDependOnTheirNeighbo
           stored.bf16_scales = view.scales;
           stored.bf16_biases = view.biases;
           Results as_stored(rows_x, rows_w);
-          isa().dot_integer(stored, rows_w, q.view(), rows_x, as_stored.pointers.data(), scratch);
+          isa().dot_integer(stored, rows_w, arranged.view(), rows_x, as_stored.pointers.data(), scratch);
           EXPECT_EQ(as_stored.values, together.values) << columns << " columns, " << rows_x << " by " << rows_w;
         }
       }

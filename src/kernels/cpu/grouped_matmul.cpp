@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <numeric>
+#include <type_traits>
 #include <unordered_map>
 
 namespace glimt::cpu {
@@ -12,7 +14,8 @@ namespace {
 std::atomic<bool> g_exact{false};
 
 constexpr std::size_t kItemBytes = 128 * 1024;  // of weights in an item that is bound by memory: some microseconds
-constexpr int kItemRows = 4 * kMostPanelRows;   // weight rows in an item that is not, while there are enough items
+constexpr int kItemRows = 8 * kMostPanelRows;  // weight rows in an item that is not, while there are enough items
+constexpr int kFewItemRows = 2 * kMostPanelRows;  // and otherwise
 constexpr std::size_t kItemsPerThread = 4;      // that many are enough to share out evenly
 constexpr int kFloatItemRows = 16;            // the same when the rows are decoded to floats (128 KiB at 2048 columns)
 constexpr std::size_t kSerialMacs = 1 << 15;  // below this, waking the other threads costs more than it gains
@@ -25,11 +28,23 @@ struct Item {
   int rows;
 };
 
+// Whether dot_integer wants that many activation rows in tiles.
+bool in_tiles(std::size_t rows) { return rows > static_cast<std::size_t>(kFewRows) && table().tile_rows > 0; }
+
+template <typename Body>
+void for_each(bool on_threads, std::size_t count, const Body& body) {
+  if (on_threads) {
+    parallel_for(count, body);
+  } else {
+    for (std::size_t i = 0; i < count; ++i) body(i);
+  }
+}
+
 bool uses_integers(const MatrixView& w) { return !exact() && is_integer(w); }
 
 int rows_per_item(const Product& p, int many_rows) {
   if (!uses_integers(p.w)) return kFloatItemRows;
-  if (p.y.size() > static_cast<std::size_t>(kFewRows)) return many_rows;
+  if (in_tiles(p.y.size())) return many_rows;
   const auto rows = static_cast<int>(kItemBytes / std::max<std::size_t>(p.w.row_bytes(), 1));
   return std::clamp(rows, 4, 1024) / 4 * 4;
 }
@@ -43,7 +58,7 @@ std::vector<Item> items_of(std::span<const Product> products) {
     if (p.y.empty()) continue;
     IntegerRows x;
     if (uses_integers(p.w)) x = p.x->integers(p.w.group_size, p.w.bits == 4);
-    const int step = rows_per_item(p, enough ? kItemRows : kMostPanelRows);
+    const int step = rows_per_item(p, enough ? kItemRows : kFewItemRows);
     for (int row = 0; row < p.w.rows; row += step) items.push_back({&p, x, row, std::min(step, p.w.rows - row)});
   }
   return items;
@@ -94,9 +109,7 @@ void run_integer(const Item& item, const Table& isa) {
   }
   const std::vector<float*>& y = outputs_of(item);
   const IntegerRows x = item.x.from(item.product->first);
-  const bool few = y.size() <= static_cast<std::size_t>(kFewRows);
-  const Buffer<std::byte> scratch =
-      few ? Buffer<std::byte>() : Buffer<std::byte>(scratch_bytes(w.columns, w.group_size));
+  const Buffer<std::byte> scratch = in_tiles(y.size()) ? Buffer<std::byte>(scratch_bytes(w.columns, w.group_size)) : Buffer<std::byte>();
   isa.dot_integer(weights, item.rows, x, static_cast<int>(y.size()), y.data(), scratch.data());
 }
 
@@ -121,52 +134,83 @@ void run_float(const Item& item, const Table& isa) {
 
 }  // namespace
 
-void Activations::quantize(const Form& form, std::size_t stride, std::size_t group_stride) const {
-  const bool parallel = rows_.size() > 1 && rows_.size() * static_cast<std::size_t>(columns_) > kSerialElements;
-  const auto for_each = [parallel](std::size_t count, const auto& body) {
-    if (parallel) {
-      parallel_for(count, body);
-    } else {
-      for (std::size_t i = 0; i < count; ++i) body(i);
+bool Activations::worth_threads() const {
+  return rows_.size() > 1 && rows_.size() * static_cast<std::size_t>(columns_) > kSerialElements;
+}
+
+// rows_[rows[i]] to row i of `out`.
+void Activations::quantize(const std::vector<std::size_t>& rows, const Form& form, const Integers& out) const {
+  for_each(worth_threads(), rows.size(), [&](std::size_t i) {
+    table().quantize_row(rows_[rows[i]], columns_, form.group, form.interleave, out.values.data() + i * out.stride,
+                         out.scales.data() + i * out.group_stride, out.sums.data() + i * out.group_stride);
+  });
+}
+
+// Row r of `out` is row source[r] of `from`; products with many rows get them in tiles.
+void Activations::arrange(const Integers& from, const std::vector<std::size_t>& source, const Integers& out) const {
+  struct Tile {
+    std::size_t first;
+    int height;
+  };
+  std::vector<Tile> tiles;
+  std::size_t first = 0;
+  for (const std::size_t count : counts_) {
+    const int rows = static_cast<int>(count), most = in_tiles(count) ? table().tile_rows : 1;
+    const int of_product = tile_count(rows, most);
+    for (int t = 0; t < of_product; ++t) {
+      tiles.push_back({first, tile_height(rows, of_product, t)});
+      first += static_cast<std::size_t>(tiles.back().height);
     }
-  };
-  const Table& isa = table();
-  const auto compute = [&](std::size_t r) {
-    isa.quantize_row(rows_[r], columns_, form.group, form.interleave, form.values.data() + r * stride,
-                     form.scales.data() + r * group_stride, form.sums.data() + r * group_stride);
-  };
-  if (repeats_ == Repeats::no) {
-    for_each(rows_.size(), compute);
-    return;
   }
-  std::unordered_map<const float*, std::size_t> first_of;
-  std::vector<std::size_t> firsts, source(rows_.size());  // rows that are new; where each row is first
-  for (std::size_t r = 0; r < rows_.size(); ++r) {
-    source[r] = first_of.try_emplace(rows_[r], r).first->second;
-    if (source[r] == r) firsts.push_back(r);
-  }
-  for_each(firsts.size(), [&](std::size_t i) { compute(firsts[i]); });
-  for_each(rows_.size(), [&](std::size_t r) {
-    const std::size_t from = source[r];
-    if (from == r) return;
-    std::copy_n(form.values.data() + from * stride, stride, form.values.data() + r * stride);
-    std::copy_n(form.scales.data() + from * group_stride, group_stride, form.scales.data() + r * group_stride);
-    std::copy_n(form.sums.data() + from * group_stride, group_stride, form.sums.data() + r * group_stride);
+  for_each(worth_threads(), tiles.size(), [&](std::size_t i) {
+    const Tile tile = tiles[i];
+    const auto copy = [&](const auto& of, std::size_t stride, auto& to) {
+      using T = std::remove_pointer_t<decltype(to.data())>;
+      const T* at[kMostTileRows];
+      for (int r = 0; r < tile.height; ++r) at[r] = of.data() + source[tile.first + static_cast<std::size_t>(r)] * stride;
+      T* out_at = to.data() + tile.first * stride;
+      if (tile.height == 1) {
+        std::copy_n(at[0], stride, out_at);
+      } else {
+        const void* const* rows = reinterpret_cast<const void* const*>(at);
+        table().interleave(rows, tile.height, stride * sizeof(T) / sizeof(float), out_at);
+      }
+    };
+    copy(from.values, out.stride, out.values);
+    copy(from.scales, out.group_stride, out.scales);
+    copy(from.sums, out.group_stride, out.sums);
   });
 }
 
 IntegerRows Activations::integers(int group, bool interleave) {
-  const std::size_t stride = padded_columns(columns_), group_stride = padded_groups(columns_, group);
-  auto form = std::find_if(forms_.begin(), forms_.end(),
-                           [&](const Form& f) { return f.group == group && f.interleave == interleave; });
-  if (form == forms_.end()) {
-    const std::size_t rows = rows_.size();
-    forms_.push_back({group, interleave, Buffer<std::int8_t>(rows * stride), Buffer<float>(rows * group_stride),
-                      Buffer<float>(rows * group_stride)});
-    form = forms_.end() - 1;
-    quantize(*form, stride, group_stride);
+  const auto same = [&](const Form& f) { return f.group == group && f.interleave == interleave; };
+  auto form = std::find_if(forms_.begin(), forms_.end(), same);
+  if (form != forms_.end()) return form->rows.from(0);
+
+  forms_.push_back({group, interleave, Integers(rows_.size(), columns_, group)});
+  form = forms_.end() - 1;
+  std::vector<std::size_t> distinct, source(rows_.size());  // the rows that are not repeats, and where in these each row is
+  if (repeats_ == Repeats::yes) {
+    std::unordered_map<const float*, std::size_t> known;
+    for (std::size_t r = 0; r < rows_.size(); ++r) {
+      const auto [at, fresh] = known.try_emplace(rows_[r], distinct.size());
+      if (fresh) distinct.push_back(r);
+      source[r] = at->second;
+    }
+  } else {
+    distinct.resize(rows_.size());
+    std::iota(distinct.begin(), distinct.end(), std::size_t{0});
+    source = distinct;
   }
-  return {form->values.data(), form->scales.data(), form->sums.data(), stride, group_stride};
+  const bool as_they_are = distinct.size() == rows_.size() && std::none_of(counts_.begin(), counts_.end(), in_tiles);
+  if (as_they_are) {
+    quantize(distinct, *form, form->rows);
+  } else {
+    const Integers plain(distinct.size(), columns_, group);
+    quantize(distinct, *form, plain);
+    arrange(plain, source, form->rows);
+  }
+  return form->rows.from(0);
 }
 
 void multiply(std::span<const Product> products) {
@@ -183,11 +227,7 @@ void multiply(std::span<const Product> products) {
       run_float(item, isa);
     }
   };
-  if (macs > kSerialMacs) {
-    parallel_for(items.size(), run);
-  } else {
-    for (std::size_t i = 0; i < items.size(); ++i) run(i);
-  }
+  for_each(macs > kSerialMacs, items.size(), run);
 }
 
 bool exact() { return g_exact.load(std::memory_order_relaxed); }

@@ -17,32 +17,48 @@ class Activations {
   // yes: a row may be given several times (a token's for each of its experts), and its integers are computed once.
   enum class Repeats : std::uint8_t { no, yes };
 
-  Activations(std::vector<const float*> rows, int columns, Repeats repeats = Repeats::no)
-      : rows_(std::move(rows)), columns_(columns), repeats_(repeats) {}
+  // `counts`: the rows of each product, in order. Products with the same rows share one count.
+  Activations(std::vector<const float*> rows, std::vector<std::size_t> counts, int columns, Repeats repeats = Repeats::no)
+      : rows_(std::move(rows)), counts_(std::move(counts)), columns_(columns), repeats_(repeats) {}
 
   const std::vector<const float*>& rows() const { return rows_; }
-  int columns() const { return columns_; }
 
-  // All rows as 8-bit integers in groups of `group`; see Table::quantize_row. Not thread-safe.
+  // All rows as 8-bit integers in groups of `group` (Table::quantize_row), arranged for Table::dot_integer. Not
+  // thread-safe.
   IntegerRows integers(int group, bool interleave);
 
  private:
-  struct Form {
-    int group;
-    bool interleave;
+  // Rows of `stride` bytes and `group_stride` floats, as IntegerRows has them.
+  struct Integers {
+    Integers(std::size_t rows, int columns, int group)
+        : stride(padded_columns(columns)), group_stride(padded_groups(columns, group)), values(rows * stride),
+          scales(rows * group_stride), sums(rows * group_stride) {}
+    IntegerRows from(std::size_t row) const {
+      return IntegerRows{values.data(), scales.data(), sums.data(), stride, group_stride}.from(row);
+    }
+
+    std::size_t stride, group_stride;
     Buffer<std::int8_t> values;
     Buffer<float> scales, sums;
   };
+  struct Form {
+    int group;
+    bool interleave;
+    Integers rows;
+  };
 
-  void quantize(const Form& form, std::size_t stride, std::size_t group_stride) const;
+  void quantize(const std::vector<std::size_t>& rows, const Form& form, const Integers& out) const;
+  void arrange(const Integers& from, const std::vector<std::size_t>& source, const Integers& out) const;
+  bool worth_threads() const;
 
   std::vector<const float*> rows_;
+  std::vector<std::size_t> counts_;
   int columns_;
   Repeats repeats_;
   std::vector<Form> forms_;  // one in practice: a model's matrices share group size and bits
 };
 
-// y[i] = x[first + i] · wᵀ for each i < y.size(); y[i] points to w.rows floats. Not owned.
+// y[i] = x[first + i] · wᵀ for each i < y.size(), which is one of x's counts; y[i] points to w.rows floats. Not owned.
 struct Product {
   MatrixView w;
   Activations* x = nullptr;

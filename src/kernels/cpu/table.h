@@ -38,10 +38,15 @@ struct IntegerWeights {
 };
 
 // Up to so many activation rows a product with integer weights is bound by memory, not by arithmetic.
-constexpr int kFewRows = 8;
+constexpr int kFewRows = 4;
 
-// Weight rows that dot_integer unpacks at once for more activation rows than that: no instruction set needs more.
-constexpr int kMostPanelRows = 32;
+// More rows are computed in tiles of about equal height, at most Table::tile_rows, which is at most kMostTileRows.
+constexpr int kMostTileRows = 12;
+constexpr int tile_count(int rows, int most) { return (rows + most - 1) / most; }
+constexpr int tile_height(int rows, int tiles, int t) { return rows / tiles + (t < rows % tiles ? 1 : 0); }
+
+// Weight rows that dot_integer transposes at once for these: no instruction set needs more.
+constexpr int kMostPanelRows = 16;
 
 // Space for the integer forms: rows of values are padded with zeros to whole blocks, and rows of scales may be read by
 // whole vectors beyond the last group.
@@ -53,7 +58,7 @@ constexpr std::size_t padded_groups(int columns, int group) {
   return (static_cast<std::size_t>(columns / group) + 15) / 16 * 16 + 16;
 }
 
-// What dot_integer unpacks into, 64-byte aligned.
+// What dot_integer transposes into, 64-byte aligned.
 constexpr std::size_t scratch_bytes(int columns, int group) {
   return kMostPanelRows * (padded_columns(columns) + 2 * sizeof(float) * padded_groups(columns, group));
 }
@@ -82,8 +87,15 @@ struct Table {
   // Whether dot_integer takes bf16_scales and bf16_biases.
   bool reads_bf16_scales;
 
-  // y[m][n] = dot of activation row m and weight row n, for m < rows_x, n < rows_w. `scratch`: scratch_bytes(w.columns,
-  // w.group) if rows_x > kFewRows.
+  // The highest tile of activation rows that dot_integer takes; 0: it takes plain rows, however many.
+  int tile_rows;
+
+  // out[word][row] = rows[row][word], 32 bits each, for `count` <= tile_rows rows: the rows of a tile side by side.
+  void (*interleave)(const void* const* rows, int count, std::size_t words, void* out);
+
+  // y[m][n] = dot of activation row m and weight row n, for m < rows_x, n < rows_w. If tile_rows > 0 and rows_x > kFewRows,
+  // x is in tiles: from row c on, where a tile of `height` rows begins, x.values holds these rows interleaved (all
+  // x.stride bytes of each), and so do x.scales and x.sums; `scratch` is of scratch_bytes(w.columns, w.group) then.
   void (*dot_integer)(const IntegerWeights& w, int rows_w, const IntegerRows& x, int rows_x, float* const* y,
                       void* scratch);
 
