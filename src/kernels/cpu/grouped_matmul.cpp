@@ -13,10 +13,10 @@ namespace {
 
 std::atomic<bool> g_exact{false};
 
-constexpr std::size_t kItemBytes = 128 * 1024;  // of weights in an item that is bound by memory: some microseconds
-constexpr int kItemRows = 8 * kMostPanelRows;  // weight rows in an item that is not, while there are enough items
+constexpr std::size_t kItemBytes = 32 * 1024;     // of weights in an item that is bound by memory: a microsecond or two
+constexpr int kItemRows = 8 * kMostPanelRows;     // weight rows in an item that is not, while there are enough items
 constexpr int kFewItemRows = 2 * kMostPanelRows;  // and otherwise
-constexpr std::size_t kItemsPerThread = 4;      // that many are enough to share out evenly
+constexpr std::size_t kItemsPerThread = 4;        // that many are enough to share out evenly
 constexpr int kFloatItemRows = 16;            // the same when the rows are decoded to floats (128 KiB at 2048 columns)
 constexpr std::size_t kSerialMacs = 1 << 15;  // below this, waking the other threads costs more than it gains
 constexpr std::size_t kSerialElements = 1 << 14;
@@ -46,7 +46,7 @@ int rows_per_item(const Product& p, int many_rows) {
   if (!uses_integers(p.w)) return kFloatItemRows;
   if (in_tiles(p.y.size())) return many_rows;
   const auto rows = static_cast<int>(kItemBytes / std::max<std::size_t>(p.w.row_bytes(), 1));
-  return std::clamp(rows, 4, 1024) / 4 * 4;
+  return std::clamp(rows, kMostPanelRows, 1024) / kMostPanelRows * kMostPanelRows;
 }
 
 std::vector<Item> items_of(std::span<const Product> products) {
@@ -109,7 +109,8 @@ void run_integer(const Item& item, const Table& isa) {
   }
   const std::vector<float*>& y = outputs_of(item);
   const IntegerRows x = item.x.from(item.product->first);
-  const Buffer<std::byte> scratch = in_tiles(y.size()) ? Buffer<std::byte>(scratch_bytes(w.columns, w.group_size)) : Buffer<std::byte>();
+  const Buffer<std::byte> scratch =
+      in_tiles(y.size()) ? Buffer<std::byte>(scratch_bytes(w.columns, w.group_size)) : Buffer<std::byte>();
   isa.dot_integer(weights, item.rows, x, static_cast<int>(y.size()), y.data(), scratch.data());
 }
 
@@ -167,7 +168,8 @@ void Activations::arrange(const Integers& from, const std::vector<std::size_t>& 
     const auto copy = [&](const auto& of, std::size_t stride, auto& to) {
       using T = std::remove_pointer_t<decltype(to.data())>;
       const T* at[kMostTileRows];
-      for (int r = 0; r < tile.height; ++r) at[r] = of.data() + source[tile.first + static_cast<std::size_t>(r)] * stride;
+      for (int r = 0; r < tile.height; ++r)
+        at[r] = of.data() + source[tile.first + static_cast<std::size_t>(r)] * stride;
       T* out_at = to.data() + tile.first * stride;
       if (tile.height == 1) {
         std::copy_n(at[0], stride, out_at);
@@ -189,7 +191,8 @@ IntegerRows Activations::integers(int group, bool interleave) {
 
   forms_.push_back({group, interleave, Integers(rows_.size(), columns_, group)});
   form = forms_.end() - 1;
-  std::vector<std::size_t> distinct, source(rows_.size());  // the rows that are not repeats, and where in these each row is
+  std::vector<std::size_t> distinct,
+      source(rows_.size());  // the rows that are not repeats, and where in these each row is
   if (repeats_ == Repeats::yes) {
     std::unordered_map<const float*, std::size_t> known;
     for (std::size_t r = 0; r < rows_.size(); ++r) {

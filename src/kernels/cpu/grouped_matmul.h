@@ -18,7 +18,8 @@ class Activations {
   enum class Repeats : std::uint8_t { no, yes };
 
   // `counts`: the rows of each product, in order. Products with the same rows share one count.
-  Activations(std::vector<const float*> rows, std::vector<std::size_t> counts, int columns, Repeats repeats = Repeats::no)
+  Activations(std::vector<const float*> rows, std::vector<std::size_t> counts, int columns,
+              Repeats repeats = Repeats::no)
       : rows_(std::move(rows)), counts_(std::move(counts)), columns_(columns), repeats_(repeats) {}
 
   const std::vector<const float*>& rows() const { return rows_; }
@@ -31,8 +32,11 @@ class Activations {
   // Rows of `stride` bytes and `group_stride` floats, as IntegerRows has them.
   struct Integers {
     Integers(std::size_t rows, int columns, int group)
-        : stride(padded_columns(columns)), group_stride(padded_groups(columns, group)), values(rows * stride),
-          scales(rows * group_stride), sums(rows * group_stride) {}
+        : stride(padded_columns(columns)),
+          group_stride(padded_groups(columns, group)),
+          values(rows * stride),
+          scales(rows * group_stride),
+          sums(rows * group_stride) {}
     IntegerRows from(std::size_t row) const {
       return IntegerRows{values.data(), scales.data(), sums.data(), stride, group_stride}.from(row);
     }

@@ -58,24 +58,44 @@ int physical_cores() {
   return std::max(1, static_cast<int>(cores.size()));
 }
 
+// The items of a job, shared out: each thread has a range of neighbours, which it takes from the front, so that it reads
+// memory in long streams. Who is done takes from the others' ranges.
 struct Job {
-  detail::ItemFunction function = nullptr;
-  const void* body = nullptr;
-  std::size_t count = 0;
-  alignas(64) std::atomic<std::size_t> next{0};
+  struct alignas(64) Range {
+    std::atomic<std::size_t> next{0};
+    std::size_t end = 0;
+  };
 
-  void work() {
-    for (std::size_t i = next.fetch_add(1, std::memory_order_relaxed); i < count;
-         i = next.fetch_add(1, std::memory_order_relaxed)) {
-      function(body, i);
+  explicit Job(std::size_t threads) : ranges(threads) {}
+
+  void open(std::size_t count, detail::ItemFunction f, const void* with) {
+    function = f;
+    body = with;
+    for (std::size_t t = 0; t < ranges.size(); ++t) {
+      ranges[t].next.store(count * t / ranges.size(), std::memory_order_relaxed);
+      ranges[t].end = count * (t + 1) / ranges.size();
     }
   }
+
+  void work(std::size_t thread) {
+    for (std::size_t k = 0; k < ranges.size(); ++k) {
+      Range& range = ranges[(thread + k) % ranges.size()];
+      for (std::size_t i = range.next.fetch_add(1, std::memory_order_relaxed); i < range.end;
+           i = range.next.fetch_add(1, std::memory_order_relaxed)) {
+        function(body, i);
+      }
+    }
+  }
+
+  detail::ItemFunction function = nullptr;
+  const void* body = nullptr;
+  std::vector<Range> ranges;
 };
 
 class Pool {
  public:
-  explicit Pool(int count) {
-    for (int i = 1; i < count; ++i) workers_.emplace_back([this] { serve(); });
+  explicit Pool(std::size_t count) : job_(count) {
+    for (std::size_t i = 1; i < count; ++i) workers_.emplace_back([this, i] { serve(i); });
   }
 
   ~Pool() {
@@ -91,16 +111,13 @@ class Pool {
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
   void run(std::size_t count, detail::ItemFunction function, const void* body) {
-    job_.function = function;
-    job_.body = body;
-    job_.count = count;
-    job_.next.store(0, std::memory_order_relaxed);
+    job_.open(count, function, body);
     if (!workers_.empty()) {
       state_.store(kOpen, std::memory_order_release);
       signal_.fetch_add(1);
       if (sleepers_.load() > 0) signal_.notify_all();
     }
-    job_.work();
+    job_.work(0);
     if (workers_.empty()) return;
     // Close the job to those who have not come yet, and wait for those who are inside.
     const auto inside = [&] { return state_.load(std::memory_order_acquire) & ~kOpen; };
@@ -124,7 +141,7 @@ class Pool {
     if (state_.fetch_sub(1, std::memory_order_acq_rel) == 1) state_.notify_one();
   }
 
-  void serve() {
+  void serve(std::size_t thread) {
     std::uint32_t seen = 0;
     while (!stop_.load(std::memory_order_relaxed)) {
       const auto changed = [&] { return signal_.load(std::memory_order_acquire) != seen; };
@@ -135,7 +152,7 @@ class Pool {
       }
       seen = signal_.load(std::memory_order_acquire);
       if (enter()) {
-        job_.work();
+        job_.work(thread);
         leave();
       }
     }
@@ -154,7 +171,7 @@ std::unique_ptr<Pool> g_pool;
 int g_wanted = 0;
 
 Pool& pool() {  // with g_mutex held
-  if (!g_pool) g_pool = std::make_unique<Pool>(g_wanted > 0 ? g_wanted : physical_cores());
+  if (!g_pool) g_pool = std::make_unique<Pool>(static_cast<std::size_t>(g_wanted > 0 ? g_wanted : physical_cores()));
   return *g_pool;
 }
 

@@ -1,6 +1,6 @@
-// The threads of the CPU kernels. Work is handed out in small items from one counter, so a thread that the system takes
-// off its core delays one item and not the whole step; a thread without work spins for some microseconds (the next
-// kernel of the same step usually comes by then) and then sleeps.
+// The threads of the CPU kernels. Each begins with a range of small items of its own and then helps with the others', so a
+// thread that the system takes off its core delays one item and not the whole step; a thread without work spins for some
+// microseconds (the next kernel of the same step usually comes by then) and then sleeps.
 #pragma once
 
 #include <cstddef>
