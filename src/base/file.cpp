@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include "base/error.h"
+#include "base/memory.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -92,7 +93,8 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
   const OpenFile file = open_regular(path);
   size_ = file.size;
   if (size_ == 0) return;  // mmap refuses empty files; the caller sees size() == 0
-  void* address = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.fd.get(), 0);
+  std::byte* room = size_ >= kHugePage ? reserve_aligned(size_) : nullptr;
+  void* address = ::mmap(room, size_, PROT_READ, MAP_SHARED | (room != nullptr ? MAP_FIXED : 0), file.fd.get(), 0);
   if (address == MAP_FAILED)
     fail(ErrorKind::bad_file, path.string(), "cannot map {} bytes: {}", size_, std::strerror(errno));
   data_ = static_cast<const std::byte*>(address);

@@ -14,7 +14,8 @@ std::string read_file(const std::filesystem::path& path, std::size_t max_bytes =
 // Writes to a temporary name beside `path`, syncs, then renames: a reader sees the old content or the new, never half.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
-// Read-only memory map of a regular file; shared with the page cache, unmapped on destruction. Movable, not copyable.
+// Read-only memory map of a regular file, at an address that is a multiple of kHugePage if the file has that size; shared
+// with the page cache, unmapped on destruction. Movable, not copyable.
 class MappedFile {
  public:
   explicit MappedFile(const std::filesystem::path& path);  // throws not_found, bad_file

@@ -9,4 +9,11 @@ namespace glimt {
 // where the system does not say; 0 if nothing is known. A container's limit counts.
 std::size_t available_memory();
 
+// What a huge page takes on the systems that this program knows them on.
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
+// Address space for `bytes` at a multiple of kHugePage, without memory behind it, to be mapped over and unmapped by the
+// caller; nullptr if there is none.
+std::byte* reserve_aligned(std::size_t bytes);
+
 }  // namespace glimt

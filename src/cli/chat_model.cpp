@@ -26,6 +26,8 @@ void LoadFlags::add_to(CLI::App& command) {
   command.add_option("--threads", options.threads, "CPU threads (default: all)")
       ->type_name("N")
       ->check(CLI::Range(0, 4096).description(""));
+  command.add_flag("!--no-huge-pages", options.huge_pages,
+                   "Leave the weights in the mapped files; else they are copied where memory allows, for speed");
   command.add_flag("--exact", options.exact, "No approximation that speeds up: for comparisons");
   command
       .add_option("--cache-memory", options.cache_memory,
@@ -132,8 +134,11 @@ std::string describe(const ChatModel& model, const GenerationStats& stats) {
   text += fmt::format("answer  {} tokens, {:.2f} s, {:.1f} tokens/s\n", stats.generated_tokens, stats.decode_seconds,
                       decode_speed(stats));
   if (stats.drafted > 0) text += fmt::format("guesses {} of {} right\n", stats.accepted, stats.drafted);
-  text += fmt::format("memory  {} at most; weights {}, cache {}\n", describe_bytes(peak_memory()),
-                      describe_bytes(model.engine->info().weight_bytes), describe_bytes(cache_in_use(*model.engine)));
+  const std::size_t huge = model.engine->metrics().huge_page_bytes;
+  text += fmt::format("memory  {} at most; weights {}{}, cache {}\n", describe_bytes(peak_memory()),
+                      describe_bytes(model.engine->info().weight_bytes),
+                      huge > 0 ? fmt::format(" ({} in huge pages)", describe_bytes(huge)) : std::string(),
+                      describe_bytes(cache_in_use(*model.engine)));
   text += fmt::format("load    {:.2f} s\n", model.load_seconds);
   return text;
 }

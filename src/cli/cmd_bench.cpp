@@ -1,5 +1,6 @@
 // glimt bench: tokens a second for prefill and decode at a given depth, beside the machine's read bandwidth.
 #include "base/error.h"
+#include "cli/bytes.h"
 #include "cli/commands.h"
 #include "engine/benchmark.h"
 #include "hub/store.h"
@@ -30,7 +31,9 @@ void print_json(const BenchmarkResult& r) {
   std::fflush(stdout);
 }
 
-void print_table(const std::vector<BenchmarkResult>& results, std::size_t bytes_per_token, double bandwidth) {
+void print_table(const std::vector<BenchmarkResult>& results, const ModelSummary& model, std::size_t huge_page_bytes,
+                 double bandwidth) {
+  const std::size_t bytes_per_token = model.active_bytes;
   fmt::print("{:<8} {:>8} {:>12} {:>10} {:>10} {:>12}   {}\n", "test", "depth", "tokens/s", "min", "max", "in kernels",
              "share of read bandwidth");
   for (const BenchmarkResult& r : results) {
@@ -42,6 +45,7 @@ void print_table(const std::vector<BenchmarkResult>& results, std::size_t bytes_
   }
   fmt::print("\nread bandwidth {:.1f} GB/s with {} threads ({}), {:.1f} MB of weights a token\n", bandwidth / 1e9,
              cpu::threads(), cpu::table().isa, static_cast<double>(bytes_per_token) / 1e6);
+  if (huge_page_bytes > 0) fmt::print("weights: {} in huge pages\n", describe_bytes(huge_page_bytes));
 }
 
 void run(const BenchArguments& arguments) {
@@ -56,8 +60,9 @@ void run(const BenchArguments& arguments) {
   }
   const double bandwidth = cpu::measure_read_bandwidth();
   std::vector<BenchmarkResult> results;
-  run_benchmark(folder, arguments.options, [&](const BenchmarkResult& r) { results.push_back(r); });
-  print_table(results, summarize(folder).active_bytes, bandwidth);
+  const std::size_t huge =
+      run_benchmark(folder, arguments.options, [&](const BenchmarkResult& r) { results.push_back(r); });
+  print_table(results, summarize(folder), huge, bandwidth);
 }
 
 }  // namespace
@@ -95,6 +100,8 @@ void add_bench_command(CLI::App& app) {
   command->add_option("--threads", arguments->threads, "Threads (default: all)")
       ->check(CLI::Range(1, 1024))
       ->type_name("T");
+  command->add_flag("!--no-huge-pages", options.huge_pages,
+                    "Leave the weights in the mapped files; else they are copied first where memory allows");
   command->add_flag("--json", arguments->json, "One JSON line a test");
   command->callback([arguments] { run(*arguments); });
 }

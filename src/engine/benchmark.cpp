@@ -1,6 +1,7 @@
 #include "engine/benchmark.h"
 
 #include "base/error.h"
+#include "base/huge_pages.h"
 #include "base/token.h"
 #include "kernels/kernels.h"
 #include "model/registry.h"
@@ -111,8 +112,8 @@ void check(const BenchmarkOptions& options) {
 
 }  // namespace
 
-void run_benchmark(const std::filesystem::path& folder, const BenchmarkOptions& options,
-                   const std::function<void(const BenchmarkResult&)>& report) {
+std::size_t run_benchmark(const std::filesystem::path& folder, const BenchmarkOptions& options,
+                          const std::function<void(const BenchmarkResult&)>& report) {
   check(options);
   const LoadedModel loaded = load_model(folder);
   const std::int64_t longest = std::int64_t{options.depth} + std::max(options.prompt, options.generate);
@@ -120,6 +121,8 @@ void run_benchmark(const std::filesystem::path& folder, const BenchmarkOptions& 
     fail(ErrorKind::invalid_request, "bench", "depth and test need {} tokens of context, the model has {}", longest,
          loaded.model->max_context_length());
   }
+  HugePages huge_pages(options.huge_pages ? loaded.files : std::vector<std::shared_ptr<const MappedFile>>());
+  huge_pages.wait();
   Bench bench(*loaded.model, options);
   const auto repeat = [&](auto measure) {
     Timing timing{};
@@ -137,6 +140,7 @@ void run_benchmark(const std::filesystem::path& folder, const BenchmarkOptions& 
     report(result_of("tg" + std::to_string(options.generate), options.generate, options, true,
                      repeat([&] { return bench.decode_seconds(); })));
   }
+  return huge_pages.moved_bytes();
 }
 
 }  // namespace glimt

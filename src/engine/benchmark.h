@@ -13,8 +13,9 @@ struct BenchmarkOptions {
   int generate = 32;
   int depth = 0;
   int repeat = 3;
-  int chunk = 512;   // tokens a prefill step, of all sequences together
-  int parallel = 1;  // sequences that run together
+  int chunk = 512;         // tokens a prefill step, of all sequences together
+  int parallel = 1;        // sequences that run together
+  bool huge_pages = true;  // copy the weights into huge pages first, where there is room
 };
 
 struct BenchmarkResult {
@@ -28,9 +29,10 @@ struct BenchmarkResult {
   double kernel_share = 0;  // of the time, spent inside our CPU kernels; 0 on other backends
 };
 
-// Runs the tests one after the other and reports each when it is done. A short warm-up comes first. Throws
-// invalid_request for impossible options and when depth and test do not fit the model's context.
-void run_benchmark(const std::filesystem::path& folder, const BenchmarkOptions& options,
-                   const std::function<void(const BenchmarkResult&)>& report);
+// Runs the tests one after the other and reports each when it is done. A short warm-up comes first. Returns the bytes of the
+// weights that were in huge pages. Throws invalid_request for impossible options and when depth and test do not fit the
+// model's context.
+std::size_t run_benchmark(const std::filesystem::path& folder, const BenchmarkOptions& options,
+                          const std::function<void(const BenchmarkResult&)>& report);
 
 }  // namespace glimt

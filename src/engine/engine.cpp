@@ -76,7 +76,8 @@ std::unique_ptr<Engine> Engine::load(const std::filesystem::path& folder, const 
     for (const TokenId id : eos_of_generation_config(folder, loaded.model->config().vocab_size)) {
       if (std::find(eos.begin(), eos.end(), id) == eos.end()) eos.push_back(id);
     }
-    return Loaded{std::move(loaded.model), loaded.weight_bytes, std::move(eos), weights_fingerprint(folder)};
+    return Loaded{std::move(loaded.model), loaded.weight_bytes, std::move(loaded.files), std::move(eos),
+                  weights_fingerprint(folder)};
   };
   return std::make_unique<Engine>(make, options);
 }
@@ -104,6 +105,8 @@ Engine::Engine(const std::function<Loaded()>& make, const EngineOptions& options
                .cache_bytes_per_token = shape.block_bytes() / kernels::kBlockRows};
       model_key_ = session_key(loaded.fingerprint, shape);
       mailbox_->metrics = loop->metrics();
+      if (options.huge_pages && !loaded.files.empty())
+        huge_pages_ = std::make_unique<HugePages>(std::move(loaded.files));
     } catch (...) {
       ready.set_exception(std::current_exception());
       return;
@@ -243,7 +246,9 @@ std::size_t Engine::load_session(const std::filesystem::path& file, const std::s
 
 EngineMetrics Engine::metrics() const {
   const std::lock_guard lock(mailbox_->mutex);
-  return mailbox_->metrics;
+  EngineMetrics metrics = mailbox_->metrics;
+  if (huge_pages_) metrics.huge_page_bytes = huge_pages_->moved_bytes();
+  return metrics;
 }
 
 EngineHealth Engine::health() const {

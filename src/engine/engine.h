@@ -6,6 +6,7 @@
 //   while (auto event = stream->next()) …
 #pragma once
 
+#include "base/huge_pages.h"
 #include "engine/engine_loop.h"
 #include "engine/engine_options.h"
 #include "engine/stream.h"
@@ -46,6 +47,7 @@ class Engine {
   struct Loaded {
     std::unique_ptr<CausalLm> model;
     std::size_t weight_bytes = 0;
+    std::vector<std::shared_ptr<const MappedFile>> files;  // that the weights are in, for the huge pages
     std::vector<TokenId> eos;
     std::string fingerprint;  // of the weights: a session file is for one model
   };
@@ -79,6 +81,7 @@ class Engine {
   void on_thread(const std::function<void(EngineLoop&)>& work);  // waits; throws what it throws
 
   EngineInfo info_;
+  std::unique_ptr<HugePages> huge_pages_;
   std::string model_key_;             // what a session file must agree with
   std::shared_ptr<Mailbox> mailbox_;  // streams know it, and may outlive the engine
 };

@@ -23,7 +23,8 @@ struct EngineMetrics {
   int blocks = 0, free_blocks = 0, cached_blocks = 0;  // cached: in the prefix cache, perhaps in use as well
   std::uint64_t steps = 0, prompt_tokens = 0, reused_tokens = 0, generated_tokens = 0;
   std::uint64_t drafted = 0, accepted = 0, preemptions = 0, evicted_blocks = 0;
-  double kernel_seconds = 0;  // inside our CPU kernels, of the whole process
+  std::size_t huge_page_bytes = 0;  // of the weights
+  double kernel_seconds = 0;        // inside our CPU kernels, of the whole process
 };
 
 // Used by the thread that loaded the model, and by no other.

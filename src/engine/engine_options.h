@@ -24,6 +24,7 @@ struct EngineOptions {
   int parallel = 8;                                           // sequences at once
   int queue = 256;                                            // requests that wait
   int step_tokens = 512;                                      // most tokens of a step: chunks of prompts
+  bool huge_pages = true;  // copy the weights into huge pages meanwhile, where there is room
   Speculation speculation = Speculation::adaptive;
   std::chrono::seconds step_limit{60};  // a longer step is reported by health()
 };

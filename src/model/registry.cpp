@@ -60,6 +60,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   loaded.model = make(std::move(config), weights, activations, rows);
   weights.finish();
   loaded.weight_bytes = weights.total_bytes();
+  if (!gpu) loaded.files = weights.maps();
   return loaded;
 }
 

@@ -1,6 +1,7 @@
 // From a model folder to a model: config.json names the architecture, the table in registry.cpp knows who builds it.
 #pragma once
 
+#include "base/file.h"
 #include "model/causal_lm.h"
 
 #include <filesystem>
@@ -22,7 +23,8 @@ struct LoadOptions {
 
 struct LoadedModel {
   std::unique_ptr<CausalLm> model;
-  std::size_t weight_bytes = 0;  // of the files' tensors
+  std::size_t weight_bytes = 0;                          // of the files' tensors
+  std::vector<std::shared_ptr<const MappedFile>> files;  // that the model reads its weights from; empty on a GPU
 };
 
 // Names that config.json's "architectures" may have.

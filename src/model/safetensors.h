@@ -33,6 +33,7 @@ class SafetensorsFile {
   const std::map<std::string, TensorInfo>& tensors() const { return tensors_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::filesystem::path& path() const { return path_; }
+  const std::shared_ptr<const MappedFile>& map() const { return file_; }
 
   // The tensor as an array. On the CPU it lies in the mapped file, without a copy, and keeps the map alive; a tensor
   // that is not aligned to its element size is copied. On a GPU MLX reads it from the file. REQUIRES the name exists.

@@ -124,6 +124,12 @@ void Weights::open(const std::filesystem::path& path) {
   }
 }
 
+std::vector<std::shared_ptr<const MappedFile>> Weights::maps() const {
+  std::vector<std::shared_ptr<const MappedFile>> maps;
+  for (const auto& file : files_) maps.push_back(file->map());
+  return maps;
+}
+
 bool Weights::has_prefix(const std::string& prefix) const {
   const auto next = tensors_.lower_bound(prefix);
   return next != tensors_.end() && next->first.starts_with(prefix);

@@ -50,6 +50,7 @@ class Weights {
   std::vector<StoredTensor> stored() const;
 
   std::size_t total_bytes() const { return total_bytes_; }
+  std::vector<std::shared_ptr<const MappedFile>> maps() const;  // of the files, for as long as they are held
   std::size_t tensor_count() const { return tensors_.size(); }
 
  private:

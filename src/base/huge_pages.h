@@ -1,0 +1,49 @@
+// Weights in huge pages: whoever reads gigabytes for each token also reads the tables that say where their 4 KiB pages are, in
+// a virtual machine twice. docs/PERFORMANCE.md has the numbers.
+#pragma once
+
+#include "base/file.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace glimt {
+
+// Copies mapped files into anonymous memory with huge pages, piece by piece, and puts each piece where the file is mapped:
+// addresses and content stay the same, also for those who read meanwhile. Files smaller than a huge page, and what is
+// behind a file's last whole one, stay as they are.
+class HugePages {
+ public:
+  // Starts a thread of low priority. It does nothing where the system has no such pages, or if the files are larger than the
+  // available memory less kReserve, and ends early when other programs take what is left.
+  explicit HugePages(std::vector<std::shared_ptr<const MappedFile>> files);
+  ~HugePages();  // ends the thread; what was moved stays
+
+  HugePages(const HugePages&) = delete;
+  HugePages& operator=(const HugePages&) = delete;
+
+  // Until everything is moved that will be.
+  void wait();
+
+  std::size_t moved_bytes() const { return moved_.load(std::memory_order_relaxed); }
+
+  static constexpr std::size_t kReserve = std::size_t{2} << 30;
+
+ private:
+  void move_all();
+
+  std::vector<std::shared_ptr<const MappedFile>> files_;
+  std::atomic<std::size_t> moved_{0};
+  std::atomic<bool> stop_{false};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool done_ = false;
+  std::thread thread_;
+};
+
+}  // namespace glimt
