@@ -26,8 +26,9 @@ void LoadFlags::add_to(CLI::App& command) {
   command.add_option("--threads", options.threads, "CPU threads (default: all)")
       ->type_name("N")
       ->check(CLI::Range(0, 4096).description(""));
-  command.add_flag("!--no-huge-pages", options.huge_pages,
-                   "Leave the weights in the mapped files; else they are copied where memory allows, for speed");
+  command.add_flag_callback(
+      "--no-huge-pages", [this] { options.huge_pages = false; },
+      "Leave the weights in their files; else they are copied if memory allows, for speed");
   command.add_flag("--exact", options.exact, "No approximation that speeds up: for comparisons");
   command
       .add_option("--cache-memory", options.cache_memory,

@@ -43,9 +43,10 @@ void print_table(const std::vector<BenchmarkResult>& results, const ModelSummary
                r.slowest, r.fastest, 100 * r.kernel_share,
                r.is_decode && r.parallel == 1 ? fmt::format("{:.1f} %", share) : "-");
   }
-  fmt::print("\nread bandwidth {:.1f} GB/s with {} threads ({}), {:.1f} MB of weights a token\n", bandwidth / 1e9,
-             cpu::threads(), cpu::table().isa, static_cast<double>(bytes_per_token) / 1e6);
+  fmt::print("\n");
   if (huge_page_bytes > 0) fmt::print("weights: {} in huge pages\n", describe_bytes(huge_page_bytes));
+  fmt::print("read bandwidth {:.1f} GB/s with {} threads ({}), {:.1f} MB of weights a token\n", bandwidth / 1e9,
+             cpu::threads(), cpu::table().isa, static_cast<double>(bytes_per_token) / 1e6);
 }
 
 void run(const BenchArguments& arguments) {
@@ -100,8 +101,9 @@ void add_bench_command(CLI::App& app) {
   command->add_option("--threads", arguments->threads, "Threads (default: all)")
       ->check(CLI::Range(1, 1024))
       ->type_name("T");
-  command->add_flag("!--no-huge-pages", options.huge_pages,
-                    "Leave the weights in the mapped files; else they are copied first where memory allows");
+  command->add_flag_callback(
+      "--no-huge-pages", [&options] { options.huge_pages = false; },
+      "Leave the weights in their files; else they are copied first if memory allows");
   command->add_flag("--json", arguments->json, "One JSON line a test");
   command->callback([arguments] { run(*arguments); });
 }

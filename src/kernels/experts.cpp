@@ -241,8 +241,8 @@ class Experts : public CpuPrimitive {
 mx::array experts(const mx::array& x, const mx::array& indices, const mx::array& scores,
                   const std::shared_ptr<const ExpertWeights>& w) {
   if (backend() == Backend::mlx) return experts_plain(x, indices, scores, *w);
-  return make_node<Experts>(
-      x.shape(), {contiguous_f32(x), mx::contiguous(mx::astype(indices, mx::uint32)), contiguous_f32(scores)}, w);
+  return make_node<Experts>(x.shape(), {contiguous_f32(x), contiguous_as(mx::uint32, indices), contiguous_f32(scores)},
+                            w);
 }
 
 mx::array swiglu(const mx::array& x, const std::shared_ptr<const SwiGluWeights>& w) {

@@ -18,10 +18,20 @@ namespace mx = mlx::core;
 
 inline mx::Stream cpu_stream() { return mx::default_stream(mx::Device::cpu); }
 
-// Row-major float32, as the CPU kernels read it.
-inline mx::array contiguous_f32(const mx::array& x) {
-  return mx::contiguous(mx::astype(x, mx::float32, cpu_stream()), false, cpu_stream());
+// What our kernels compute is row-major.
+struct RowMajorOutputs {
+  virtual ~RowMajorOutputs() = default;
+};
+
+// Row-major values of this type, as the CPU kernels read them. A kernel's output and most weights are that already: each
+// node that the graph lacks spares some microseconds a step.
+inline mx::array contiguous_as(mx::Dtype dtype, const mx::array& x) {
+  const bool row_major = x.has_primitive() ? dynamic_cast<const RowMajorOutputs*>(&x.primitive()) != nullptr
+                                           : x.is_available() && x.flags().row_contiguous;
+  if (x.dtype() == dtype && row_major) return x;
+  return mx::contiguous(mx::astype(x, dtype, cpu_stream()), false, cpu_stream());
 }
+inline mx::array contiguous_f32(const mx::array& x) { return contiguous_as(mx::float32, x); }
 
 // Hands `work` to the stream's thread, which runs it after the inputs' own work and counts its time. REQUIRES allocated
 // outputs. The clock is touched on both sides: buffers pass from this thread to the stream's through MLX's own queue,
@@ -40,7 +50,7 @@ void dispatch_kernel(mx::Stream stream, Work work) {
 inline void allocate(mx::array& out) { out.set_data(mx::allocator::malloc(out.nbytes())); }
 
 // A Primitive with one output whose shape is known when it is made and that runs on the CPU only.
-class CpuPrimitive : public mx::UnaryPrimitive {
+class CpuPrimitive : public mx::UnaryPrimitive, public RowMajorOutputs {
  public:
   CpuPrimitive(mx::Shape output_shape) : mx::UnaryPrimitive(cpu_stream()), output_shape_(std::move(output_shape)) {}
 
@@ -55,7 +65,7 @@ class CpuPrimitive : public mx::UnaryPrimitive {
 };
 
 // The same with several outputs, for mx::array::make_arrays.
-class CpuMultiPrimitive : public mx::Primitive {
+class CpuMultiPrimitive : public mx::Primitive, public RowMajorOutputs {
  public:
   CpuMultiPrimitive() : mx::Primitive(cpu_stream()) {}
 
