@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/huge_pages.h"
+#include "base/scheduling.h"
 #include "base/token.h"
 #include "kernels/kernels.h"
 #include "model/registry.h"
@@ -115,6 +116,7 @@ void check(const BenchmarkOptions& options) {
 std::size_t run_benchmark(const std::filesystem::path& folder, const BenchmarkOptions& options,
                           const std::function<void(const BenchmarkResult&)>& report) {
   check(options);
+  ask_for_short_turns();
   const LoadedModel loaded = load_model(folder);
   const std::int64_t longest = std::int64_t{options.depth} + std::max(options.prompt, options.generate);
   if (longest > loaded.model->max_context_length()) {

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/scheduling.h"
 #include "engine/session.h"
 #include "kernels/cpu/thread_pool.h"
 #include "model/registry.h"
@@ -88,6 +89,7 @@ Engine::Engine(const std::function<Loaded()>& make, const EngineOptions& options
   std::promise<void> ready;
   mailbox_->thread = std::thread([&, this] {
     std::unique_ptr<EngineLoop> loop;
+    ask_for_short_turns();
     try {
       if (options.threads > 0) cpu::set_threads(options.threads);
       mx::set_cache_limit(kBufferCacheBytes);

@@ -1,5 +1,7 @@
 #include "kernels/cpu/thread_pool.h"
 
+#include "base/scheduling.h"
+
 #include <sched.h>
 
 #include <algorithm>
@@ -142,6 +144,7 @@ class Pool {
   }
 
   void serve(std::size_t thread) {
+    ask_for_short_turns();
     std::uint32_t seen = 0;
     while (!stop_.load(std::memory_order_relaxed)) {
       const auto changed = [&] { return signal_.load(std::memory_order_acquire) != seen; };
@@ -180,6 +183,8 @@ Pool& pool() {  // with g_mutex held
 namespace detail {
 
 void run_parallel(std::size_t count, ItemFunction function, const void* body) {
+  static thread_local const bool asked = (ask_for_short_turns(), true);
+  static_cast<void>(asked);
   const std::lock_guard lock(g_mutex);
   pool().run(count, function, body);
 }
