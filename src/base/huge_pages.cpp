@@ -9,6 +9,7 @@
 #endif
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <fstream>
 #include <string>
@@ -18,13 +19,23 @@ namespace {
 
 #ifdef __linux__
 
-constexpr std::size_t kPiece = 16 * kHugePage;  // copied at once: some milliseconds
-constexpr int kNiceness = 10;                   // a tenth of a core that others want, too
+constexpr std::size_t kPagesAtOnce = 16;  // some milliseconds
+constexpr int kNiceness = 10;             // a tenth of a core that others want, too
+constexpr std::chrono::milliseconds kShortestPause{1000},
+    kLongestPause{30000};  // before looking again for what was read
 
 bool system_has_huge_pages() {
   std::ifstream file("/sys/kernel/mm/transparent_hugepage/enabled");
   std::string line;
   return std::getline(file, line) && line.find("[never]") == std::string::npos;
+}
+
+// Whether the huge page at this address of a mapped file is in the page cache, as far as the system tells.
+bool is_in_memory(std::byte* at) {
+  std::array<unsigned char, kHugePage / 4096> pages{};  // a larger page size fills less of it
+  if (::mincore(at, kHugePage, pages.data()) != 0) return false;
+  const auto count = static_cast<std::ptrdiff_t>(kHugePage / static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)));
+  return std::all_of(pages.begin(), pages.begin() + count, [](unsigned char page) { return (page & 1) != 0; });
 }
 
 // Copies `bytes` (whole huge pages) to where they are. False if the system refuses.
@@ -45,42 +56,82 @@ bool move_piece(std::byte* at, std::size_t bytes) {
 
 }  // namespace
 
-HugePages::HugePages(std::vector<std::shared_ptr<const MappedFile>> files) : files_(std::move(files)) {
+HugePages::HugePages(std::vector<std::shared_ptr<const MappedFile>> files, Unread unread)
+    : files_(std::move(files)), unread_(unread) {
   thread_ = std::thread([this] {
     move_all();
     const std::lock_guard lock(mutex_);
-    done_ = true;
+    looked_at_all_ = true;
     changed_.notify_all();
   });
 }
 
 HugePages::~HugePages() {
-  stop_.store(true);
+  {
+    const std::lock_guard lock(mutex_);
+    stop_.store(true);
+  }
+  changed_.notify_all();
   thread_.join();
 }
 
 void HugePages::wait() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return done_; });
+  changed_.wait(lock, [this] { return looked_at_all_; });
+}
+
+bool HugePages::stopped_within(std::chrono::milliseconds time) {
+  std::unique_lock lock(mutex_);
+  looked_at_all_ = true;
+  changed_.notify_all();
+  return changed_.wait_for(lock, time, [this] { return stop_.load(); });
 }
 
 void HugePages::move_all() {
 #ifdef __linux__
-  std::size_t total = 0;
-  for (const auto& file : files_) total += file->size();
+  std::size_t total = 0, whole = 0;
+  std::vector<std::vector<bool>> moved;
+  for (const auto& file : files_) {
+    total += file->size();
+    moved.emplace_back(file->size() / kHugePage);
+    whole += moved.back().size() * kHugePage;
+  }
   if (!system_has_huge_pages() || available_memory() < total + kReserve) return;
   ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNiceness);  // of this thread alone
-  for (const auto& file : files_) {
-    const std::size_t whole = file->size() / kHugePage * kHugePage;
-    for (std::size_t done = 0; done < whole && !stop_.load(std::memory_order_relaxed);) {
-      const std::size_t bytes = std::min(kPiece, whole - done);
-      if (available_memory() < bytes + kReserve / 2) return;
-      if (!move_piece(const_cast<std::byte*>(file->data()) + done, bytes)) return;
-      done += bytes;
-      moved_.fetch_add(bytes, std::memory_order_relaxed);
+  std::chrono::milliseconds pause = kShortestPause;
+  for (;;) {
+    const std::size_t before = moved_bytes();
+    for (std::size_t i = 0; i < files_.size(); ++i) {
+      if (!move_file(*files_[i], moved[i])) return;
     }
+    if (moved_bytes() == whole) return;
+    pause = moved_bytes() > before ? kShortestPause : std::min(2 * pause, kLongestPause);
+    if (stopped_within(pause)) return;
   }
 #endif
+}
+
+// False if that was all.
+bool HugePages::move_file([[maybe_unused]] const MappedFile& file, [[maybe_unused]] std::vector<bool>& moved) {
+#ifdef __linux__
+  std::byte* const start = const_cast<std::byte*>(file.data());
+  const auto takes = [&](std::size_t page) {
+    return page < moved.size() && !moved[page] && (unread_ == Unread::fetch || is_in_memory(start + page * kHugePage));
+  };
+  for (std::size_t page = 0; page < moved.size();) {
+    if (stop_.load(std::memory_order_relaxed)) return false;
+    std::size_t count = 0;
+    while (count < kPagesAtOnce && takes(page + count)) ++count;
+    if (count > 0) {
+      if (available_memory() < count * kHugePage + kReserve / 2) return false;
+      if (!move_piece(start + page * kHugePage, count * kHugePage)) return false;
+      std::fill_n(moved.begin() + static_cast<std::ptrdiff_t>(page), count, true);
+      moved_.fetch_add(count * kHugePage, std::memory_order_relaxed);
+    }
+    page += std::max<std::size_t>(count, 1);
+  }
+#endif
+  return true;
 }
 
 }  // namespace glimt

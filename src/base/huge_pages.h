@@ -5,8 +5,10 @@
 #include "base/file.h"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -19,15 +21,19 @@ namespace glimt {
 // behind a file's last whole one, stay as they are.
 class HugePages {
  public:
+  // What the system has not read from the disk yet: left alone until somebody needed it, so that nobody who needs a page now
+  // has to wait behind all the others, or fetched.
+  enum class Unread : std::uint8_t { wait, fetch };
+
   // Starts a thread of low priority. It does nothing where the system has no such pages, or if the files are larger than the
   // available memory less kReserve, and ends early when other programs take what is left.
-  explicit HugePages(std::vector<std::shared_ptr<const MappedFile>> files);
+  explicit HugePages(std::vector<std::shared_ptr<const MappedFile>> files, Unread unread = Unread::wait);
   ~HugePages();  // ends the thread; what was moved stays
 
   HugePages(const HugePages&) = delete;
   HugePages& operator=(const HugePages&) = delete;
 
-  // Until everything is moved that will be.
+  // Until everything was looked at once: with Unread::fetch everything is moved that will be.
   void wait();
 
   std::size_t moved_bytes() const { return moved_.load(std::memory_order_relaxed); }
@@ -36,13 +42,16 @@ class HugePages {
 
  private:
   void move_all();
+  bool move_file(const MappedFile& file, std::vector<bool>& moved);
+  bool stopped_within(std::chrono::milliseconds time);
 
-  std::vector<std::shared_ptr<const MappedFile>> files_;
+  const std::vector<std::shared_ptr<const MappedFile>> files_;
+  const Unread unread_;
   std::atomic<std::size_t> moved_{0};
   std::atomic<bool> stop_{false};
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool done_ = false;
+  bool looked_at_all_ = false;
   std::thread thread_;
 };
 

@@ -123,7 +123,8 @@ std::size_t run_benchmark(const std::filesystem::path& folder, const BenchmarkOp
     fail(ErrorKind::invalid_request, "bench", "depth and test need {} tokens of context, the model has {}", longest,
          loaded.model->max_context_length());
   }
-  HugePages huge_pages(options.huge_pages ? loaded.files : std::vector<std::shared_ptr<const MappedFile>>());
+  HugePages huge_pages(options.huge_pages ? loaded.files : std::vector<std::shared_ptr<const MappedFile>>(),
+                       HugePages::Unread::fetch);
   huge_pages.wait();
   Bench bench(*loaded.model, options);
   const auto repeat = [&](auto measure) {

@@ -2,6 +2,12 @@
 
 #include "base/memory.h"
 
+#ifdef __linux__
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
+
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
@@ -96,6 +102,38 @@ TEST(HugePages, ReadersSeeTheSameMeanwhile) {
   reader.join();
   EXPECT_EQ(wrong.load(), 0);
 }
+
+#ifdef __linux__
+TEST(HugePages, LeaveWhatIsOnTheDiskUntilItWasRead) {
+  const TemporaryFolder folder;
+  const std::string content = random_content(8 * kHugePage);
+  const std::filesystem::path path = folder.write("weights", content);
+  const int fd = ::open(path.c_str(), O_RDWR);
+  ASSERT_EQ(::fsync(fd), 0);
+  ASSERT_EQ(::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+  ::close(fd);
+  const auto file = std::make_shared<const MappedFile>(path);
+  std::vector<unsigned char> resident(content.size() / static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)));
+  ASSERT_EQ(::mincore(const_cast<std::byte*>(file->data()), content.size(), resident.data()), 0);
+  if (std::count_if(resident.begin(), resident.end(), [](unsigned char p) { return (p & 1) != 0; }) != 0) {
+    GTEST_SKIP() << "this system keeps the file in memory";
+  }
+  if (!system_allows() || available_memory() < HugePages::kReserve + (std::size_t{256} << 20)) GTEST_SKIP();
+  HugePages pages({file});
+  pages.wait();
+  EXPECT_EQ(pages.moved_bytes(), 0u);
+  EXPECT_EQ(std::memcmp(file->data(), content.data(), content.size()), 0);  // which reads it
+  for (int i = 0; i < 100 && pages.moved_bytes() < content.size(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  EXPECT_EQ(pages.moved_bytes(), content.size());
+  EXPECT_EQ(std::memcmp(file->data(), content.data(), content.size()), 0);
+
+  HugePages again({std::make_shared<const MappedFile>(path)}, HugePages::Unread::fetch);
+  again.wait();
+  EXPECT_EQ(again.moved_bytes(), content.size());
+}
+#endif
 
 TEST(HugePages, EndEarlyWhenTheirOwnerDoes) {
   const TemporaryFolder folder;
