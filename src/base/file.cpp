@@ -95,8 +95,11 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
   if (size_ == 0) return;  // mmap refuses empty files; the caller sees size() == 0
   std::byte* room = size_ >= kHugePage ? reserve_aligned(size_) : nullptr;
   void* address = ::mmap(room, size_, PROT_READ, MAP_SHARED | (room != nullptr ? MAP_FIXED : 0), file.fd.get(), 0);
-  if (address == MAP_FAILED)
-    fail(ErrorKind::bad_file, path.string(), "cannot map {} bytes: {}", size_, std::strerror(errno));
+  if (address == MAP_FAILED) {
+    const int error = errno;
+    if (room != nullptr) ::munmap(room, size_);
+    fail(ErrorKind::bad_file, path.string(), "cannot map {} bytes: {}", size_, std::strerror(error));
+  }
   data_ = static_cast<const std::byte*>(address);
 }
 

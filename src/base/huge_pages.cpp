@@ -128,7 +128,7 @@ bool HugePages::move_file([[maybe_unused]] const MappedFile& file, [[maybe_unuse
       std::fill_n(moved.begin() + static_cast<std::ptrdiff_t>(page), count, true);
       moved_.fetch_add(count * kHugePage, std::memory_order_relaxed);
     }
-    page += std::max<std::size_t>(count, 1);
+    page += count < kPagesAtOnce ? count + 1 : count;  // the page that ended the run was looked at
   }
 #endif
   return true;

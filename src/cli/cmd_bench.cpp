@@ -31,9 +31,8 @@ void print_json(const BenchmarkResult& r) {
   std::fflush(stdout);
 }
 
-void print_table(const std::vector<BenchmarkResult>& results, const ModelSummary& model, std::size_t huge_page_bytes,
+void print_table(const std::vector<BenchmarkResult>& results, std::size_t bytes_per_token, std::size_t huge_page_bytes,
                  double bandwidth) {
-  const std::size_t bytes_per_token = model.active_bytes;
   fmt::print("{:<8} {:>8} {:>12} {:>10} {:>10} {:>12}   {}\n", "test", "depth", "tokens/s", "min", "max", "in kernels",
              "share of read bandwidth");
   for (const BenchmarkResult& r : results) {
@@ -63,7 +62,7 @@ void run(const BenchArguments& arguments) {
   std::vector<BenchmarkResult> results;
   const std::size_t huge =
       run_benchmark(folder, arguments.options, [&](const BenchmarkResult& r) { results.push_back(r); });
-  print_table(results, summarize(folder), huge, bandwidth);
+  print_table(results, summarize(folder).active_bytes, huge, bandwidth);
 }
 
 }  // namespace

@@ -122,11 +122,7 @@ class SwiGluBatch {
       const auto [at, count] = inner_rows[i];
       cpu::table().silu_multiply(gates.data() + at, ups.data() + at, count);
     };
-    if (inner_rows.size() > kSerialRows) {
-      cpu::parallel_for(inner_rows.size(), silu);
-    } else {
-      for (std::size_t i = 0; i < inner_rows.size(); ++i) silu(i);
-    }
+    cpu::parallel_for_if(inner_rows.size() > kSerialRows, inner_rows.size(), silu);
     std::map<std::size_t, cpu::Activations> hidden;
     for (auto& [columns, inner] : inner_by_width)
       hidden.try_emplace(columns, std::move(inner.rows), std::move(inner.counts), static_cast<int>(columns));

@@ -192,11 +192,7 @@ class MlaStep {
       for (std::size_t h = 0; h < size(n_.heads); ++h)
         angles.rotate(query(row, h) + n_.nope, q_pe_.data() + (h * size(count_) + row) * rope);
     };
-    if (places.size() >= kParallelRows) {
-      cpu::parallel_for(places.size(), one);
-    } else {
-      for (std::size_t row = 0; row < places.size(); ++row) one(row);
-    }
+    cpu::parallel_for_if(places.size() >= kParallelRows, places.size(), one);
   }
 
   const float* query(std::size_t row, std::size_t head) const {

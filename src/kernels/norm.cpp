@@ -11,11 +11,7 @@ constexpr std::size_t kParallelRows = 16;  // fewer take less time than waking a
 
 template <typename Row>
 void for_rows(std::size_t rows, const Row& row) {
-  if (rows >= kParallelRows) {
-    cpu::parallel_for(rows, row);
-  } else {
-    for (std::size_t i = 0; i < rows; ++i) row(i);
-  }
+  cpu::parallel_for_if(rows >= kParallelRows, rows, row);
 }
 
 class RmsNorm : public CpuPrimitive {

@@ -2,15 +2,14 @@
 
 #include "base/memory.h"
 
-#ifdef __linux__
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#endif
 
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <random>
@@ -53,9 +52,10 @@ bool is_anonymous(const void* address) {
 
 TEST(ReserveAligned, GivesRoomAtAMultipleOfAHugePage) {
   for (const std::size_t bytes : {std::size_t{1}, kHugePage, kHugePage + 1, 5 * kHugePage}) {
-    const std::byte* room = reserve_aligned(bytes);
+    std::byte* room = reserve_aligned(bytes);
     ASSERT_NE(room, nullptr);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(room) % kHugePage, 0u);
+    EXPECT_EQ(::munmap(room, bytes), 0);
   }
 }
 

@@ -563,7 +563,7 @@ TEST_P(Kernels, InterleavedRowsLieWordByWord) {
         pointers.push_back(row.data());
       }
       std::vector<std::uint32_t> out(words * rows.size() + 1, 77);
-      isa().interleave(pointers.data(), count, words, out.data());
+      isa().interleave_rows(pointers.data(), count, words, out.data());
       for (std::size_t word = 0; word < words; ++word) {
         for (std::size_t r = 0; r < rows.size(); ++r) ASSERT_EQ(out[word * rows.size() + r], rows[r][word]) << count;
       }

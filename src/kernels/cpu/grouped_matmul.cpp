@@ -31,15 +31,6 @@ struct Item {
 // Whether dot_integer wants that many activation rows in tiles.
 bool in_tiles(std::size_t rows) { return rows > static_cast<std::size_t>(kFewRows) && table().tile_rows > 0; }
 
-template <typename Body>
-void for_each(bool on_threads, std::size_t count, const Body& body) {
-  if (on_threads) {
-    parallel_for(count, body);
-  } else {
-    for (std::size_t i = 0; i < count; ++i) body(i);
-  }
-}
-
 bool uses_integers(const MatrixView& w) { return !exact() && is_integer(w); }
 
 int rows_per_item(const Product& p, int many_rows) {
@@ -141,7 +132,7 @@ bool Activations::worth_threads() const {
 
 // rows_[rows[i]] to row i of `out`.
 void Activations::quantize(const std::vector<std::size_t>& rows, const Form& form, const Integers& out) const {
-  for_each(worth_threads(), rows.size(), [&](std::size_t i) {
+  parallel_for_if(worth_threads(), rows.size(), [&](std::size_t i) {
     table().quantize_row(rows_[rows[i]], columns_, form.group, form.interleave, out.values.data() + i * out.stride,
                          out.scales.data() + i * out.group_stride, out.sums.data() + i * out.group_stride);
   });
@@ -163,7 +154,7 @@ void Activations::arrange(const Integers& from, const std::vector<std::size_t>& 
       first += static_cast<std::size_t>(tiles.back().height);
     }
   }
-  for_each(worth_threads(), tiles.size(), [&](std::size_t i) {
+  parallel_for_if(worth_threads(), tiles.size(), [&](std::size_t i) {
     const Tile tile = tiles[i];
     const auto copy = [&](const auto& of, std::size_t stride, auto& to) {
       using T = std::remove_pointer_t<decltype(to.data())>;
@@ -175,7 +166,7 @@ void Activations::arrange(const Integers& from, const std::vector<std::size_t>& 
         std::copy_n(at[0], stride, out_at);
       } else {
         const void* const* rows = reinterpret_cast<const void* const*>(at);
-        table().interleave(rows, tile.height, stride * sizeof(T) / sizeof(float), out_at);
+        table().interleave_rows(rows, tile.height, stride * sizeof(T) / sizeof(float), out_at);
       }
     };
     copy(from.values, out.stride, out.values);
@@ -191,8 +182,8 @@ IntegerRows Activations::integers(int group, bool interleave) {
 
   forms_.push_back({group, interleave, Integers(rows_.size(), columns_, group)});
   form = forms_.end() - 1;
-  std::vector<std::size_t> distinct,
-      source(rows_.size());  // the rows that are not repeats, and where in these each row is
+  // The rows that are not repeats, and where in these each row is.
+  std::vector<std::size_t> distinct, source(rows_.size());
   if (repeats_ == Repeats::yes) {
     std::unordered_map<const float*, std::size_t> known;
     for (std::size_t r = 0; r < rows_.size(); ++r) {
@@ -230,7 +221,7 @@ void multiply(std::span<const Product> products) {
       run_float(item, isa);
     }
   };
-  for_each(macs > kSerialMacs, items.size(), run);
+  parallel_for_if(macs > kSerialMacs, items.size(), run);
 }
 
 bool exact() { return g_exact.load(std::memory_order_relaxed); }

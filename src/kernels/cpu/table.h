@@ -91,7 +91,7 @@ struct Table {
   int tile_rows;
 
   // out[word][row] = rows[row][word], 32 bits each, for `count` <= tile_rows rows: the rows of a tile side by side.
-  void (*interleave)(const void* const* rows, int count, std::size_t words, void* out);
+  void (*interleave_rows)(const void* const* rows, int count, std::size_t words, void* out);
 
   // y[m][n] = dot of activation row m and weight row n, for m < rows_x, n < rows_w. If tile_rows > 0 and rows_x > kFewRows,
   // x is in tiles: from row c on, where a tile of `height` rows begins, x.values holds these rows interleaved (all

@@ -14,6 +14,10 @@ namespace glimt::cpu {
 template <typename Body>
 void parallel_for(std::size_t count, const Body& body);
 
+// The same, on the caller alone unless `worth_waking`: below some microseconds, waking the others costs more than it gains.
+template <typename Body>
+void parallel_for_if(bool worth_waking, std::size_t count, const Body& body);
+
 // How many threads take part: one for each physical core that the process may run on, or what set_threads gave.
 int threads();
 
@@ -32,6 +36,15 @@ void parallel_for(std::size_t count, const Body& body) {
   } else if (count > 1) {
     detail::run_parallel(
         count, [](const void* b, std::size_t item) { (*static_cast<const Body*>(b))(item); }, std::addressof(body));
+  }
+}
+
+template <typename Body>
+void parallel_for_if(bool worth_waking, std::size_t count, const Body& body) {
+  if (worth_waking) {
+    parallel_for(count, body);
+  } else {
+    for (std::size_t i = 0; i < count; ++i) body(i);
   }
 }
 
