@@ -35,6 +35,9 @@ void add_kernel_time(std::chrono::steady_clock::duration time);
 // x [.., columns] · wᵀ -> [.., rows]. REQUIRES a single matrix.
 mx::array linear(const mx::array& x, const std::shared_ptr<const Weight>& w);
 
+// The same for several matrices with as many columns, which are read as one.
+std::vector<mx::array> linear(const mx::array& x, const std::vector<std::shared_ptr<const Weight>>& weights);
+
 // Rows [.., columns] of the table that ids [..] (int32, < rows) name, as `dtype`.
 mx::array embedding(const mx::array& ids, const std::shared_ptr<const Weight>& table, mx::Dtype dtype);
 

@@ -5,30 +5,36 @@
 namespace glimt::kernels {
 namespace {
 
-class MatrixProduct : public CpuPrimitive {
+// x · wᵀ for each w, one output each.
+class MatrixProducts : public CpuMultiPrimitive {
  public:
-  MatrixProduct(mx::Shape shape, std::shared_ptr<const Weight> w) : CpuPrimitive(std::move(shape)), w_(std::move(w)) {}
+  explicit MatrixProducts(std::vector<std::shared_ptr<const Weight>> weights) : weights_(std::move(weights)) {}
 
-  void eval_cpu(const std::vector<mx::array>& inputs, mx::array& out) override {
-    allocate(out);
-    dispatch_kernel(stream(), [w = w_, x = inputs[0].data<float>(), size = inputs[0].size(), y = out.data<float>()] {
-      const auto columns = static_cast<std::size_t>(w->columns), rows = static_cast<std::size_t>(w->rows);
+  void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
+    std::vector<float*> to;
+    for (mx::array& out : outputs) {
+      allocate(out);
+      to.push_back(out.data<float>());
+    }
+    dispatch_kernel(stream(), [weights = weights_, x = inputs[0].data<float>(), size = inputs[0].size(), to] {
+      const auto columns = static_cast<std::size_t>(weights[0]->columns), tokens = size / columns;
       std::vector<const float*> in;
-      cpu::Product product{view(*w), nullptr, 0, {}};
-      for (std::size_t i = 0; i < size / columns; ++i) {
-        in.push_back(x + i * columns);
-        product.y.push_back(y + i * rows);
+      for (std::size_t t = 0; t < tokens; ++t) in.push_back(x + t * columns);
+      cpu::Activations activations(std::move(in), {tokens}, weights[0]->columns);
+      std::vector<cpu::Product> products;
+      for (std::size_t i = 0; i < weights.size(); ++i) {
+        const auto rows = static_cast<std::size_t>(weights[i]->rows);
+        products.push_back({view(*weights[i]), &activations, 0, {}});
+        for (std::size_t t = 0; t < tokens; ++t) products.back().y.push_back(to[i] + t * rows);
       }
-      cpu::Activations activations(std::move(in), {product.y.size()}, w->columns);
-      product.x = &activations;
-      cpu::multiply({&product, 1});
+      cpu::multiply(products);
     });
   }
 
-  const char* name() const override { return "GlimtMatrixProduct"; }
+  const char* name() const override { return "GlimtMatrixProducts"; }
 
  private:
-  std::shared_ptr<const Weight> w_;
+  std::vector<std::shared_ptr<const Weight>> weights_;
 };
 
 }  // namespace
@@ -42,11 +48,18 @@ mx::array matmul_plain(const mx::array& x, const Weight& w, bool transpose) {
   return mx::matmul(x, transpose ? mx::swapaxes(values, -1, -2) : values);
 }
 
-mx::array linear(const mx::array& x, const std::shared_ptr<const Weight>& w) {
-  if (backend() == Backend::mlx) return matmul_plain(x, *w);
-  mx::Shape shape = x.shape();
-  shape.back() = w->rows;
-  return make_node<MatrixProduct>(std::move(shape), {contiguous_f32(x)}, w);
+std::vector<mx::array> linear(const mx::array& x, const std::vector<std::shared_ptr<const Weight>>& weights) {
+  if (backend() == Backend::mlx) {
+    std::vector<mx::array> results;
+    for (const auto& w : weights) results.push_back(matmul_plain(x, *w));
+    return results;
+  }
+  std::vector<mx::Shape> shapes(weights.size(), x.shape());
+  for (std::size_t i = 0; i < weights.size(); ++i) shapes[i].back() = weights[i]->rows;
+  return mx::array::make_arrays(std::move(shapes), std::vector<mx::Dtype>(weights.size(), mx::float32),
+                                std::make_shared<MatrixProducts>(weights), {contiguous_f32(x)});
 }
+
+mx::array linear(const mx::array& x, const std::shared_ptr<const Weight>& w) { return linear(x, std::vector{w})[0]; }
 
 }  // namespace glimt::kernels

@@ -2,9 +2,15 @@
 
 namespace glimt {
 
-mx::array Linear::operator()(const mx::array& x) const {
-  const mx::array y = kernels::linear(x, weight_);
+mx::array Linear::with_bias(const mx::array& y) const {
   return bias_ ? mx::add(y, mx::astype(*bias_, y.dtype())) : y;
+}
+
+mx::array Linear::operator()(const mx::array& x) const { return with_bias(kernels::linear(x, weight_)); }
+
+std::pair<mx::array, mx::array> Linear::both(const Linear& a, const Linear& b, const mx::array& x) {
+  const std::vector<mx::array> y = kernels::linear(x, {a.weight_, b.weight_});
+  return {a.with_bias(y[0]), b.with_bias(y[1])};
 }
 
 }  // namespace glimt

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 
 namespace glimt {
 
@@ -18,10 +19,15 @@ class Linear {
 
   mx::array operator()(const mx::array& x) const;
 
+  // Of two layers with the same input, computed together.
+  static std::pair<mx::array, mx::array> both(const Linear& a, const Linear& b, const mx::array& x);
+
   const Weight& weight() const { return *weight_; }
   const WeightPtr& shared_weight() const { return weight_; }
 
  private:
+  mx::array with_bias(const mx::array& y) const;
+
   WeightPtr weight_;
   std::optional<mx::array> bias_;
 };

@@ -452,7 +452,7 @@ std::size_t position(int column, bool interleave) {
 
 struct Integers {
   Integers(const Table& isa, Rows& x, int group, bool interleave)
-      : stride(padded_columns(x.columns_)), group_stride(padded_groups(x.columns_, group)) {
+      : stride(padded_columns(x.columns_, group)), group_stride(padded_groups(x.columns_, group)) {
     const std::size_t rows = x.pointers.size();
     values.assign(rows * stride, 99);
     scales.assign(rows * group_stride, 99);

@@ -55,6 +55,21 @@ std::vector<Item> items_of(std::span<const Product> products) {
   return items;
 }
 
+const unsigned char* weights_of(const Item& item) {
+  return static_cast<const unsigned char*>(item.product->w.values) +
+         static_cast<std::size_t>(item.first_row) * item.product->w.row_bytes();
+}
+
+// The weights that items first .. last begin with; nothing if they are not bound by memory.
+Stretch stretch_of(const std::vector<Item>& items, std::size_t first, std::size_t last) {
+  if (items[first].x.values == nullptr || in_tiles(items[first].product->y.size())) return {};
+  Stretch stretch{weights_of(items[first]), 0};
+  for (std::size_t i = first; i < last && items[i].product == items[first].product; ++i) {
+    stretch.bytes += static_cast<std::size_t>(items[i].rows) * items[i].product->w.row_bytes();
+  }
+  return stretch;
+}
+
 // Where the item's results go: the products' rows of y, moved to its first weight row.
 const std::vector<float*>& outputs_of(const Item& item) {
   static thread_local std::vector<float*> y;
@@ -83,8 +98,7 @@ void run_integer(const Item& item, const Table& isa) {
   const MatrixView& w = item.product->w;
   IntegerWeights weights;
   weights.row_bytes = w.row_bytes();
-  weights.values =
-      static_cast<const unsigned char*>(w.values) + static_cast<std::size_t>(item.first_row) * weights.row_bytes;
+  weights.values = weights_of(item);
   weights.columns = w.columns;
   weights.bits = w.bits;
   weights.group = w.group_size;
@@ -108,6 +122,13 @@ void run_integer(const Item& item, const Table& isa) {
 void run_float(const Item& item, const Table& isa) {
   const MatrixView& w = item.product->w;
   const auto columns = static_cast<std::size_t>(w.columns);
+  const std::vector<float*>& y = outputs_of(item);
+  const float* const* x = item.product->x->rows().data() + item.product->first;
+  const int rows_x = static_cast<int>(y.size());
+  if (w.format == Format::bf16 && w.global_scale == nullptr && rows_x <= kFewRows) {
+    isa.dot_bf16(x, rows_x, weights_of(item), columns, item.rows, w.columns, y.data());
+    return;
+  }
   const float* decoded = nullptr;
   static thread_local std::vector<float> scratch;
   if (w.format == Format::f32 && w.global_scale == nullptr) {
@@ -119,9 +140,7 @@ void run_float(const Item& item, const Table& isa) {
     }
     decoded = scratch.data();
   }
-  const std::vector<float*>& y = outputs_of(item);
-  isa.dot(item.product->x->rows().data() + item.product->first, static_cast<int>(y.size()), decoded, columns, item.rows,
-          w.columns, y.data());
+  isa.dot(x, rows_x, decoded, columns, item.rows, w.columns, y.data());
 }
 
 }  // namespace
@@ -221,7 +240,11 @@ void multiply(std::span<const Product> products) {
       run_float(item, isa);
     }
   };
-  parallel_for_if(macs > kSerialMacs, items.size(), run);
+  if (macs > kSerialMacs) {
+    parallel_for(items.size(), run, [&](std::size_t first, std::size_t last) { return stretch_of(items, first, last); });
+  } else {
+    parallel_for_if(false, items.size(), run);
+  }
 }
 
 bool exact() { return g_exact.load(std::memory_order_relaxed); }

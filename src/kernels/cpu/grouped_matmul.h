@@ -32,7 +32,7 @@ class Activations {
   // Rows of `stride` bytes and `group_stride` floats, as IntegerRows has them.
   struct Integers {
     Integers(std::size_t rows, int columns, int group)
-        : stride(padded_columns(columns)),
+        : stride(padded_columns(columns, group)),
           group_stride(padded_groups(columns, group)),
           values(rows * stride),
           scales(rows * group_stride),

@@ -48,11 +48,12 @@ constexpr int tile_height(int rows, int tiles, int t) { return rows / tiles + (t
 // Weight rows that dot_integer transposes at once for these: no instruction set needs more.
 constexpr int kMostPanelRows = 16;
 
-// Space for the integer forms: rows of values are padded with zeros to whole blocks, and rows of scales may be read by
-// whole vectors beyond the last group.
+// Space for the integer forms: rows of values are padded with zeros to whole blocks and to four groups, and rows of scales
+// may be read by whole vectors beyond the last group.
 constexpr int kBlockColumns = 128;
-constexpr std::size_t padded_columns(int columns) {
-  return (static_cast<std::size_t>(columns) + kBlockColumns - 1) / kBlockColumns * kBlockColumns;
+constexpr std::size_t padded_columns(int columns, int group) {
+  const auto step = static_cast<std::size_t>(4 * group > kBlockColumns ? 4 * group : kBlockColumns);
+  return (static_cast<std::size_t>(columns) + step - 1) / step * step;
 }
 constexpr std::size_t padded_groups(int columns, int group) {
   return (static_cast<std::size_t>(columns / group) + 15) / 16 * 16 + 16;
@@ -60,7 +61,7 @@ constexpr std::size_t padded_groups(int columns, int group) {
 
 // What dot_integer transposes into, 64-byte aligned.
 constexpr std::size_t scratch_bytes(int columns, int group) {
-  return kMostPanelRows * (padded_columns(columns) + 2 * sizeof(float) * padded_groups(columns, group));
+  return kMostPanelRows * (padded_columns(columns, group) + 2 * sizeof(float) * padded_groups(columns, group));
 }
 
 struct Table {
@@ -73,6 +74,10 @@ struct Table {
   // lanes along k, summed as a tree at the end.
   void (*dot)(const float* const* x, int rows_x, const float* w, std::size_t stride, int rows_w, int k,
               float* const* y);
+
+  // The same with bfloat16 weights, for few activation rows. The same bits as after decode_row.
+  void (*dot_bf16)(const float* const* x, int rows_x, const void* w, std::size_t stride, int rows_w, int k,
+                   float* const* y);
 
   // One row of activations to integers. `interleave`: within each block of 128 columns the even ones come first, then
   // the odd ones, as the nibbles of 4-bit weights lie. A group with a value that is not finite gets a NaN scale,

@@ -1,6 +1,7 @@
 #include "kernels/cpu/thread_pool.h"
 
 #include "base/scheduling.h"
+#include "kernels/cpu/read_order.h"
 
 #include <sched.h>
 
@@ -30,14 +31,41 @@ void pause() {
 #endif
 }
 
+// Fetches what a thread will probably read next, a little at a time.
+class FetchAhead {
+ public:
+  // The range's items read `now`.
+  void begin(Stretch now) {
+    next_ = order_.after(now);
+    fetched_ = 0;
+  }
+  // Every second line: the hardware fetches its neighbour. False: there is nothing more to fetch.
+  bool some() {
+    const std::size_t end = std::min(next_.bytes, kMost);
+    if (fetched_ >= end) return false;
+    for (const std::size_t stop = std::min(fetched_ + kPiece, end); fetched_ < stop; fetched_ += 128) {
+      __builtin_prefetch(next_.at + fetched_, 0, 2);
+    }
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t kMost = 256 * 1024;  // a part of the second-level cache
+  static constexpr std::size_t kPiece = 1024;
+
+  ReadOrder order_;
+  Stretch next_;
+  std::size_t fetched_ = 0;
+};
+
 // Spins until `done()`; false if it did not happen soon.
 template <typename Done>
-bool spin_until(Done done) {
+bool spin_until(Done done, FetchAhead& ahead) {
   const auto deadline = std::chrono::steady_clock::now() + kSpin;
   do {
     for (int i = 0; i < kPausesPerLook; ++i) {
       if (done()) return true;
-      pause();
+      if (!ahead.some()) pause();
     }
   } while (std::chrono::steady_clock::now() < deadline);
   return false;
@@ -66,16 +94,19 @@ struct Job {
   struct alignas(64) Range {
     std::atomic<std::size_t> next{0};
     std::size_t end = 0;
+    Stretch reads;
   };
 
   explicit Job(std::size_t threads) : ranges(threads) {}
 
-  void open(std::size_t count, detail::ItemFunction f, const void* with) {
-    function = f;
-    body = with;
+  void open(const detail::Loop& loop) {
+    function = loop.item;
+    body = loop.body;
     for (std::size_t t = 0; t < ranges.size(); ++t) {
-      ranges[t].next.store(count * t / ranges.size(), std::memory_order_relaxed);
-      ranges[t].end = count * (t + 1) / ranges.size();
+      const std::size_t first = loop.count * t / ranges.size(), end = loop.count * (t + 1) / ranges.size();
+      ranges[t].next.store(first, std::memory_order_relaxed);
+      ranges[t].end = end;
+      ranges[t].reads = loop.reads != nullptr && first < end ? loop.reads(loop.reads_with, first, end) : Stretch{};
     }
   }
 
@@ -112,19 +143,21 @@ class Pool {
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
-  void run(std::size_t count, detail::ItemFunction function, const void* body) {
-    job_.open(count, function, body);
+  void run(const detail::Loop& loop) {
+    job_.open(loop);
     if (!workers_.empty()) {
       state_.store(kOpen, std::memory_order_release);
       signal_.fetch_add(1);
       if (sleepers_.load() > 0) signal_.notify_all();
     }
+    const Stretch reads = job_.ranges[0].reads;
     job_.work(0);
     if (workers_.empty()) return;
+    if (reads.at != nullptr) ahead_.begin(reads);
     // Close the job to those who have not come yet, and wait for those who are inside.
     const auto inside = [&] { return state_.load(std::memory_order_acquire) & ~kOpen; };
     state_.fetch_and(~kOpen, std::memory_order_acq_rel);
-    if (spin_until([&] { return inside() == 0; })) return;
+    if (spin_until([&] { return inside() == 0; }, ahead_)) return;
     for (std::uint32_t busy = inside(); busy != 0; busy = inside()) state_.wait(busy);
   }
 
@@ -145,23 +178,27 @@ class Pool {
 
   void serve(std::size_t thread) {
     ask_for_short_turns();
+    FetchAhead ahead;
     std::uint32_t seen = 0;
     while (!stop_.load(std::memory_order_relaxed)) {
       const auto changed = [&] { return signal_.load(std::memory_order_acquire) != seen; };
-      if (!spin_until(changed)) {
+      if (!spin_until(changed, ahead)) {
         sleepers_.fetch_add(1);
         signal_.wait(seen);
         sleepers_.fetch_sub(1);
       }
       seen = signal_.load(std::memory_order_acquire);
       if (enter()) {
+        const Stretch reads = job_.ranges[thread].reads;
         job_.work(thread);
         leave();
+        if (reads.at != nullptr) ahead.begin(reads);
       }
     }
   }
 
   Job job_;
+  FetchAhead ahead_;  // the caller's
   alignas(64) std::atomic<std::uint32_t> state_{0};
   alignas(64) std::atomic<std::uint32_t> signal_{0};  // changes with every job
   std::atomic<int> sleepers_{0};
@@ -182,11 +219,11 @@ Pool& pool() {  // with g_mutex held
 
 namespace detail {
 
-void run_parallel(std::size_t count, ItemFunction function, const void* body) {
+void run_parallel(const Loop& loop) {
   static thread_local const bool asked = (ask_for_short_turns(), true);
   static_cast<void>(asked);
   const std::lock_guard lock(g_mutex);
-  pool().run(count, function, body);
+  pool().run(loop);
 }
 
 }  // namespace detail
