@@ -2,9 +2,7 @@
 
 namespace glimt {
 
-mx::array Linear::with_bias(const mx::array& y) const {
-  return bias_ ? mx::add(y, mx::astype(*bias_, y.dtype())) : y;
-}
+mx::array Linear::with_bias(const mx::array& y) const { return bias_ ? mx::add(y, mx::astype(*bias_, y.dtype())) : y; }
 
 mx::array Linear::operator()(const mx::array& x) const { return with_bias(kernels::linear(x, weight_)); }
 

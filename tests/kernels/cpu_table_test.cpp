@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -416,6 +417,30 @@ TEST_P(Kernels, DotsAreThoseOfDoublePrecisionAndDoNotDependOnTheirNeighbours) {
   }
 }
 
+TEST_P(Kernels, DotsOfBfloat16AreThoseOfTheDecodedRows) {
+  for (const int columns : {1, 7, 8, 15, 17, 33, 255, 1024}) {
+    constexpr int kRows = 7;
+    const auto stride = static_cast<std::size_t>(columns) + 1;  // rows at odd addresses, too
+    Rows x(9, columns, random_), w(kRows, static_cast<int>(stride), random_);
+    std::vector<std::byte> stored(2 * w.values.size() + 1);
+    for (std::size_t i = 0; i < w.values.size(); ++i) {
+      const std::uint32_t bits = std::bit_cast<std::uint32_t>(w.values[i]) & 0xffff0000u;
+      const auto half = static_cast<std::uint16_t>(bits >> 16);
+      std::memcpy(stored.data() + 1 + 2 * i, &half, sizeof half);
+      w.values[i] = std::bit_cast<float>(bits);
+    }
+    for (const int rows_x : {1, 2, 3, 4, 5, 9}) {
+      for (int rows_w = 1; rows_w <= kRows; ++rows_w) {
+        Results decoded(rows_x, rows_w), as_stored(rows_x, rows_w);
+        isa().dot(x.pointers.data(), rows_x, w.values.data(), stride, rows_w, columns, decoded.pointers.data());
+        isa().dot_bf16(x.pointers.data(), rows_x, stored.data() + 1, stride, rows_w, columns,
+                       as_stored.pointers.data());
+        ASSERT_EQ(decoded.values, as_stored.values) << columns << " columns, " << rows_x << " by " << rows_w;
+      }
+    }
+  }
+}
+
 TEST_P(Kernels, SiluIsThatOfDoublePrecisionAtEverySizeAndLength) {
   // e^-g is cut off near the end of float32, so what should be zero is 1e-38 of its input.
   std::vector<float> inputs = {0.0f, -0.0f, 1e-30f, -1e-30f, 1e-6f, 20,   -20,  50,    -50,   87,    -87,
@@ -602,12 +627,13 @@ TEST_P(Kernels, IntegerDotsAreThoseOfDoublePrecisionAndDoNotDependOnTheirNeighbo
   std::vector<Form> forms = {{Format::mxfp4, 4, 32}, {Format::nvfp4, 4, 16}, {Format::nvfp4, 4, 16, Format::f32, 2}};
   for (const int bits : {4, 8}) {
     for (const int group : {32, 64, 128}) forms.push_back({Format::affine, bits, group, Format::f32});
-    forms.push_back({Format::affine, bits, 64, Format::bf16});
+    for (const int group : {32, 64, 128}) forms.push_back({Format::affine, bits, group, Format::bf16});
     forms.push_back({Format::affine, bits, 32, Format::f16, 1});
   }
   for (const Form& form : forms) {
     SCOPED_TRACE(form.name());
-    for (const int columns : {form.group, 3 * form.group, 128, 5 * 128 + form.group, 1024}) {
+    const int g = form.group;
+    for (const int columns : {g, 3 * g, 128, 8 * g, 12 * g, 5 * 128 + g, 1024}) {
       if (columns % form.group != 0) continue;
       constexpr int kRows = 35, kTokens = 19;  // whole panels and tiles, and parts of them
       const Matrix matrix(form, kRows, columns, random_);
@@ -671,6 +697,50 @@ TEST_P(Kernels, IntegerDotsAreThoseOfDoublePrecisionAndDoNotDependOnTheirNeighbo
           Results as_stored(rows_x, rows_w);
           isa().dot_integer(stored, rows_w, arranged.view(), rows_x, as_stored.pointers.data(), scratch);
           EXPECT_EQ(as_stored.values, together.values) << columns << " columns, " << rows_x << " by " << rows_w;
+        }
+      }
+    }
+  }
+}
+
+// All codes and all activations at their largest: 16-bit sums on the way must not overflow.
+TEST_P(Kernels, TheLargestSumsDoNotOverflow) {
+  struct Case {
+    int bits, group;
+    bool e2m1;
+    int byte, code;  // as stored, and what it stands for
+  };
+  constexpr int kRows = 17, kTokens = 5;
+  for (const Case& c : {Case{4, 32, false, 0xff, 15}, Case{4, 64, false, 0xff, 15}, Case{4, 128, false, 0xff, 15},
+                        Case{8, 64, false, 0xff, 255}, Case{8, 128, false, 0xff, 255}, Case{4, 16, true, 0x77, 24},
+                        Case{4, 32, true, 0x77, 24}}) {
+    for (const int groups : {1, 3, 16, 33}) {
+      for (const float sign : {1.0f, -1.0f}) {
+        const int columns = c.group * groups;
+        Rows x(kTokens, columns, random_);
+        std::fill(x.values.begin(), x.values.end(), sign);
+        const Integers q(isa(), x, c.group, c.bits == 4);
+        IntegerWeights w;
+        w.row_bytes = static_cast<std::size_t>(columns * c.bits / 8);
+        const std::vector<unsigned char> bytes(kRows * w.row_bytes, static_cast<unsigned char>(c.byte));
+        w.values = bytes.data();
+        w.columns = columns;
+        w.bits = c.bits;
+        w.group = c.group;
+        w.e2m1 = c.e2m1;
+        w.group_stride = padded_groups(columns, c.group);
+        const std::vector<float> scales(kRows * w.group_stride, 1.0f), biases(kRows * w.group_stride, 0.0f);
+        w.scales = scales.data();
+        w.biases = biases.data();
+        std::vector<std::byte> memory(scratch_bytes(columns, c.group) + 64);
+        void* scratch = memory.data() + (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) % 64;
+        const float wanted = sign * static_cast<float>(columns * c.code);
+        for (int rows_x = 1; rows_x <= kTokens; ++rows_x) {
+          Results y(rows_x, kRows);
+          isa().dot_integer(w, kRows, q.arranged(isa(), rows_x).view(), rows_x, y.pointers.data(), scratch);
+          for (const std::vector<float>& row : y.values) {
+            for (const float value : row) ASSERT_NEAR(value, wanted, 1e-5f * std::abs(wanted)) << c.bits << " bits";
+          }
         }
       }
     }

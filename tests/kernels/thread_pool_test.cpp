@@ -83,5 +83,28 @@ TEST_F(ThreadPool, WakesNobodyForWhatIsNotWorthIt) {
   EXPECT_EQ(calls.load(), 100);
 }
 
+TEST_F(ThreadPool, LoopsThatSayWhatTheyReadCallEveryItemOnceAndSayItForEachRange) {
+  for (const int count : {1, 2, 3, 8}) {
+    set_threads(count);
+    for (const std::size_t items : {0u, 1u, 2u, 3u, 9u, 100u}) {
+      const std::vector<unsigned char> memory(items * 64);
+      for (int repeat = 0; repeat < 20; ++repeat) {
+        std::vector<std::atomic<int>> calls(items);
+        std::size_t covered = 0;
+        parallel_for(
+            items, [&](std::size_t i) { ++calls.at(i); },
+            [&](std::size_t first, std::size_t last) {
+              EXPECT_EQ(first, covered);
+              EXPECT_LT(first, last);
+              covered = last;
+              return Stretch{memory.data() + first * 64, (last - first) * 64};
+            });
+        EXPECT_EQ(covered, items);
+        for (const std::atomic<int>& calls_of : calls) ASSERT_EQ(calls_of.load(), 1);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace glimt::cpu

@@ -241,7 +241,8 @@ void multiply(std::span<const Product> products) {
     }
   };
   if (macs > kSerialMacs) {
-    parallel_for(items.size(), run, [&](std::size_t first, std::size_t last) { return stretch_of(items, first, last); });
+    parallel_for(items.size(), run,
+                 [&](std::size_t first, std::size_t last) { return stretch_of(items, first, last); });
   } else {
     parallel_for_if(false, items.size(), run);
   }

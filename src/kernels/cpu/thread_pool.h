@@ -63,7 +63,9 @@ template <typename Body, typename Reads>
 void parallel_for(std::size_t count, const Body& body, const Reads& reads) {
   if (count == 0) return;
   detail::Loop loop = detail::loop_of(count, body);
-  loop.reads = [](const void* r, std::size_t first, std::size_t last) { return (*static_cast<const Reads*>(r))(first, last); };
+  loop.reads = [](const void* r, std::size_t first, std::size_t last) {
+    return (*static_cast<const Reads*>(r))(first, last);
+  };
   loop.reads_with = std::addressof(reads);
   detail::run_parallel(loop);
 }
