@@ -51,6 +51,7 @@ mx::array matmul_plain(const mx::array& x, const Weight& w, bool transpose) {
 std::vector<mx::array> linear(const mx::array& x, const std::vector<std::shared_ptr<const Weight>>& weights) {
   if (backend() == Backend::mlx) {
     std::vector<mx::array> results;
+    results.reserve(weights.size());
     for (const auto& w : weights) results.push_back(matmul_plain(x, *w));
     return results;
   }
