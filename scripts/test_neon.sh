@@ -36,10 +36,11 @@ add() {
 }
 for name in scalar neon attention_scalar attention_neon; do add "src/kernels/cpu/$name.cpp" "${kernel_flags[@]}"; done
 add src/kernels/cpu/neon_dotprod.cpp "${kernel_flags[@]}" -march=armv8.2-a+dotprod
-for name in dispatch grouped_matmul thread_pool bandwidth buffer attention attention_dispatch mla_rows norm; do
+for name in dispatch grouped_matmul read_order thread_pool bandwidth buffer attention attention_dispatch mla_rows norm; do
   add "src/kernels/cpu/$name.cpp"
 done
 add src/base/error.cpp
+add src/base/scheduling.cpp
 add $gtest/googletest/src/gtest-all.cc -I$gtest/googletest
 add $gtest/googlemock/src/gmock-all.cc -I$gtest/googlemock
 add $gtest/googletest/src/gtest_main.cc
