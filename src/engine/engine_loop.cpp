@@ -21,13 +21,6 @@ mx::array take_rows(const mx::array& x, const std::vector<int>& rows) {
   return mx::take(x, mx::array(rows.begin(), {static_cast<int>(rows.size())}, mx::int32), 0);
 }
 
-// mx::eval. The kernels count their time last and it is read here, so that a sanitizer, which does not see MLX's own
-// events, knows that what follows comes after them.
-double evaluate(std::vector<mx::array> arrays) {
-  mx::eval(std::move(arrays));
-  return kernels::kernel_seconds();
-}
-
 // For arrays that were read here and are dropped now: MLX may give their memory to another engine's thread, an order that
 // a sanitizer does not see either. The kernels over there read what is published here.
 void publish_reads() { kernels::add_kernel_time({}); }
@@ -294,7 +287,7 @@ void EngineLoop::sample(std::vector<Work>& work, const mx::array& hidden) {
   if (!rows.empty()) logits = mx::contiguous(model_->unembed(take_rows(hidden, rows)));
   try {
     totals_.kernel_seconds =
-        evaluate(logits ? std::vector<mx::array>{hidden, *logits} : std::vector<mx::array>{hidden});
+        kernels::evaluate(logits ? std::vector<mx::array>{hidden, *logits} : std::vector<mx::array>{hidden});
   } catch (...) {
     masks.clear();  // waits
     throw;
@@ -392,7 +385,7 @@ void EngineLoop::draft(const std::vector<Work>& work, const mx::array& hidden) {
   }
   if (rows.empty()) return;
   const mx::array states = model_->mtp_forward(take_rows(hidden, rows), as_ids(ids), pool_, step);
-  evaluate({states});
+  kernels::evaluate({states});
   if (!guessers.empty()) guess(std::move(guessers), take_rows(states, last));
 }
 
@@ -400,7 +393,7 @@ void EngineLoop::draft(const std::vector<Work>& work, const mx::array& hidden) {
 void EngineLoop::guess(std::vector<Guesser> guessers, mx::array states) {
   for (int depth = 1; !guessers.empty(); ++depth) {
     const mx::array best = mx::astype(mx::argmax(model_->mtp_unembed(states), -1), mx::int32);
-    evaluate({best});
+    kernels::evaluate({best});
     auto step = std::make_shared<kernels::Step>();
     std::vector<Guesser> deeper;
     std::vector<int> rows;
@@ -423,7 +416,7 @@ void EngineLoop::guess(std::vector<Guesser> guessers, mx::array states) {
     guessers = std::move(deeper);
     if (guessers.empty()) return;
     states = model_->mtp_forward(take_rows(states, rows), as_ids(ids), pool_, step);
-    evaluate({states});
+    kernels::evaluate({states});
   }
 }
 

@@ -32,6 +32,10 @@ void set_backend(Backend backend);
 double kernel_seconds();
 void add_kernel_time(std::chrono::steady_clock::duration time);
 
+// mx::eval, for arrays that are read on the CPU then. The kernels count their time last and it is read here, so that a
+// sanitizer, which does not see MLX's own events, knows that what follows comes after them. Returns kernel_seconds().
+double evaluate(std::vector<mx::array> arrays);
+
 // x [.., columns] · wᵀ -> [.., rows]. REQUIRES a single matrix.
 mx::array linear(const mx::array& x, const std::shared_ptr<const Weight>& w);
 

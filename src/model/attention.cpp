@@ -68,12 +68,9 @@ MlaAttention::MlaAttention(const Config& c, Weights& weights, const std::string&
 }
 
 mx::array MlaAttention::forward(const mx::array& x, kernels::PagedRows& rows, const kernels::StepPtr& step) const {
-  if (q_proj_) {
-    const auto [q, latent] = Linear::both(*q_proj_, kv_a_proj_, x);
-    return o_proj_(kernels::mla(q, latent, heads_, rows, step));
-  }
-  const auto [q_a, latent] = Linear::both(*q_a_proj_, kv_a_proj_, x);
-  return o_proj_(kernels::mla((*q_b_proj_)((*q_a_layernorm_)(q_a)), latent, heads_, rows, step));
+  const auto [projected, latent] = Linear::both(q_proj_ ? *q_proj_ : *q_a_proj_, kv_a_proj_, x);
+  const mx::array q = q_proj_ ? projected : (*q_b_proj_)((*q_a_layernorm_)(projected));
+  return o_proj_(kernels::mla(q, latent, heads_, rows, step));
 }
 
 }  // namespace glimt

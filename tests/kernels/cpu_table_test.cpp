@@ -3,6 +3,7 @@
 #include "kernels/cpu/table.h"
 
 #include "base/throws.h"
+#include "kernels/cpu/buffer.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -677,13 +678,12 @@ TEST_P(Kernels, IntegerDotsAreThoseOfDoublePrecisionAndDoNotDependOnTheirNeighbo
           ASSERT_NEAR(*to, wanted, 2e-6 * magnitude) << columns << " columns, row " << n << " of " << kRows;
         }
       }
-      std::vector<std::byte> memory(scratch_bytes(columns, form.group) + 64);
-      void* scratch = memory.data() + (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) % 64;
+      const Buffer<std::byte> scratch(scratch_bytes(columns, form.group));
       for (const int rows_x : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, kTokens}) {
         const Integers arranged = q.arranged(isa(), rows_x);
         for (const int rows_w : {1, 2, 3, 4, 5, 8, 9, 32, kRows}) {
           Results together(rows_x, rows_w);
-          isa().dot_integer(weights_from(0), rows_w, arranged.view(), rows_x, together.pointers.data(), scratch);
+          isa().dot_integer(weights_from(0), rows_w, arranged.view(), rows_x, together.pointers.data(), scratch.data());
           for (std::size_t m = 0; m < together.values.size(); ++m) {
             for (std::size_t n = 0; n < together.values[m].size(); ++n) {
               ASSERT_EQ(together.values[m][n], alone.values[m][n])
@@ -695,7 +695,7 @@ TEST_P(Kernels, IntegerDotsAreThoseOfDoublePrecisionAndDoNotDependOnTheirNeighbo
           stored.bf16_scales = view.scales;
           stored.bf16_biases = view.biases;
           Results as_stored(rows_x, rows_w);
-          isa().dot_integer(stored, rows_w, arranged.view(), rows_x, as_stored.pointers.data(), scratch);
+          isa().dot_integer(stored, rows_w, arranged.view(), rows_x, as_stored.pointers.data(), scratch.data());
           EXPECT_EQ(as_stored.values, together.values) << columns << " columns, " << rows_x << " by " << rows_w;
         }
       }
@@ -732,12 +732,11 @@ TEST_P(Kernels, TheLargestSumsDoNotOverflow) {
         const std::vector<float> scales(kRows * w.group_stride, 1.0f), biases(kRows * w.group_stride, 0.0f);
         w.scales = scales.data();
         w.biases = biases.data();
-        std::vector<std::byte> memory(scratch_bytes(columns, c.group) + 64);
-        void* scratch = memory.data() + (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) % 64;
+        const Buffer<std::byte> scratch(scratch_bytes(columns, c.group));
         const float wanted = sign * static_cast<float>(columns * c.code);
         for (int rows_x = 1; rows_x <= kTokens; ++rows_x) {
           Results y(rows_x, kRows);
-          isa().dot_integer(w, kRows, q.arranged(isa(), rows_x).view(), rows_x, y.pointers.data(), scratch);
+          isa().dot_integer(w, kRows, q.arranged(isa(), rows_x).view(), rows_x, y.pointers.data(), scratch.data());
           for (const std::vector<float>& row : y.values) {
             for (const float value : row) ASSERT_NEAR(value, wanted, 1e-5f * std::abs(wanted)) << c.bits << " bits";
           }

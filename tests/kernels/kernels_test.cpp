@@ -82,12 +82,6 @@ std::vector<Form> all_forms() {
   return forms;
 }
 
-// mx::eval, in an order that a sanitizer sees (engine_loop.cpp).
-void evaluate(std::vector<mx::array> arrays) {
-  mx::eval(std::move(arrays));
-  static_cast<void>(kernel_seconds());
-}
-
 std::vector<float> values_of(const mx::array& x) {
   const mx::array flat = mx::contiguous(mx::astype(x, mx::float32));
   evaluate({flat});

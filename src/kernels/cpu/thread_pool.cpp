@@ -1,7 +1,6 @@
 #include "kernels/cpu/thread_pool.h"
 
 #include "base/scheduling.h"
-#include "kernels/cpu/read_order.h"
 
 #include <sched.h>
 
@@ -34,8 +33,9 @@ void pause() {
 // Fetches what a thread will probably read next, a little at a time.
 class FetchAhead {
  public:
-  // The range's items read `now`.
+  // The range's items read `now`; if nothing is known, what was foreseen before stays.
   void begin(Stretch now) {
+    if (now.at == nullptr) return;
     next_ = order_.after(now);
     fetched_ = 0;
   }
@@ -153,7 +153,7 @@ class Pool {
     const Stretch reads = job_.ranges[0].reads;
     job_.work(0);
     if (workers_.empty()) return;
-    if (reads.at != nullptr) ahead_.begin(reads);
+    ahead_.begin(reads);
     // Close the job to those who have not come yet, and wait for those who are inside.
     const auto inside = [&] { return state_.load(std::memory_order_acquire) & ~kOpen; };
     state_.fetch_and(~kOpen, std::memory_order_acq_rel);
@@ -192,7 +192,7 @@ class Pool {
         const Stretch reads = job_.ranges[thread].reads;
         job_.work(thread);
         leave();
-        if (reads.at != nullptr) ahead.begin(reads);
+        ahead.begin(reads);
       }
     }
   }
