@@ -13,7 +13,9 @@ namespace {
 
 std::atomic<bool> g_exact{false};
 
-constexpr std::size_t kItemBytes = 32 * 1024;     // of weights in an item that is bound by memory: a microsecond or two
+// Of weights in an item that is bound by memory: some microseconds' worth, and many items a thread.
+constexpr std::size_t kLeastItemBytes = 32 * 1024, kMostItemBytes = 512 * 1024;
+constexpr std::size_t kStreamedItemsPerThread = 16;
 constexpr int kItemRows = 8 * kMostPanelRows;     // weight rows in an item that is not, while there are enough items
 constexpr int kFewItemRows = 2 * kMostPanelRows;  // and otherwise
 constexpr std::size_t kItemsPerThread = 4;        // that many are enough to share out evenly
@@ -33,42 +35,71 @@ bool in_tiles(std::size_t rows) { return rows > static_cast<std::size_t>(kFewRow
 
 bool uses_integers(const MatrixView& w) { return !exact() && is_integer(w); }
 
-int rows_per_item(const Product& p, int many_rows) {
-  if (!uses_integers(p.w)) return kFloatItemRows;
-  if (in_tiles(p.y.size())) return many_rows;
-  const auto rows = static_cast<int>(kItemBytes / std::max<std::size_t>(p.w.row_bytes(), 1));
-  return std::clamp(rows, kMostPanelRows, 1024) / kMostPanelRows * kMostPanelRows;
-}
-
-std::vector<Item> items_of(std::span<const Product> products) {
-  std::size_t rows = 0;
-  for (const Product& p : products) rows += static_cast<std::size_t>(p.w.rows);
-  const bool enough = rows / kItemRows >= kItemsPerThread * static_cast<std::size_t>(threads());
-  std::vector<Item> items;
-  for (const Product& p : products) {
-    if (p.y.empty()) continue;
-    IntegerRows x;
-    if (uses_integers(p.w)) x = p.x->integers(p.w.group_size, p.w.bits == 4);
-    const int step = rows_per_item(p, enough ? kItemRows : kFewItemRows);
-    for (int row = 0; row < p.w.rows; row += step) items.push_back({&p, x, row, std::min(step, p.w.rows - row)});
-  }
-  return items;
-}
-
 const unsigned char* weights_of(const Item& item) {
   return static_cast<const unsigned char*>(item.product->w.values) +
          static_cast<std::size_t>(item.first_row) * item.product->w.row_bytes();
 }
 
-// The weights that items first .. last begin with; nothing if they are not bound by memory.
-Stretch stretch_of(const std::vector<Item>& items, std::size_t first, std::size_t last) {
-  if (items[first].x.values == nullptr || in_tiles(items[first].product->y.size())) return {};
-  Stretch stretch{weights_of(items[first]), 0};
-  for (std::size_t i = first; i < last && items[i].product == items[first].product; ++i) {
-    stretch.bytes += static_cast<std::size_t>(items[i].rows) * items[i].product->w.row_bytes();
+// The products' weight rows in pieces, which are numbered but not stored: a token's weights have many thousands.
+class Items {
+ public:
+  explicit Items(std::span<const Product> products) {
+    const auto threads = static_cast<std::size_t>(cpu::threads());
+    std::size_t rows = 0, bytes = 0;
+    for (const Product& p : products) {
+      rows += static_cast<std::size_t>(p.w.rows);
+      bytes += static_cast<std::size_t>(p.w.rows) * p.w.row_bytes();
+    }
+    const bool enough = rows / kItemRows >= kItemsPerThread * threads;
+    const std::size_t item_bytes =
+        std::clamp(bytes / (kStreamedItemsPerThread * threads), kLeastItemBytes, kMostItemBytes);
+    parts_.reserve(products.size());
+    for (const Product& p : products) {
+      if (p.y.empty() || p.w.rows == 0) continue;
+      IntegerRows x;
+      if (uses_integers(p.w)) x = p.x->integers(p.w.group_size, p.w.bits == 4);
+      const int step = rows_per_item(p, enough ? kItemRows : kFewItemRows, item_bytes);
+      parts_.push_back({&p, x, step, count_});
+      count_ += static_cast<std::size_t>((p.w.rows + step - 1) / step);
+    }
   }
-  return stretch;
-}
+
+  std::size_t count() const { return count_; }
+
+  Item at(std::size_t i) const {
+    const auto behind = std::upper_bound(parts_.begin(), parts_.end(), i,
+                                         [](std::size_t item, const Part& part) { return item < part.first; });
+    const Part& part = *std::prev(behind);
+    const int row = static_cast<int>(i - part.first) * part.rows;
+    return {part.product, part.x, row, std::min(part.rows, part.product->w.rows - row)};
+  }
+
+  // The weights that items first .. last begin with; nothing if they are not bound by memory.
+  Stretch stretch(std::size_t first, std::size_t last) const {
+    const Item from = at(first), to = at(last - 1);
+    if (from.x.values == nullptr || in_tiles(from.product->y.size())) return {};
+    const int end = to.product == from.product ? to.first_row + to.rows : from.product->w.rows;
+    return {weights_of(from), static_cast<std::size_t>(end - from.first_row) * from.product->w.row_bytes()};
+  }
+
+ private:
+  struct Part {
+    const Product* product;
+    IntegerRows x;
+    int rows;           // of an item
+    std::size_t first;  // item
+  };
+
+  static int rows_per_item(const Product& p, int many_rows, std::size_t bytes) {
+    if (!uses_integers(p.w)) return kFloatItemRows;
+    if (in_tiles(p.y.size())) return many_rows;
+    const auto rows = static_cast<int>(bytes / std::max<std::size_t>(p.w.row_bytes(), 1));
+    return std::clamp(rows, kMostPanelRows, 1024) / kMostPanelRows * kMostPanelRows;
+  }
+
+  std::vector<Part> parts_;
+  std::size_t count_ = 0;
+};
 
 // Where the item's results go: the products' rows of y, moved to its first weight row.
 const std::vector<float*>& outputs_of(const Item& item) {
@@ -228,12 +259,12 @@ IntegerRows Activations::integers(int group, bool interleave) {
 
 void multiply(std::span<const Product> products) {
   const Table& isa = table();
-  const std::vector<Item> items = items_of(products);
+  const Items items(products);
   std::size_t macs = 0;
   for (const Product& p : products)
     macs += p.y.size() * static_cast<std::size_t>(p.w.rows) * static_cast<std::size_t>(p.w.columns);
   const auto run = [&](std::size_t i) {
-    const Item& item = items[i];
+    const Item item = items.at(i);
     if (item.x.values != nullptr) {
       run_integer(item, isa);
     } else {
@@ -241,10 +272,9 @@ void multiply(std::span<const Product> products) {
     }
   };
   if (macs > kSerialMacs) {
-    parallel_for(items.size(), run,
-                 [&](std::size_t first, std::size_t last) { return stretch_of(items, first, last); });
+    parallel_for(items.count(), run, [&](std::size_t first, std::size_t last) { return items.stretch(first, last); });
   } else {
-    parallel_for_if(false, items.size(), run);
+    parallel_for_if(false, items.count(), run);
   }
 }
 
