@@ -391,9 +391,10 @@ void EngineLoop::draft(const std::vector<Work>& work, const mx::array& hidden) {
 
 // states [guessers, hidden]: the MTP layer's, behind each one's last token. A guess deeper reads the layer's own state.
 void EngineLoop::guess(std::vector<Guesser> guessers, mx::array states) {
+  const auto vocab = static_cast<std::size_t>(model_->config().vocab_size);
   for (int depth = 1; !guessers.empty(); ++depth) {
-    const mx::array best = mx::astype(mx::argmax(model_->mtp_unembed(states), -1), mx::int32);
-    kernels::evaluate({best});
+    const mx::array logits = mx::contiguous(model_->mtp_unembed(states));
+    kernels::evaluate({logits});
     auto step = std::make_shared<kernels::Step>();
     std::vector<Guesser> deeper;
     std::vector<int> rows;
@@ -401,9 +402,11 @@ void EngineLoop::guess(std::vector<Guesser> guessers, mx::array states) {
     for (std::size_t i = 0; i < guessers.size(); ++i) {
       Guesser& g = guessers[i];
       Sequence& s = *g.sequence;
-      g.guesses.push_back(best.data<TokenId>()[i]);
+      const std::optional<TokenId> guess =
+          s.guess(std::span(logits.data<float>() + i * vocab, vocab), g.guesses);
+      if (guess) g.guesses.push_back(*guess);
       const int position = s.computed + depth;
-      if (depth == g.depth || !reserve_rows(s, position + 1)) {
+      if (!guess || depth == g.depth || !reserve_rows(s, position + 1)) {
         s.set_drafts(std::move(g.guesses));
         continue;
       }

@@ -1,5 +1,7 @@
 #include "engine/sequence.h"
 
+#include "base/error.h"
+
 #include <algorithm>
 #include <limits>
 
@@ -47,6 +49,19 @@ void Sequence::set_drafts(std::vector<TokenId> drafts) {
   while (possible < drafts_.size() && matcher_->accept(drafts_[possible])) ++possible;
   matcher_->rollback(possible);
   drafts_.resize(possible);
+}
+
+std::optional<TokenId> Sequence::guess(std::span<const float> logits, std::span<const TokenId> before) {
+  const std::size_t size = tokens_.size();
+  tokens_.insert(tokens_.end(), before.begin(), before.end());
+  std::optional<TokenId> token;
+  try {
+    token = sampler_.choose(logits, tokens_);
+  } catch (const Error&) {
+    // No guess; whether the sequence itself is in trouble, the model's own logits tell.
+  }
+  tokens_.resize(size);
+  return token;
 }
 
 void Sequence::compute_masks(std::size_t count) {

@@ -7,6 +7,7 @@
 #include "engine/stream.h"
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -32,6 +33,10 @@ class Sequence {
   std::span<const TokenId> drafts() const { return drafts_; }
   void set_drafts(std::vector<TokenId> drafts);
   Drafting& drafting() { return drafting_; }
+
+  // What this sequence would choose behind its tokens and `before` if these were the model's logits; nothing if they are
+  // broken.
+  std::optional<TokenId> guess(std::span<const float> logits, std::span<const TokenId> before);
 
   // The masks of the grammar for the next position and behind each of the first `count` drafts. On any thread, alone.
   void compute_masks(std::size_t count);

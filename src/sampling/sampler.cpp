@@ -26,6 +26,29 @@ std::uint64_t mix(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
+std::uint64_t numbers_at(std::uint64_t seed, std::size_t position) { return mix(mix(seed) ^ position); }
+
+double number_of(TokenId token, std::uint64_t numbers) {
+  return static_cast<double>(mix(numbers ^ (std::uint64_t{static_cast<std::uint32_t>(token)} << 32)) >> 11) * 0x1p-53;
+}
+
+// An exponential race: each token arrives after a time that is exponentially distributed with its probability as the rate,
+// and the first one wins, which is token t with probability p(t). The time is -log(1 - u) / p, which is u / p or more, so
+// that most tokens need no logarithm.
+TokenId race(std::span<const TokenProbability> distribution, std::uint64_t numbers) {
+  TokenId winner = distribution.front().token;
+  double first = std::numeric_limits<double>::infinity();
+  for (const auto& [token, probability] : distribution) {
+    const double u = number_of(token, numbers);
+    if (u > first * probability) continue;
+    const double time = -std::log1p(-u) / probability;
+    if (time >= first) continue;
+    first = time;
+    winner = token;
+  }
+  return winner;
+}
+
 std::uint64_t random_seed() {
   std::random_device device;
   return (static_cast<std::uint64_t>(device()) << 32) | device();
@@ -125,9 +148,8 @@ Sampler::Sampler(SamplingParams params, std::size_t vocab_size)
   for (const TokenId token : params_.dry.breakers) check("dry_sequence_breakers", token);
 }
 
-double Sampler::uniform(std::size_t position, std::uint32_t draw) const {
-  const std::uint64_t bits = mix(mix(mix(seed_) ^ position) ^ (std::uint64_t{draw} << 32));
-  return static_cast<double>(bits >> 11) * 0x1p-53;
+double Sampler::uniform(std::size_t position, TokenId token) const {
+  return number_of(token, numbers_at(seed_, position));
 }
 
 bool Sampler::changes_logits() const {
@@ -181,18 +203,13 @@ std::span<const TokenProbability> Sampler::to_distribution(std::span<const float
   return distribution_;
 }
 
+TokenId Sampler::choose(std::span<const float> logits, std::span<const TokenId> history) {
+  return race(to_distribution(logits, history), numbers_at(seed_, history.size()));
+}
+
 Sampled Sampler::sample(std::span<const float> logits, std::span<const TokenId> history) {
-  const std::span<const TokenProbability> distribution = to_distribution(logits, history);
   Sampled sampled;
-  sampled.token = distribution.back().token;  // where rounding leaves the sum just below the draw
-  double left = uniform(history.size());
-  for (const auto& [token, probability] : distribution) {
-    left -= probability;
-    if (left < 0) {
-      sampled.token = token;
-      break;
-    }
-  }
+  sampled.token = choose(logits, history);
   if (params_.logprobs) report_logprobs(logits, sampled);
   return sampled;
 }

@@ -30,8 +30,8 @@ struct TokenProbability {
 };
 
 // One for each sequence; not thread-safe (it keeps scratch memory). Same seed, history and logits: same token, also
-// when a position is sampled again after a rejected draft: the random number of a position is a function of the seed
-// and the position alone (see uniform()), never of how many were drawn before.
+// when a position is sampled again after a rejected draft: the random numbers of a position are functions of the seed,
+// the position and the token alone (see uniform()), never of how many were drawn before.
 class Sampler {
  public:
   // Throws invalid_request for impossible parameters and for token ids outside the vocabulary.
@@ -41,13 +41,19 @@ class Sampler {
   // Throws internal for NaN, +inf, or nothing but -inf; O(vocab_size), no full sort.
   Sampled sample(std::span<const float> logits, std::span<const TokenId> history);
 
+  // The token alone, without log probabilities. For drafts: given the logits of a model that guesses, it mostly is what
+  // sample() will choose at the same position; with total variation distance d between the two distributions, with a
+  // probability of (1 - d) / (1 + d) or more (Daliri, Musco, Suresh 2024, "Coupling without Communication and
+  // Drafter-Invariant Speculative Decoding").
+  TokenId choose(std::span<const float> logits, std::span<const TokenId> history);
+
   // The distribution that sample() draws from: all penalties and filters applied, sums to 1, by ascending token id,
   // only tokens with a probability above 0. Greedy: one token with probability 1. Valid until the next call.
   std::span<const TokenProbability> to_distribution(std::span<const float> logits, std::span<const TokenId> history);
 
-  // The number in [0, 1) that decides `position` (= history.size()). Speculative rejection needs several a position:
-  // `draw` tells them apart; sample() uses draw 0.
-  double uniform(std::size_t position, std::uint32_t draw = 0) const;
+  // The number in [0, 1) that a token has at `position` (= history.size()). They are independent; which of them wins a
+  // position depends on the distribution there (see race() in the source), so that similar distributions have the same winner.
+  double uniform(std::size_t position, TokenId token) const;
 
   const SamplingParams& params() const { return params_; }
   std::uint64_t seed() const { return seed_; }  // the one given, or the one drawn

@@ -411,8 +411,8 @@ TEST(Sampler, TheNumbersOfASeedAreFixed) {  // pinned: a change would change eve
   SamplingParams params;
   params.seed = 42;
   const Sampler sampler(params, 2);
-  EXPECT_DOUBLE_EQ(sampler.uniform(0), 0.3869742762400409);
-  EXPECT_DOUBLE_EQ(sampler.uniform(1), 0.577125795355946);
+  EXPECT_DOUBLE_EQ(sampler.uniform(0, 0), 0.3869742762400409);
+  EXPECT_DOUBLE_EQ(sampler.uniform(1, 0), 0.577125795355946);
   EXPECT_DOUBLE_EQ(sampler.uniform(1, 1), 0.06969124082968703);
 }
 
@@ -471,7 +471,33 @@ TEST(Sampler, DrawsFollowTheDistribution) {
   }
 }
 
-TEST(Sampler, UniformIsUniformAcrossSeedsPositionsAndDraws) {
+// What a draft lives on: with the same numbers, two distributions with a distance d choose the same token in (1 - d) / (1 + d)
+// of the positions or more. For comparison: the likelier token of the one is the other's choice in p(that token) of them.
+TEST(Sampler, SimilarDistributionsChooseTheSameToken) {
+  constexpr int kPositions = 20000;
+  Random random(12);
+  SamplingParams params;
+  params.seed = 3;
+  for (const double noise : {0.0, 0.1, 0.5, 2.0}) {
+    std::vector<float> logits = random_logits(random, 60, 1.0), guessed = logits;
+    for (float& logit : guessed) logit += static_cast<float>(noise * random.normal());
+    const std::vector<double> p = oracle(params, logits, {}), q = oracle(params, guessed, {});
+    double distance = 0;
+    for (std::size_t i = 0; i < p.size(); ++i) distance += std::abs(p[i] - q[i]) / 2;
+    Sampler model(params, logits.size()), drafter(params, logits.size());
+    Tokens history;
+    int same = 0;
+    for (int i = 0; i < kPositions; ++i) {
+      if (model.sample(logits, history).token == drafter.choose(guessed, history)) ++same;
+      history.push_back(0);
+    }
+    const double share = static_cast<double>(same) / kPositions;
+    EXPECT_GE(share, (1 - distance) / (1 + distance) - 0.015) << "distance " << distance;
+    EXPECT_LE(share, 1 - distance + 0.015) << "no coupling can be better";
+  }
+}
+
+TEST(Sampler, UniformIsUniformAcrossSeedsPositionsAndTokens) {
   constexpr int kBins = 64;
   constexpr int kCount = 200000;
   const std::vector<double> expected(kBins, static_cast<double>(kCount) / kBins);
@@ -488,22 +514,22 @@ TEST(Sampler, UniformIsUniformAcrossSeedsPositionsAndDraws) {
   SamplingParams params;
   params.seed = 9;
   const Sampler sampler(params, 2);
-  EXPECT_LT(deviations([&](int i) { return sampler.uniform(static_cast<std::size_t>(i)); }), 4);
-  EXPECT_LT(deviations([&](int i) { return sampler.uniform(5, static_cast<std::uint32_t>(i)); }), 4);
+  EXPECT_LT(deviations([&](int i) { return sampler.uniform(static_cast<std::size_t>(i), 0); }), 4);
+  EXPECT_LT(deviations([&](int i) { return sampler.uniform(5, i); }), 4);
   EXPECT_LT(deviations([&](int i) {
               SamplingParams other;
               other.seed = static_cast<std::uint64_t>(i);
-              return Sampler(other, 2).uniform(3);
+              return Sampler(other, 2).uniform(3, 1);
             }),
             4);
-  // Neighbours are independent: the pair (u_i, u_i+1) fills the square evenly.
+  // Neighbours are independent: the pairs of positions and those of tokens fill the square evenly.
+  const auto pair = [](double a, double b) { return (std::floor(a * 8) * 8 + std::floor(b * 8) + 0.5) / kBins; };
   EXPECT_LT(deviations([&](int i) {
               const auto position = static_cast<std::size_t>(i);
-              const double a = std::floor(sampler.uniform(position) * 8);
-              const double b = std::floor(sampler.uniform(position + 1) * 8);
-              return (a * 8 + b + 0.5) / kBins;
+              return pair(sampler.uniform(position, 0), sampler.uniform(position + 1, 0));
             }),
             4);
+  EXPECT_LT(deviations([&](int i) { return pair(sampler.uniform(7, i), sampler.uniform(7, i + 1)); }), 4);
 }
 
 TEST(Sampler, IsQuickOnTheWholeVocabulary) {  // a guard against a full sort at every token, not a benchmark
