@@ -80,11 +80,16 @@ class SwiGluBatch {
  public:
   explicit SwiGluBatch(std::size_t hidden) : hidden_(hidden) {}
 
-  // The rows x[i] (of `hidden` floats) through one set of matrices into y[i].
+  // The rows x[i] (of `hidden` floats) through one set of matrices into y[i]. If the set before has the same rows, as all
+  // experts of a single token do, the two share them.
   void add(const cpu::MatrixView& gate, const cpu::MatrixView& up, const cpu::MatrixView& down,
            const std::vector<const float*>& x, std::vector<float*> y) {
-    branches_.push_back({gate, up, down, inputs_.size(), x.size(), std::move(y)});
-    inputs_.insert(inputs_.end(), x.begin(), x.end());
+    const bool known = !counts_.empty() && counts_.back() == x.size() && std::equal(x.rbegin(), x.rend(), inputs_.rbegin());
+    if (!known) {
+      inputs_.insert(inputs_.end(), x.begin(), x.end());
+      counts_.push_back(x.size());
+    }
+    branches_.push_back({gate, up, down, inputs_.size() - x.size(), x.size(), std::move(y)});
   }
 
   void run() {
@@ -98,9 +103,7 @@ class SwiGluBatch {
     };
     std::map<std::size_t, Inner> inner_by_width;
     std::vector<cpu::Product> first, second;
-    std::vector<std::size_t> counts;
-    for (const Branch& b : branches_) counts.push_back(b.rows);
-    cpu::Activations outer(inputs_, std::move(counts), static_cast<int>(hidden_), cpu::Activations::Repeats::yes);
+    cpu::Activations outer(inputs_, counts_, static_cast<int>(hidden_), cpu::Activations::Repeats::yes);
     std::size_t offset = 0;
     for (Branch& b : branches_) {
       cpu::Product gate{b.gate, &outer, b.first, {}}, up{b.up, &outer, b.first, {}};
@@ -142,6 +145,7 @@ class SwiGluBatch {
 
   std::size_t hidden_;
   std::vector<const float*> inputs_;
+  std::vector<std::size_t> counts_;  // of inputs_ that belong together
   std::vector<Branch> branches_;
 };
 

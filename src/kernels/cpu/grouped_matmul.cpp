@@ -77,7 +77,7 @@ class Items {
   // The weights that items first .. last begin with; nothing if they are not bound by memory.
   Stretch stretch(std::size_t first, std::size_t last) const {
     const Item from = at(first), to = at(last - 1);
-    if (from.x.values == nullptr || in_tiles(from.product->y.size())) return {};
+    if (in_tiles(from.product->y.size())) return {};
     const int end = to.product == from.product ? to.first_row + to.rows : from.product->w.rows;
     return {weights_of(from), static_cast<std::size_t>(end - from.first_row) * from.product->w.row_bytes()};
   }

@@ -3,6 +3,7 @@
 #include "base/scheduling.h"
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -41,7 +42,7 @@ class FetchAhead {
   }
   // Every second line: the hardware fetches its neighbour. False: there is nothing more to fetch.
   bool some() {
-    const std::size_t end = std::min(next_.bytes, kMost);
+    const std::size_t end = std::min(next_.bytes, most_);
     if (fetched_ >= end) return false;
     for (const std::size_t stop = std::min(fetched_ + kPiece, end); fetched_ < stop; fetched_ += 128) {
       __builtin_prefetch(next_.at + fetched_, 0, 2);
@@ -50,12 +51,17 @@ class FetchAhead {
   }
 
  private:
-  static constexpr std::size_t kMost = 256 * 1024;  // a part of the second-level cache
+  static std::size_t part_of_cache() {  // the second-level one
+    const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    return bytes > 0 ? static_cast<std::size_t>(bytes) * 5 / 8 : 256 * 1024;
+  }
+
   static constexpr std::size_t kPiece = 1024;
 
   ReadOrder order_;
   Stretch next_;
   std::size_t fetched_ = 0;
+  std::size_t most_ = part_of_cache();
 };
 
 // Spins until `done()`; false if it did not happen soon.
