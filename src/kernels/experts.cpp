@@ -84,7 +84,8 @@ class SwiGluBatch {
   // experts of a single token do, the two share them.
   void add(const cpu::MatrixView& gate, const cpu::MatrixView& up, const cpu::MatrixView& down,
            const std::vector<const float*>& x, std::vector<float*> y) {
-    const bool known = !counts_.empty() && counts_.back() == x.size() && std::equal(x.rbegin(), x.rend(), inputs_.rbegin());
+    const bool known =
+        !counts_.empty() && counts_.back() == x.size() && std::equal(x.rbegin(), x.rend(), inputs_.rbegin());
     if (!known) {
       inputs_.insert(inputs_.end(), x.begin(), x.end());
       counts_.push_back(x.size());

@@ -411,6 +411,31 @@ TEST(LatentRows, EightBitsKeepAGroupWithinHalfAStep) {
   }
 }
 
+// Every kernel's own way against the definition, bit by bit: all bytes, odd widths, ties, the largest and the smallest scales,
+// infinite and NaN ones of any payload.
+TEST(LatentRows, EveryKernelExpandsEightBitsTheSame) {
+  std::mt19937 random(3);
+  for (const AttentionKernel* kernel : cpu::supported_attention_kernels()) {
+    SCOPED_TRACE(std::string(kernel->isa) + " " + kernel->arithmetic);
+    for (const int width : {1, 7, 16, 63, 64, 65, 130, 576}) {
+      std::vector<std::uint32_t> row(cpu::row_bytes(RowFormat::q8, width) / sizeof(std::uint32_t));
+      const auto columns = static_cast<std::size_t>(width);
+      std::vector<std::uint16_t> wanted(columns), got(columns + 1, 0x1234);
+      for (int round = 0; round < 200; ++round) {
+        for (std::uint32_t& word : row) word = static_cast<std::uint32_t>(random());
+        const std::uint32_t special[] = {0,          1,          0x7f800000, 0xff800000, 0x7fc00000,
+                                         0x7fffffff, 0xffffffff, 0x7f7fffff, 0x3f800000};
+        if (round < 9)
+          std::fill(row.begin() + static_cast<std::ptrdiff_t>(cpu::q8_scales_at(width) / 4), row.end(), special[round]);
+        cpu::expand_q8_row(row.data(), width, wanted.data());
+        kernel->expand_q8(row.data(), width, got.data());
+        EXPECT_TRUE(std::equal(wanted.begin(), wanted.end(), got.begin())) << width << " columns, round " << round;
+        EXPECT_EQ(got[columns], 0x1234);  // and writes no further
+      }
+    }
+  }
+}
+
 TEST(LatentRows, NanInfinityAndZeroStayWhatTheyAre) {
   for (const RowFormat format : {RowFormat::bf16, RowFormat::q8}) {
     std::vector<float> values(130, 0.0f);

@@ -154,7 +154,7 @@ class Attention {
     static thread_local Buffer expanded;
     auto* out = reinterpret_cast<std::uint16_t*>(expanded.get(kKeyBlock * width * sizeof(std::uint16_t)));
     for (int t = 0; t < count; ++t)
-      expand_q8_row(rows + static_cast<std::size_t>(t) * bytes, width_, out + static_cast<std::size_t>(t) * width);
+      kernel_.expand_q8(rows + static_cast<std::size_t>(t) * bytes, width_, out + static_cast<std::size_t>(t) * width);
     return {RowFormat::bf16, out, width, width_};
   }
 

@@ -70,6 +70,9 @@ struct AttentionKernel {
 
   // state := state and part together, for each row. Always the same operations, whoever calls.
   void (*merge)(int rows, int value_width, const AttentionState& part, const AttentionState& state);
+
+  // The same bits as expand_q8_row.
+  void (*expand_q8)(const void* row, int width, std::uint16_t* out);
 };
 
 // The kernels that this CPU can run, slowest first: for each instruction set an exact one and perhaps a faster one.

@@ -14,13 +14,11 @@ std::uint16_t to_bf16(float x) {  // to nearest, ties to even
   return static_cast<std::uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
-std::size_t padded(int width) { return (static_cast<std::size_t>(width) + 3) / 4 * 4; }
-
 std::size_t groups(int width) { return static_cast<std::size_t>((width + kRowGroup - 1) / kRowGroup); }
 
 void store_q8(const float* values, int width, void* row) {
   auto* bytes = static_cast<std::int8_t*>(row);
-  auto* scales = reinterpret_cast<float*>(bytes + padded(width));
+  auto* scales = reinterpret_cast<float*>(bytes + q8_scales_at(width));
   for (int first = 0; first < width; first += kRowGroup) {
     const int last = std::min(first + kRowGroup, width);
     float largest = 0;
@@ -46,7 +44,7 @@ std::size_t row_bytes(RowFormat format, int width) {
   switch (format) {
     case RowFormat::f32: return columns * 4;
     case RowFormat::bf16: return columns * 2;
-    case RowFormat::q8: return padded(width) + 4 * groups(width);
+    case RowFormat::q8: return q8_scales_at(width) + 4 * groups(width);
   }
   return 0;
 }
@@ -63,7 +61,7 @@ void store_row(RowFormat format, const float* values, int width, void* row) {
 
 void expand_q8_row(const void* row, int width, std::uint16_t* out) {
   const auto* bytes = static_cast<const std::int8_t*>(row);
-  const auto* scales = reinterpret_cast<const float*>(bytes + padded(width));
+  const auto* scales = reinterpret_cast<const float*>(bytes + q8_scales_at(width));
   for (int first = 0; first < width; first += kRowGroup) {
     const float scale = scales[first / kRowGroup];
     for (int i = first; i < std::min(first + kRowGroup, width); ++i)
