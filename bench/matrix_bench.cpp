@@ -1,8 +1,8 @@
 // Each matrix kernel alone, on matrices of GLM-4.7-Flash's experts (1536 x 2048): GB/s of weights for one activation row,
-// GMAC/s for many. The context lines give the machine's read bandwidth, which bounds the former.
-#include "kernels/cpu/bandwidth.h"
+// GMAC/s for many. The context lines give the machine's read bandwidth and integer peak, which bound them.
+#include "machine.h"
+
 #include "kernels/cpu/grouped_matmul.h"
-#include "kernels/cpu/thread_pool.h"
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
@@ -108,9 +108,6 @@ void run(benchmark::State& state, const Kind& kind, int tokens) {
 
 int main(int argc, char** argv) {
   using namespace glimt::cpu;
-  benchmark::AddCustomContext("isa", table().isa);
-  benchmark::AddCustomContext("threads", std::to_string(threads()));
-  benchmark::AddCustomContext("read bandwidth GB/s", fmt::format("{:.1f}", measure_read_bandwidth() / 1e9));
   for (const Kind& kind : kKinds) {
     for (const int tokens : {1, 2, 4, 8, 32, 128}) {
       benchmark::RegisterBenchmark(fmt::format("{}/rows:{}", kind.name, tokens).c_str(), [&kind, tokens](
@@ -119,6 +116,5 @@ int main(int argc, char** argv) {
       })->UseRealTime();
     }
   }
-  benchmark::Initialize(&argc, argv);
-  benchmark::RunSpecifiedBenchmarks();
+  return run_benchmarks(argc, argv);
 }
