@@ -134,8 +134,12 @@ std::string describe(const ChatModel& model, const GenerationStats& stats) {
   text += fmt::format(", {:.2f} s, {:.1f} tokens/s\n", stats.prefill_seconds, prefill_speed(stats));
   text += fmt::format("answer  {} tokens, {:.2f} s, {:.1f} tokens/s\n", stats.generated_tokens, stats.decode_seconds,
                       decode_speed(stats));
-  if (stats.drafted > 0) text += fmt::format("guesses {} of {} right\n", stats.accepted, stats.drafted);
-  const std::size_t huge = model.engine->metrics().huge_page_bytes;
+  const EngineMetrics metrics = model.engine->metrics();
+  if (stats.drafted > 0) {
+    text += fmt::format("guesses {} of {} right, about {:.2f} times the speed without them\n", stats.accepted,
+                        stats.drafted, metrics.speculation_speedup());
+  }
+  const std::size_t huge = metrics.huge_page_bytes;
   text += fmt::format("memory  {} at most; weights {}{}, cache {}\n", describe_bytes(peak_memory()),
                       describe_bytes(model.engine->info().weight_bytes),
                       huge > 0 ? fmt::format(" ({} in huge pages)", describe_bytes(huge)) : std::string(),

@@ -132,8 +132,15 @@ bool EngineLoop::step() {
   int rows = 0;
   for (const Work& w : work) rows += w.count;
   const auto start = Stream::Clock::now();
+  const std::uint64_t tokens_before = totals_.generated_tokens;
   compute(work);
-  if (all_decode) costs_.record(rows, std::chrono::duration<double>(Stream::Clock::now() - start).count());
+  if (!all_decode) return true;
+  const double seconds = std::chrono::duration<double>(Stream::Clock::now() - start).count();
+  costs_.record(rows, seconds);
+  const auto sequences = static_cast<int>(work.size());
+  const auto plain_steps = static_cast<double>(totals_.generated_tokens - tokens_before) / sequences;
+  totals_.decode_seconds += seconds;
+  totals_.plain_decode_seconds += plain_steps * costs_.without_drafts(sequences, rows, seconds);
   return true;
 }
 
@@ -402,8 +409,7 @@ void EngineLoop::guess(std::vector<Guesser> guessers, mx::array states) {
     for (std::size_t i = 0; i < guessers.size(); ++i) {
       Guesser& g = guessers[i];
       Sequence& s = *g.sequence;
-      const std::optional<TokenId> guess =
-          s.guess(std::span(logits.data<float>() + i * vocab, vocab), g.guesses);
+      const std::optional<TokenId> guess = s.guess(std::span(logits.data<float>() + i * vocab, vocab), g.guesses);
       if (guess) g.guesses.push_back(*guess);
       const int position = s.computed + depth;
       if (!guess || depth == g.depth || !reserve_rows(s, position + 1)) {

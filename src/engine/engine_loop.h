@@ -23,8 +23,16 @@ struct EngineMetrics {
   int blocks = 0, free_blocks = 0, cached_blocks = 0;  // cached: in the prefix cache, perhaps in use as well
   std::uint64_t steps = 0, prompt_tokens = 0, reused_tokens = 0, generated_tokens = 0;
   std::uint64_t drafted = 0, accepted = 0, preemptions = 0, evicted_blocks = 0;
+  // Of the steps in which everybody decoded: the time they took, and what their tokens would have taken without guesses, as
+  // estimated from the steps that had none.
+  double decode_seconds = 0, plain_decode_seconds = 0;
   std::size_t huge_page_bytes = 0;  // of the weights
   double kernel_seconds = 0;        // inside our CPU kernels, of the whole process
+
+  // How many times as fast guessing ahead makes decoding; 1 before the first guess.
+  double speculation_speedup() const {
+    return drafted > 0 && decode_seconds > 0 ? plain_decode_seconds / decode_seconds : 1;
+  }
 };
 
 // Used by the thread that loaded the model, and by no other.

@@ -15,11 +15,16 @@ class StepCosts {
   // one more token take.
   std::vector<double> relative(int sequences, int deepest) const;
 
+  // The time of a step of `sequences` sequences without drafts, given one of `rows` rows that took `seconds`: as measured, or
+  // else by the same share.
+  double without_drafts(int sequences, int rows, double seconds) const;
+
  private:
   static constexpr double kGuessedShare = 1.0 / 3;
   static constexpr double kWeight = 0.1;  // of a new measurement
 
-  double seconds(int rows, int base_rows, double base) const;
+  static double guessed_cost(int rows, int sequences) { return 1 + kGuessedShare * (rows - sequences) / sequences; }
+  double measured(int rows) const;  // 0: not yet
 
   std::vector<double> seconds_;  // by rows; 0: not measured
 };

@@ -17,6 +17,12 @@ TEST(StepCosts, GuessesWhatWasNotMeasured) {
   EXPECT_THAT(costs.relative(1, 1), ElementsAre(1, DoubleNear(4.0 / 3, 1e-9)));
 }
 
+TEST(StepCosts, AMeasurementAloneIsNoRatio) {
+  StepCosts costs;
+  costs.record(2, 0.02);
+  EXPECT_THAT(costs.relative(1, 1), ElementsAre(1, DoubleNear(4.0 / 3, 1e-9)));
+}
+
 TEST(StepCosts, FollowsTheMeasurements) {
   StepCosts costs;
   for (int i = 0; i < 100; ++i) {
@@ -36,6 +42,14 @@ TEST(StepCosts, OneSlowStepChangesLittle) {
   costs.record(2, 1.2);
   costs.record(2, 1000);
   EXPECT_LT(costs.relative(1, 1)[1], 1.6);
+}
+
+TEST(StepCosts, KnowsWhatAStepWithoutDraftsWouldTake) {
+  StepCosts costs;
+  EXPECT_NEAR(costs.without_drafts(2, 4, 4.0), 3.0, 1e-9);  // guessed: two more rows cost a third more
+  EXPECT_NEAR(costs.without_drafts(2, 2, 4.0), 4.0, 1e-9);
+  costs.record(2, 3.5);
+  EXPECT_NEAR(costs.without_drafts(2, 4, 4.0), 3.5, 1e-9);
 }
 
 }  // namespace
