@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::align_val_t kAlignment{64};
 constexpr std::size_t kSmallest = 4096;
-constexpr std::size_t kMostKept = std::size_t{160}
+constexpr std::size_t kMostKept = std::size_t{96}
                                   << 20;  // more than the experts of 512 tokens of GLM-4.7-Flash need (some 60 MB)
 
 struct Kept {
