@@ -2,7 +2,6 @@
 // (group 64): microseconds and GB/s of the weights that are read, for one token, a verify step, a batch and a prefill.
 #include "machine.h"
 
-#include "kernels/cpu/grouped_matmul.h"
 #include "kernels/kernels.h"
 
 #include <benchmark/benchmark.h>
@@ -27,7 +26,7 @@ mx::array random(const mx::Shape& shape, std::uint64_t seed) {
   return x;
 }
 
-// Codes and scales at random: quantizing random floats would take minutes.
+// Random codes, one scale: quantizing random floats would take minutes.
 Weight weight(int count, int rows, int columns, std::uint64_t seed) {
   const auto shape = [&](int last) { return count > 0 ? mx::Shape{count, rows, last} : mx::Shape{rows, last}; };
   const mx::array codes = mx::random::bits(shape(columns / 8), 4, mx::random::key(seed));

@@ -731,6 +731,12 @@ TEST(EngineSampling, WithGuessesEverySeedGivesItsText) {
     accepted += answer.result.stats.accepted;
   }
   EXPECT_GT(accepted, 100u);  // guesses did decide
+  EXPECT_EQ(settled(*plain).speculation_speedup(), 1);
+  EXPECT_GT(settled(*plain).plain_decode_seconds, 0);
+  const EngineMetrics metrics = settled(*always);
+  EXPECT_GT(metrics.decode_seconds, 0);
+  EXPECT_GT(metrics.speculation_speedup(), 0);
+  EXPECT_NE(metrics.speculation_speedup(), 1);
 }
 
 // Other seeds than without guesses, the same distribution: a chi-squared test of two samples of the third token, the

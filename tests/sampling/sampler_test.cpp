@@ -472,7 +472,7 @@ TEST(Sampler, DrawsFollowTheDistribution) {
 }
 
 // What a draft lives on: with the same numbers, two distributions with a distance d choose the same token in (1 - d) / (1 + d)
-// of the positions or more. For comparison: the likelier token of the one is the other's choice in p(that token) of them.
+// of the positions or more.
 TEST(Sampler, SimilarDistributionsChooseTheSameToken) {
   constexpr int kPositions = 20000;
   Random random(12);
