@@ -1,4 +1,4 @@
-#include "kernels/kernels.h"
+#include "kernels/primitive.h"
 
 #include "base/error.h"
 
@@ -28,6 +28,10 @@ std::atomic<Backend>& chosen_backend() {
 
 std::atomic<std::int64_t> g_kernel_nanoseconds{0};
 
+// The outputs of two to four kernels of a prefill of 512 tokens, each of which takes milliseconds.
+constexpr std::size_t kMostAhead = std::size_t{16} << 20;
+std::atomic<std::size_t> g_outputs_ahead{0};
+
 }  // namespace
 
 Backend backend() { return chosen_backend(); }
@@ -38,6 +42,18 @@ double kernel_seconds() { return static_cast<double>(g_kernel_nanoseconds.load()
 
 void add_kernel_time(std::chrono::steady_clock::duration time) {
   g_kernel_nanoseconds += std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
+}
+
+void begin_outputs(std::size_t bytes) {
+  for (std::size_t ahead = g_outputs_ahead.load(); ahead > kMostAhead; ahead = g_outputs_ahead.load()) {
+    g_outputs_ahead.wait(ahead);
+  }
+  g_outputs_ahead += bytes;
+}
+
+void finish_outputs(std::size_t bytes) {
+  g_outputs_ahead -= bytes;
+  g_outputs_ahead.notify_all();
 }
 
 double evaluate(std::vector<mx::array> arrays) {

@@ -30,7 +30,7 @@ class EmbeddingRows : public CpuPrimitive {
 
   void eval_cpu(const std::vector<mx::array>& inputs, mx::array& out) override {
     allocate(out);
-    dispatch_kernel(stream(), [table = table_, ids = inputs[0].data<std::int32_t>(), count = inputs[0].size(),
+    dispatch_kernel(stream(), out, [table = table_, ids = inputs[0].data<std::int32_t>(), count = inputs[0].size(),
                                y = out.data<float>()] {
       const cpu::MatrixView rows = view(*table);
       const auto width = static_cast<std::size_t>(rows.columns);

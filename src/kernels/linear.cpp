@@ -16,7 +16,7 @@ class MatrixProducts : public CpuMultiPrimitive {
       allocate(out);
       to.push_back(out.data<float>());
     }
-    dispatch_kernel(stream(), [weights = weights_, x = inputs[0].data<float>(), size = inputs[0].size(), to] {
+    dispatch_kernel(stream(), outputs, [weights = weights_, x = inputs[0].data<float>(), size = inputs[0].size(), to] {
       const auto columns = static_cast<std::size_t>(weights[0]->columns), tokens = size / columns;
       std::vector<const float*> in;
       for (std::size_t t = 0; t < tokens; ++t) in.push_back(x + t * columns);

@@ -263,7 +263,7 @@ class Mla : public CpuPrimitive {
 
   void eval_cpu(const std::vector<mx::array>& inputs, mx::array& out) override {
     allocate(out);
-    dispatch_kernel(stream(),
+    dispatch_kernel(stream(), out,
                     [w = w_, rows = rows_, step = step_, q = inputs[0].data<float>(), kv = inputs[1].data<float>(),
                      y = out.data<float>()] { MlaStep(*w, rows, *step, q, kv, y).run(); });
   }

@@ -21,7 +21,7 @@ class RmsNorm : public CpuPrimitive {
   void eval_cpu(const std::vector<mx::array>& inputs, mx::array& out) override {
     allocate(out);
     const auto columns = static_cast<std::size_t>(inputs[1].size());
-    dispatch_kernel(stream(), [columns, rows = out.size() / columns, eps = eps_, x = inputs[0].data<float>(),
+    dispatch_kernel(stream(), out, [columns, rows = out.size() / columns, eps = eps_, x = inputs[0].data<float>(),
                                weight = inputs[1].data<float>(), y = out.data<float>()] {
       for_rows(rows, [&](std::size_t i) { cpu::rms_norm(x + i * columns, weight, columns, eps, y + i * columns); });
     });
@@ -40,7 +40,7 @@ class AddRmsNorm : public CpuMultiPrimitive {
   void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
     for (mx::array& output : outputs) allocate(output);
     const auto columns = static_cast<std::size_t>(inputs[2].size());
-    dispatch_kernel(stream(), [columns, rows = inputs[0].size() / columns, eps = eps_, x = inputs[0].data<float>(),
+    dispatch_kernel(stream(), outputs, [columns, rows = inputs[0].size() / columns, eps = eps_, x = inputs[0].data<float>(),
                                y = inputs[1].data<float>(), weight = inputs[2].data<float>(),
                                sum = outputs[0].data<float>(), norm = outputs[1].data<float>()] {
       for_rows(rows, [&](std::size_t row) {

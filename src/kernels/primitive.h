@@ -8,6 +8,8 @@
 #include <mlx/primitives.h>
 
 #include <chrono>
+#include <cstddef>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -27,24 +29,37 @@ struct RowMajorOutputs {
 // node that the graph lacks spares some microseconds a step.
 inline mx::array contiguous_as(mx::Dtype dtype, const mx::array& x) {
   const bool row_major = x.has_primitive() ? dynamic_cast<const RowMajorOutputs*>(&x.primitive()) != nullptr
-                                           : x.is_available() && x.flags().row_contiguous;
+                                           : x.status() != mx::array::unscheduled && x.flags().row_contiguous;
   if (x.dtype() == dtype && row_major) return x;
   return mx::contiguous(mx::astype(x, dtype, cpu_stream()), false, cpu_stream());
 }
 inline mx::array contiguous_f32(const mx::array& x) { return contiguous_as(mx::float32, x); }
 
-// Hands `work` to the stream's thread, which runs it after the inputs' own work and counts its time. REQUIRES allocated
-// outputs. The clock is touched on both sides: buffers pass from this thread to the stream's through MLX's own queue,
-// whose order the thread sanitizer sees only by an atomic that we publish and read.
+// Outputs of kernels that have not run yet. The graph's thread is ahead of the kernels, by up to a hundred of them, and
+// what they will write is memory that the program holds: in a prefill they wait until there is room (backend.cpp).
+void begin_outputs(std::size_t bytes);
+void finish_outputs(std::size_t bytes);
+
+// Hands `work`, which writes `outputs`, to the stream's thread, which runs it after the inputs' own work and counts its
+// time. REQUIRES allocated outputs. The clock is touched on both sides: buffers pass from this thread to the stream's
+// through MLX's own queue, whose order the thread sanitizer sees only by an atomic that we publish and read.
 template <typename Work>
-void dispatch_kernel(mx::Stream stream, Work work) {
+void dispatch_kernel(mx::Stream stream, std::span<const mx::array> outputs, Work work) {
+  std::size_t bytes = 0;
+  for (const mx::array& output : outputs) bytes += output.nbytes();
+  begin_outputs(bytes);
   add_kernel_time({});
-  mx::cpu::get_command_encoder(stream).dispatch([work = std::move(work)] {
+  mx::cpu::get_command_encoder(stream).dispatch([bytes, work = std::move(work)] {
     kernel_seconds();
     const auto start = std::chrono::steady_clock::now();
     work();
     add_kernel_time(std::chrono::steady_clock::now() - start);
+    finish_outputs(bytes);
   });
+}
+template <typename Work>
+void dispatch_kernel(mx::Stream stream, const mx::array& output, Work work) {
+  dispatch_kernel(stream, std::span(&output, 1), std::move(work));
 }
 
 inline void allocate(mx::array& out) { out.set_data(mx::allocator::malloc(out.nbytes())); }

@@ -104,7 +104,7 @@ class Router : public CpuMultiPrimitive {
 
   void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
     for (mx::array& output : outputs) allocate(output);
-    dispatch_kernel(stream(), [options = options_, logits = inputs[0].data<float>(), bias = inputs[1].data<float>(),
+    dispatch_kernel(stream(), outputs, [options = options_, logits = inputs[0].data<float>(), bias = inputs[1].data<float>(),
                                tokens = inputs[0].shape(0), experts = inputs[0].shape(1),
                                indices = outputs[0].data<std::uint32_t>(), scores = outputs[1].data<float>()] {
       cpu::parallel_for(static_cast<std::size_t>(tokens), [&](std::size_t t) {

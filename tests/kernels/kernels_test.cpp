@@ -170,6 +170,18 @@ TEST_F(KernelsTest, RmsNormIsItsDefinition) {
   }
 }
 
+// The graph's thread is faster than the kernels: without a bound a prefill's activations of many layers exist at once.
+TEST_F(KernelsTest, OutputsDoNotPileUpBeforeTheirKernelsHaveRun) {
+  constexpr std::size_t kOutput = std::size_t{4} << 20;  // of one kernel
+  mx::array x = random({512, 2048}, 1);
+  const mx::array weight = random({2048}, 2);
+  for (int i = 0; i < 60; ++i) x = rms_norm(x, weight, 1e-5f);
+  mx::reset_peak_memory();
+  const std::size_t before = mx::get_active_memory();
+  evaluate({x});
+  EXPECT_LE(mx::get_peak_memory() - before, 8 * kOutput);
+}
+
 TEST_F(KernelsTest, TheNormOfASumIsItsDefinition) {
   for (const int rows : {1, 40}) {
     const mx::array x = random({rows, 96}, 1), y = random({rows, 96}, 2), weight = random({96}, 3);
