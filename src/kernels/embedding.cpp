@@ -30,14 +30,15 @@ class EmbeddingRows : public CpuPrimitive {
 
   void eval_cpu(const std::vector<mx::array>& inputs, mx::array& out) override {
     allocate(out);
-    dispatch_kernel(stream(), out, [table = table_, ids = inputs[0].data<std::int32_t>(), count = inputs[0].size(),
-                               y = out.data<float>()] {
-      const cpu::MatrixView rows = view(*table);
-      const auto width = static_cast<std::size_t>(rows.columns);
-      cpu::parallel_for(count, [&](std::size_t i) {
-        cpu::table().decode_row(rows, std::clamp(ids[i], 0, rows.rows - 1), y + i * width);
-      });
-    });
+    dispatch_kernel(
+        stream(), out,
+        [table = table_, ids = inputs[0].data<std::int32_t>(), count = inputs[0].size(), y = out.data<float>()] {
+          const cpu::MatrixView rows = view(*table);
+          const auto width = static_cast<std::size_t>(rows.columns);
+          cpu::parallel_for(count, [&](std::size_t i) {
+            cpu::table().decode_row(rows, std::clamp(ids[i], 0, rows.rows - 1), y + i * width);
+          });
+        });
   }
 
   const char* name() const override { return "GlimtEmbedding"; }

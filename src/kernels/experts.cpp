@@ -182,7 +182,8 @@ class Experts : public CpuPrimitive {
 
   void eval_cpu(const std::vector<mx::array>& inputs, mx::array& out) override {
     allocate(out);
-    dispatch_kernel(stream(), out,
+    dispatch_kernel(
+        stream(), out,
         [w = w_, x = inputs[0].data<float>(), indices = inputs[1].data<std::uint32_t>(),
          scores = inputs[2].data<float>(), y = out.data<float>(), tokens = static_cast<std::size_t>(inputs[1].shape(0)),
          k = static_cast<std::size_t>(inputs[1].shape(1))] { run(*w, x, indices, scores, tokens, k, y); });

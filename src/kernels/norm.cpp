@@ -21,10 +21,12 @@ class RmsNorm : public CpuPrimitive {
   void eval_cpu(const std::vector<mx::array>& inputs, mx::array& out) override {
     allocate(out);
     const auto columns = static_cast<std::size_t>(inputs[1].size());
-    dispatch_kernel(stream(), out, [columns, rows = out.size() / columns, eps = eps_, x = inputs[0].data<float>(),
-                               weight = inputs[1].data<float>(), y = out.data<float>()] {
-      for_rows(rows, [&](std::size_t i) { cpu::rms_norm(x + i * columns, weight, columns, eps, y + i * columns); });
-    });
+    dispatch_kernel(
+        stream(), out,
+        [columns, rows = out.size() / columns, eps = eps_, x = inputs[0].data<float>(),
+         weight = inputs[1].data<float>(), y = out.data<float>()] {
+          for_rows(rows, [&](std::size_t i) { cpu::rms_norm(x + i * columns, weight, columns, eps, y + i * columns); });
+        });
   }
 
   const char* name() const override { return "GlimtRmsNorm"; }
@@ -40,15 +42,16 @@ class AddRmsNorm : public CpuMultiPrimitive {
   void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
     for (mx::array& output : outputs) allocate(output);
     const auto columns = static_cast<std::size_t>(inputs[2].size());
-    dispatch_kernel(stream(), outputs, [columns, rows = inputs[0].size() / columns, eps = eps_, x = inputs[0].data<float>(),
-                               y = inputs[1].data<float>(), weight = inputs[2].data<float>(),
-                               sum = outputs[0].data<float>(), norm = outputs[1].data<float>()] {
-      for_rows(rows, [&](std::size_t row) {
-        const std::size_t at = row * columns;
-        for (std::size_t i = at; i < at + columns; ++i) sum[i] = x[i] + y[i];
-        cpu::rms_norm(sum + at, weight, columns, eps, norm + at);
-      });
-    });
+    dispatch_kernel(stream(), outputs,
+                    [columns, rows = inputs[0].size() / columns, eps = eps_, x = inputs[0].data<float>(),
+                     y = inputs[1].data<float>(), weight = inputs[2].data<float>(), sum = outputs[0].data<float>(),
+                     norm = outputs[1].data<float>()] {
+                      for_rows(rows, [&](std::size_t row) {
+                        const std::size_t at = row * columns;
+                        for (std::size_t i = at; i < at + columns; ++i) sum[i] = x[i] + y[i];
+                        cpu::rms_norm(sum + at, weight, columns, eps, norm + at);
+                      });
+                    });
   }
   std::vector<mx::Shape> output_shapes(const std::vector<mx::array>& inputs) override {
     return {inputs[0].shape(), inputs[0].shape()};

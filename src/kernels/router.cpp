@@ -104,15 +104,16 @@ class Router : public CpuMultiPrimitive {
 
   void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
     for (mx::array& output : outputs) allocate(output);
-    dispatch_kernel(stream(), outputs, [options = options_, logits = inputs[0].data<float>(), bias = inputs[1].data<float>(),
-                               tokens = inputs[0].shape(0), experts = inputs[0].shape(1),
-                               indices = outputs[0].data<std::uint32_t>(), scores = outputs[1].data<float>()] {
-      cpu::parallel_for(static_cast<std::size_t>(tokens), [&](std::size_t t) {
-        const auto k = static_cast<std::size_t>(options.top_k);
-        TokenRouter(logits + t * static_cast<std::size_t>(experts), bias, experts, options)
-            .pick(indices + t * k, scores + t * k);
-      });
-    });
+    dispatch_kernel(stream(), outputs,
+                    [options = options_, logits = inputs[0].data<float>(), bias = inputs[1].data<float>(),
+                     tokens = inputs[0].shape(0), experts = inputs[0].shape(1),
+                     indices = outputs[0].data<std::uint32_t>(), scores = outputs[1].data<float>()] {
+                      cpu::parallel_for(static_cast<std::size_t>(tokens), [&](std::size_t t) {
+                        const auto k = static_cast<std::size_t>(options.top_k);
+                        TokenRouter(logits + t * static_cast<std::size_t>(experts), bias, experts, options)
+                            .pick(indices + t * k, scores + t * k);
+                      });
+                    });
   }
 
   const char* name() const override { return "GlimtRouter"; }
