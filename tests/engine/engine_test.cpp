@@ -876,7 +876,7 @@ Drafts drafts_of(const CausalLm& model, const Tokens& prompt, const Tokens& answ
   const mx::array hidden = mx::slice(hidden_for(model, ids), {0, 0, 0}, {1, length - 1, model.config().hidden_size});
   const mx::array guesses =
       mx::astype(mx::argmax(mtp_logits_for(model, hidden, mx::slice(ids, {0, 1}, {1, length})), -1), mx::int32);
-  mx::eval(guesses);
+  kernels::evaluate({guesses});
   Drafts drafts;
   for (std::size_t at = prompt.size() + 1; at < all.size(); ++at) {
     // `at` is the token that the guess made behind at - 2 is about; the last token leaves no room for another.

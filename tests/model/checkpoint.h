@@ -110,7 +110,7 @@ inline mx::array hidden_for(const CausalLm& model, const mx::array& ids, int chu
 inline mx::array logits_for(const CausalLm& model, const std::string& golden_case = "base", int chunk = 0) {
   const mx::array ids = SafetensorsFile(golden_file(golden_case)).array("input_ids");
   const mx::array logits = model.unembed(hidden_for(model, ids, chunk));
-  mx::eval(logits);
+  kernels::evaluate({logits});
   return logits;
 }
 
@@ -122,7 +122,7 @@ inline mx::array mtp_logits_for(const CausalLm& model, const mx::array& hidden, 
   const mx::array y =
       model.mtp_forward(mx::flatten(hidden, 0, 1), mx::flatten(ids), cache.pool(), cache.extend(length));
   const mx::array logits = mx::unflatten(model.mtp_unembed(y), 0, {batch, length});
-  mx::eval(logits);
+  kernels::evaluate({logits});
   return logits;
 }
 
