@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "base/temporary_folder.h"
+#include "kernels/kernels.h"
 #include "model/compare.h"
 #include "model/registry.h"
 #include "model/safetensors.h"
