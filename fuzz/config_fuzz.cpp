@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "nn/rope.h"
 
 #include <cmath>
 #include <cstdint>
@@ -30,7 +31,9 @@ void check(const glimt::Config& c) {
   for (const auto token : c.eos_token_id) require(token >= 0 && token < c.vocab_size);
   require(!c.quantization.fallback || is_valid(*c.quantization.fallback));
   for (const auto& [path, q] : c.quantization.overrides) require(!q || is_valid(*q));
-  const glimt::Rope rope(c.qk_rope_head_dim, c.rope_theta, c.rope_interleave, c.rope_scaling);
+  const auto rotary = glimt::make_rotary(c.qk_rope_head_dim, c.rope_theta, c.rope_interleave, c.rope_scaling);
+  require(rotary.dims() == c.qk_rope_head_dim && std::isfinite(rotary.magnitude));
+  for (const float frequency : rotary.frequencies) require(std::isfinite(frequency));
 }
 
 }  // namespace
