@@ -29,7 +29,7 @@ struct RowMajorOutputs {
 // node that the graph lacks spares some microseconds a step.
 inline mx::array contiguous_as(mx::Dtype dtype, const mx::array& x) {
   const bool row_major = x.has_primitive() ? dynamic_cast<const RowMajorOutputs*>(&x.primitive()) != nullptr
-                                           : x.status() != mx::array::unscheduled && x.flags().row_contiguous;
+                                           : x.is_available() && x.flags().row_contiguous;
   if (x.dtype() == dtype && row_major) return x;
   return mx::contiguous(mx::astype(x, dtype, cpu_stream()), false, cpu_stream());
 }
