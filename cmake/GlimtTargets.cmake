@@ -1,5 +1,5 @@
-# One static library a folder of src/, in the order of the layers: a folder may link (and include) only those before it.
-# tests/base/include_direction_test checks the same rule on the #include lines.
+# One static library a folder of src/ or a part of one. src/layers.txt says which folders one may include, and so link;
+# tests/base/include_direction_test.cpp checks the #include lines.
 
 add_library(glimt_options INTERFACE)
 target_compile_options(glimt_options INTERFACE

@@ -1,7 +1,7 @@
 """Runs clang-tidy over the files of src/, two at a time, and remembers what was clean.
 
 A file is checked again when it, a header of ours that it includes (at any depth), .clang-tidy or its compile command
-changes. usage: python3 scripts/tidy.py [BUILD_DIR] [--all]
+changes. Headers are checked with it, those of every folder that src/layers.txt names. usage: python3 scripts/tidy.py [BUILD_DIR] [--all]
 """
 
 import concurrent.futures
@@ -20,6 +20,12 @@ STATE = ROOT / ".cache" / "tidy.json"
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
 
 
+def header_filter():
+    """A regular expression for the headers of src/."""
+    folders = re.findall(r"^([a-z_]+):", (SRC / "layers.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    return f"/src/({'|'.join(folders)})/"
+
+
 def closure(path, seen):
     """`path` and every file of src/ that it includes."""
     if path in seen or not path.is_file():
@@ -33,7 +39,7 @@ def digest(path, command):
     files = set()
     closure(path, files)
     h = hashlib.sha256()
-    h.update((ROOT / ".clang-tidy").read_bytes())
+    h.update((ROOT / ".clang-tidy").read_bytes() + header_filter().encode())
     h.update(command.encode())
     for file in sorted(files):
         h.update(str(file).encode() + b"\0" + file.read_bytes())
@@ -43,7 +49,7 @@ def digest(path, command):
 def check(path, build):
     start = time.monotonic()
     run = subprocess.run(
-        ["clang-tidy", "--quiet", "-p", str(build), str(path)],
+        ["clang-tidy", "--quiet", "--header-filter", header_filter(), "-p", str(build), str(path)],
         capture_output=True, text=True, cwd=ROOT, check=False)
     return path, run.returncode, run.stdout, run.stderr, time.monotonic() - start
 
