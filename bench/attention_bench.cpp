@@ -28,9 +28,9 @@ constexpr Case kCases[] = {{"decode", 1, 256}, {"decode", 1, 4096}, {"verify", 3
 
 struct Type {
   const char* name;
-  RowFormat format;
+  RowType format;
 };
-constexpr Type kTypes[] = {{"bf16", RowFormat::bf16}, {"q8", RowFormat::q8}, {"f32", RowFormat::f32}};
+constexpr Type kTypes[] = {{"bf16", RowType::bf16}, {"q8", RowType::q8}, {"f32", RowType::f32}};
 
 // Pairs of a query and a key that it sees, times the multiply-adds of all heads for one.
 double macs_of(const Case& c) {
@@ -38,7 +38,7 @@ double macs_of(const Case& c) {
   return pairs * kHeads * (2 * kLatent + kRope);
 }
 
-void run(benchmark::State& state, const AttentionKernel& kernel, const Case& c, RowFormat format) {
+void run(benchmark::State& state, const AttentionKernel& kernel, const Case& c, RowType format) {
   std::mt19937 random(1);
   std::normal_distribution<float> normal;
   const std::size_t bytes = row_bytes(format, kWidth);
@@ -87,7 +87,7 @@ int main(int argc, char** argv) {
   for (const AttentionKernel* kernel : supported_attention_kernels()) {
     if (std::string_view(kernel->isa) == "scalar") continue;  // seconds a call
     for (const Type& type : kTypes) {
-      if (type.format == RowFormat::f32 && !kernel->reads_f32) continue;
+      if (type.format == RowType::f32 && !kernel->reads_f32) continue;
       for (const Case& c : kCases) {
         const std::string name = fmt::format("{}_{}/{}/{}:{}/keys:{}", kernel->isa, kernel->arithmetic, type.name,
                                              c.name, c.queries, c.keys);

@@ -1,7 +1,7 @@
 // What an engine is told when it starts.
 #pragma once
 
-#include "kernels/paged_rows.h"
+#include "kernels/row_type.h"
 
 #include <chrono>
 #include <cstddef>

@@ -2,6 +2,7 @@
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/buffer.h"
 #include "kernels/cpu/grouped_matmul.h"
+#include "kernels/cpu/mla_rows.h"
 #include "kernels/cpu/norm.h"
 #include "kernels/cpu/thread_pool.h"
 #include "kernels/kernels.h"

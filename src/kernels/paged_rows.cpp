@@ -1,19 +1,10 @@
 #include "kernels/paged_rows.h"
 
-#include "kernels/cpu/mla_rows.h"
+#include "kernels/cpu/attention_kernel.h"
 
 namespace glimt::kernels {
 
 static_assert(kBlockRows == cpu::kKeyBlock, "a block of the cache is a block of keys");
-
-std::string_view to_string(RowType type) {
-  switch (type) {
-    case RowType::f32: return "f32";
-    case RowType::bf16: return "bf16";
-    case RowType::q8: return "q8";
-  }
-  return "?";
-}
 
 int row_count(const Step& step) {
   int rows = 0;

@@ -4,14 +4,13 @@
 // may be read by several sequences.
 #pragma once
 
-#include "kernels/cpu/mla_rows.h"
+#include "kernels/row_type.h"
 
 #include <mlx/mlx.h>
 
 #include <cstddef>
 #include <memory>
 #include <optional>
-#include <string_view>
 #include <vector>
 
 namespace glimt::kernels {
@@ -19,12 +18,6 @@ namespace glimt::kernels {
 namespace mx = mlx::core;
 
 constexpr int kBlockRows = 128;
-
-using RowType = cpu::RowFormat;
-
-std::string_view to_string(RowType type);
-
-using cpu::row_bytes;
 
 // Not owned: see cache/latent_pool.h. Either memory (our kernels) or an array (plain MLX).
 struct PagedRows {

@@ -38,7 +38,6 @@ const std::set<KnownInclude>& known() {
   static const std::set<KnownInclude> all = {
       // The engine's front shows its inside.
       {"engine/engine.h", "engine/engine_loop.h"},
-      {"engine/engine_options.h", "kernels/paged_rows.h"},
       // What is set for the whole process, and what the benchmark says about the machine.
       {"engine/engine.cpp", "kernels/cpu/thread_pool.h"},
       {"model/registry.cpp", "kernels/cpu/grouped_matmul.h"},

@@ -19,7 +19,7 @@ namespace glimt {
 namespace {
 
 using cpu::AttentionKernel;
-using cpu::RowFormat;
+using cpu::RowType;
 
 std::uint16_t to_bf16(float x) {
   std::uint32_t bits;
@@ -41,7 +41,7 @@ struct AttentionShape {
 
 // One sequence's cache, its blocks in any order; what lies behind the last row and in unused blocks is NaN.
 struct Cache {
-  Cache(int keys, int width, RowFormat row_format, std::mt19937& random, float size = 1.0f)
+  Cache(int keys, int width, RowType row_format, std::mt19937& random, float size = 1.0f)
       : format(row_format), row_width(width), count(keys) {
     std::normal_distribution<float> normal(0.0f, size);
     for (int i = 0; i < keys * width; ++i) values.push_back(from_bf16(to_bf16(normal(random))));
@@ -62,14 +62,14 @@ struct Cache {
                                                 t % cpu::kKeyBlock);
       unsigned char* place = reinterpret_cast<unsigned char*>(memory.data()) + row * bytes;
       cpu::store_row(format, &at(t, 0), row_width, place);
-      if (format != RowFormat::q8) continue;
+      if (format != RowType::q8) continue;
       std::vector<std::uint16_t> halves(static_cast<std::size_t>(row_width));
       cpu::expand_q8_row(place, row_width, halves.data());
       for (int i = 0; i < row_width; ++i) at(t, i) = from_bf16(halves[static_cast<std::size_t>(i)]);
     }
   }
 
-  RowFormat format;
+  RowType format;
   int row_width, count;
   std::vector<int> blocks;
   std::vector<float> values, memory;
@@ -173,15 +173,15 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 
 struct Case {
   const AttentionKernel* kernel;
-  RowFormat format;
+  RowType format;
 };
 
 std::vector<Case> cases() {
   std::vector<Case> all;
   for (const AttentionKernel* kernel : cpu::supported_attention_kernels()) {
-    all.push_back({kernel, RowFormat::bf16});
-    all.push_back({kernel, RowFormat::q8});
-    if (kernel->reads_f32) all.push_back({kernel, RowFormat::f32});
+    all.push_back({kernel, RowType::bf16});
+    all.push_back({kernel, RowType::q8});
+    if (kernel->reads_f32) all.push_back({kernel, RowType::f32});
   }
   return all;
 }
@@ -197,9 +197,9 @@ class LatentAttention : public testing::TestWithParam<Case> {
 INSTANTIATE_TEST_SUITE_P(Kernels, LatentAttention, testing::ValuesIn(cases()), [](const auto& tested) {
   const Case& c = tested.param;
   return std::string(c.kernel->isa) + "_" + c.kernel->arithmetic +
-         (c.format == RowFormat::f32    ? "_f32_rows"
-          : c.format == RowFormat::bf16 ? "_bf16_rows"
-                                        : "_q8_rows");
+         (c.format == RowType::f32    ? "_f32_rows"
+          : c.format == RowType::bf16 ? "_bf16_rows"
+                                      : "_q8_rows");
 });
 
 TEST_P(LatentAttention, MatchesSumsInDouble) {
@@ -394,8 +394,8 @@ TEST(LatentRows, EightBitsKeepAGroupWithinHalfAStep) {
     for (const float size : {1e-20f, 1.0f, 1e20f}) {
       std::vector<float> values(static_cast<std::size_t>(width));
       for (float& x : values) x = normal(random) * size;
-      std::vector<float> row(cpu::row_bytes(RowFormat::q8, width) / sizeof(float));
-      cpu::store_row(RowFormat::q8, values.data(), width, row.data());
+      std::vector<float> row(cpu::row_bytes(RowType::q8, width) / sizeof(float));
+      cpu::store_row(RowType::q8, values.data(), width, row.data());
       std::vector<std::uint16_t> got(values.size());
       cpu::expand_q8_row(row.data(), width, got.data());
       for (int first = 0; first < width; first += cpu::kRowGroup) {
@@ -418,7 +418,7 @@ TEST(LatentRows, EveryKernelExpandsEightBitsTheSame) {
   for (const AttentionKernel* kernel : cpu::supported_attention_kernels()) {
     SCOPED_TRACE(std::string(kernel->isa) + " " + kernel->arithmetic);
     for (const int width : {1, 7, 16, 63, 64, 65, 130, 576}) {
-      std::vector<std::uint32_t> row(cpu::row_bytes(RowFormat::q8, width) / sizeof(std::uint32_t));
+      std::vector<std::uint32_t> row(cpu::row_bytes(RowType::q8, width) / sizeof(std::uint32_t));
       const auto columns = static_cast<std::size_t>(width);
       std::vector<std::uint16_t> wanted(columns), got(columns + 1, 0x1234);
       for (int round = 0; round < 200; ++round) {
@@ -437,14 +437,14 @@ TEST(LatentRows, EveryKernelExpandsEightBitsTheSame) {
 }
 
 TEST(LatentRows, NanInfinityAndZeroStayWhatTheyAre) {
-  for (const RowFormat format : {RowFormat::bf16, RowFormat::q8}) {
+  for (const RowType format : {RowType::bf16, RowType::q8}) {
     std::vector<float> values(130, 0.0f);
     values[3] = std::nanf("");
     values[70] = INFINITY;
     std::vector<float> row(cpu::row_bytes(format, 130) / sizeof(float) + 1);
     cpu::store_row(format, values.data(), 130, row.data());
     std::vector<std::uint16_t> halves(130);
-    if (format == RowFormat::q8) {
+    if (format == RowType::q8) {
       cpu::expand_q8_row(row.data(), 130, halves.data());
     } else {
       std::memcpy(halves.data(), row.data(), 260);
@@ -475,9 +475,9 @@ TEST(AttentionKernels, EveryInstructionSetHasAnExactOne) {
   for (const AttentionKernel* kernel : cpu::supported_attention_kernels()) {
     RecordProperty(std::string(kernel->isa) + "_" + kernel->arithmetic, "tested");
   }
-  EXPECT_TRUE(cpu::attention_kernel(RowFormat::f32, 576, false).reads_f32);
-  EXPECT_TRUE(cpu::attention_kernel(RowFormat::bf16, 576, true).exact);
-  EXPECT_EQ(77 % cpu::attention_kernel(RowFormat::bf16, 77, false).width_step, 0);
+  EXPECT_TRUE(cpu::attention_kernel(RowType::f32, 576, false).reads_f32);
+  EXPECT_TRUE(cpu::attention_kernel(RowType::bf16, 576, true).exact);
+  EXPECT_EQ(77 % cpu::attention_kernel(RowType::bf16, 77, false).width_step, 0);
 }
 
 }  // namespace

@@ -150,12 +150,12 @@ class Attention {
         static_cast<const unsigned char*>(sequence.rows) +
         (static_cast<std::size_t>(sequence.blocks[index]) * kKeyBlock + static_cast<std::size_t>(first)) * bytes;
     const auto width = static_cast<std::size_t>(width_);
-    if (sequence.format != RowFormat::q8) return {sequence.format, rows, width, width_};
+    if (sequence.format != RowType::q8) return {sequence.format, rows, width, width_};
     static thread_local Buffer expanded;
     auto* out = reinterpret_cast<std::uint16_t*>(expanded.get(kKeyBlock * width * sizeof(std::uint16_t)));
     for (int t = 0; t < count; ++t)
       kernel_.expand_q8(rows + static_cast<std::size_t>(t) * bytes, width_, out + static_cast<std::size_t>(t) * width);
-    return {RowFormat::bf16, out, width, width_};
+    return {RowType::bf16, out, width, width_};
   }
 
   void attend(const Group& group, const void* queries, std::size_t index, void* scratch,

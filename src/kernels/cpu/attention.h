@@ -27,7 +27,7 @@ struct AttentionSequence {
   const float* q_pe = nullptr;      // the same with rope
   float* out = nullptr;             // the same with latent
   int head_stride = 0;              // rows from a head to the next
-  RowFormat format = RowFormat::f32;
+  RowType format = RowType::f32;
   const void* rows = nullptr;  // block 0: [kKeyBlock] rows of row_bytes(format, latent + rope)
   const int* blocks = nullptr;
   int keys = 0;

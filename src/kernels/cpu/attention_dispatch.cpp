@@ -65,12 +65,12 @@ bool is_within_choice(const AttentionKernel& kernel) {
 
 }  // namespace
 
-const AttentionKernel& attention_kernel(RowFormat format, int key_width, bool exact) {
+const AttentionKernel& attention_kernel(RowType format, int key_width, bool exact) {
   static const std::vector<const AttentionKernel*> kernels = supported_attention_kernels();
   const AttentionKernel* best = nullptr;
   for (const AttentionKernel* kernel : kernels) {
     const bool fits = is_within_choice(*kernel) && (kernel->exact || !exact) &&
-                      (kernel->reads_f32 || format != RowFormat::f32) && key_width % kernel->width_step == 0;
+                      (kernel->reads_f32 || format != RowType::f32) && key_width % kernel->width_step == 0;
     if (fits) best = kernel;
   }
   if (best == nullptr) fail(ErrorKind::internal, "attention_kernel", "none for {}", table().isa);

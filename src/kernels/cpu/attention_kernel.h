@@ -4,6 +4,8 @@
 // row gets the same bits whichever rows it is computed with.
 #pragma once
 
+#include "kernels/row_type.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -16,15 +18,11 @@ constexpr int kKeyBlock = 128;
 // Query rows that a block may be given at once.
 constexpr int kMaxQueryRows = 60;
 
-enum class RowFormat : std::uint8_t {
-  f32,
-  bf16,
-  q8,  // bytes in groups of columns, see mla_rows.h; attention.cpp expands them, the kernels below see bf16
-};
+using kernels::RowType;  // attention.cpp expands q8 rows, the kernels below see bf16
 
 // Rows of a matrix in memory; nothing is owned.
 struct AttentionRows {
-  RowFormat format = RowFormat::f32;
+  RowType format = RowType::f32;
   const void* data = nullptr;
   std::size_t stride = 0;  // values from a row to the next
   int width = 0;
@@ -53,7 +51,7 @@ struct AttentionKernel {
   const char* isa;
   const char* arithmetic;  // "f32", "bf16", "i16"
   bool exact;              // float32 throughout
-  bool reads_f32;          // RowFormat::f32 (all read bf16)
+  bool reads_f32;          // RowType::f32 (all read bf16)
   int width_step;          // rows must have a multiple of so many columns
 
   // Floats from one row of AttentionState::out to the next.
@@ -79,6 +77,6 @@ struct AttentionKernel {
 std::vector<const AttentionKernel*> supported_attention_kernels();
 
 // The best kernel of table().isa for rows of this format and width.
-const AttentionKernel& attention_kernel(RowFormat format, int key_width, bool exact);
+const AttentionKernel& attention_kernel(RowType format, int key_width, bool exact);
 
 }  // namespace glimt::cpu

@@ -14,8 +14,6 @@ std::uint16_t to_bf16(float x) {  // to nearest, ties to even
   return static_cast<std::uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
-std::size_t groups(int width) { return static_cast<std::size_t>((width + kRowGroup - 1) / kRowGroup); }
-
 void store_q8(const float* values, int width, void* row) {
   auto* bytes = static_cast<std::int8_t*>(row);
   auto* scales = reinterpret_cast<float*>(bytes + q8_scales_at(width));
@@ -39,23 +37,13 @@ void store_q8(const float* values, int width, void* row) {
 
 }  // namespace
 
-std::size_t row_bytes(RowFormat format, int width) {
-  const auto columns = static_cast<std::size_t>(width);
+void store_row(RowType format, const float* values, int width, void* row) {
   switch (format) {
-    case RowFormat::f32: return columns * 4;
-    case RowFormat::bf16: return columns * 2;
-    case RowFormat::q8: return q8_scales_at(width) + 4 * groups(width);
-  }
-  return 0;
-}
-
-void store_row(RowFormat format, const float* values, int width, void* row) {
-  switch (format) {
-    case RowFormat::f32: std::memcpy(row, values, static_cast<std::size_t>(width) * sizeof(float)); break;
-    case RowFormat::bf16:
+    case RowType::f32: std::memcpy(row, values, static_cast<std::size_t>(width) * sizeof(float)); break;
+    case RowType::bf16:
       for (int i = 0; i < width; ++i) static_cast<std::uint16_t*>(row)[i] = to_bf16(values[i]);
       break;
-    case RowFormat::q8: store_q8(values, width, row); break;
+    case RowType::q8: store_q8(values, width, row); break;
   }
 }
 
