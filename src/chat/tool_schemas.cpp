@@ -1,6 +1,7 @@
 #include "chat/tool_schemas.h"
 
 #include "base/json.h"
+#include "grammar/tool_declaration.h"
 
 #include <optional>
 
@@ -50,22 +51,8 @@ bool ToolSchema::admits(const json::object& arguments) const {
 }
 
 ToolSchemas::ToolSchemas(const json::array& tools) {
-  for (std::size_t i = 0; i < tools.size(); ++i) {
-    const std::string where = fmt::format("tools[{}]", i);
-    if (!tools[i].is_object())
-      fail(ErrorKind::invalid_request, where, "must be an object, got {}", dump_json(tools[i]));
-    const JsonFields outer(tools[i].get_object(), where, ErrorKind::invalid_request);
-    const json::object& function = outer.has("function") ? outer.object("function") : tools[i].get_object();
-    const JsonFields fields(function, outer.has("function") ? where + ".function" : where, ErrorKind::invalid_request);
-    std::string name = fields.string("name");
-    if (name.empty()) fail(ErrorKind::invalid_request, fields.where(), "field 'name' must not be empty");
-    ToolSchema schema;
-    if (fields.has("parameters")) {
-      fields.object("parameters");  // refuses what is no object
-      schema = read_parameters(function.at("parameters"));
-    }
-    tools_.insert_or_assign(std::move(name), std::move(schema));
-  }
+  for (const ToolDeclaration& tool : tool_declarations(tools))
+    tools_.emplace(tool.name, read_parameters(tool.parameters));
 }
 
 const ToolSchema* ToolSchemas::find(std::string_view name) const {

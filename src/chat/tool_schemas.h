@@ -25,8 +25,8 @@ class ToolSchemas {
  public:
   ToolSchemas() = default;
 
-  // `tools` in OpenAI's form, [{"type": "function", "function": {"name", "parameters"}}], or the inner objects alone.
-  // Of the schemas it reads what types_of does. Throws invalid_request: "tools[2]: field 'name' is missing, …".
+  // `tools` in any form that grammar/tool_declaration.h understands, with its errors. Of the schemas it reads what
+  // types_of does.
   explicit ToolSchemas(const json::array& tools);
 
   const ToolSchema* find(std::string_view name) const;  // null for an unknown tool

@@ -249,7 +249,8 @@ OutputConstraint constraint_of(const ChatSettings& s) {
   if (!calls) return {};
   if (s.tools.empty())
     fail(ErrorKind::invalid_request, "tool_choice", "there are no tools to call; --tools names them");
-  return ToolCallOutput{{.only = s.tool_choice == "required" ? std::string() : s.tool_choice}};
+  if (s.tool_choice == "required") return ToolCallOutput{};
+  return ToolCallOutput{{.allowed = {s.tool_choice}}};
 }
 
 }  // namespace

@@ -111,9 +111,12 @@ class Matcher {
   std::size_t tokens_ = 0;  // of the grammar
 };
 
+// What a client's tool_choice, parallel_tool_calls and response_format say about an answer that may call tools.
 struct ToolCallRules {
-  std::string only;      // the name of the tool that has to be called; empty: any of them
-  bool parallel = true;  // more calls may follow the first
+  std::vector<std::string> allowed = {};   // names of the tools that may be called; empty: all
+  bool parallel = true;                    // more calls may follow the first
+  bool required = true;                    // at least one call; else text, or what `answer` says, is as good
+  std::optional<json::value> answer = {};  // if not required: without a call the answer is JSON that fits this schema
 };
 
 // A compiled grammar. Immutable, cheap to copy, may be used by several threads at once.
@@ -137,10 +140,11 @@ class Grammar {
   // llguidance's variant of Lark. A control token is <name> or <[id]>.
   static Grammar lark(Environment environment, std::string_view source);
 
-  // One or more calls of the tools (OpenAI's form, or the inner objects alone), in GLM's form:
+  // Calls of the tools (in any form that tool_declaration.h understands), in GLM's form:
   //   <tool_call>NAME<arg_key>K</arg_key><arg_value>V</arg_value>…</tool_call>
   // Only declared arguments, in the order of the schema, the required ones always, values as chat/OutputParser reads
-  // them: text where the schema says string, else JSON.
+  // them: text where the schema says string, else JSON. With required = false the calls are behind free text or instead of
+  // it; with an `answer` as well they are instead of the JSON, and there is no free text.
   static Grammar tool_calls(Environment environment, const json::array& tools, const ToolCallRules& rules = {});
 
   // The same grammar for an answer that starts inside of the thinking: free text, then </think>, then the grammar.

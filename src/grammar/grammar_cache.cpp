@@ -27,7 +27,8 @@ Grammar GrammarCache::lark(std::string_view source) {
 }
 
 Grammar GrammarCache::tool_calls(const json::array& tools, const ToolCallRules& rules) {
-  const json::array key{rules.only, rules.parallel, tools};
+  const json::array key{json::value_from(rules.allowed), rules.parallel, rules.required,
+                        rules.answer ? json::array{*rules.answer} : json::array{}, tools};
   return find_or_compile('t' + json::serialize(key), [&] { return Grammar::tool_calls(environment_, tools, rules); });
 }
 

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "grammar/schema.h"
 #include "grammar/schema_types.h"
+#include "grammar/tool_declaration.h"
 
 #include <algorithm>
 #include <array>
@@ -56,7 +57,7 @@ constexpr std::array kFormats = {
 }
 
 // A Lark string: JSON's syntax, without raw control characters.
-std::string quoted(std::string_view text) {
+std::string lark_string(std::string_view text) {
   std::string result = "\"";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
@@ -236,7 +237,7 @@ class RawStrings {
       if (text.find("</arg_value>") != std::string_view::npos) {
         refuse(at(place), "a text with </arg_value> in it cannot be an argument");
       }
-      parts.push_back(quoted(text));
+      parts.push_back(lark_string(text));
     }
     return parts.empty() ? std::nullopt : std::optional(any_of(parts));
   }
@@ -307,10 +308,11 @@ class ToolGrammar {
     value_end_ = token("</arg_value>");
   }
 
-  void add(std::string_view name, const json::value& parameters, const std::string& where) {
-    check_name(name, where, "name");
-    std::string line = fmt::format("tool_{}: {}", tools_, quoted(name));
-    const std::string in_parameters = where + ".parameters";
+  void add(const ToolDeclaration& tool) {
+    const json::value& parameters = tool.parameters;
+    const std::string& in_parameters = tool.parameters_where;
+    check_name(tool.name, tool.where, "name");
+    std::string line = fmt::format("tool_{}: {}", tools_, lark_string(tool.name));
     const json::object& fields = object_of(parameters, parameters, in_parameters);
     const json::object none;
     const json::value* declared = fields.if_contains("properties");
@@ -335,20 +337,28 @@ class ToolGrammar {
     ++tools_;
   }
 
-  std::string finish(bool parallel) const {
+  std::string finish(const ToolCallRules& rules) const {
     std::string choice;
     for (std::size_t i = 0; i < tools_; ++i) choice += fmt::format("{}tool_{}", i == 0 ? "" : " | ", i);
-    return fmt::format("start: call{}\ncall: {} ({}) {}\n{}{}{}", parallel ? "+" : "", call_, choice, call_end_, rules_,
-                       kTerminals, has_patterns_ ? kNoForcing : "");
+    return fmt::format("start: {}\ncalls: call{}\ncall: {} ({}) {}\n{}{}{}", start_of(rules), rules.parallel ? "+" : "",
+                       call_, choice, call_end_, rules_, kTerminals,
+                       has_patterns_ || !rules.required ? kNoForcing : "");
   }
 
  private:
+  static std::string start_of(const ToolCallRules& rules) {
+    if (rules.required) return "calls";
+    if (!rules.answer) return "calls | ANY_TEXT calls?\nANY_TEXT: /(?s:.+)/";
+    return fmt::format("calls | answer\nanswer: %json {}",
+                       json::serialize(prepare_schema(*rules.answer, *rules.answer, "response_format")));
+  }
+
   // The parser finds names and keys by the tags around them and trims names.
   static void check_name(std::string_view name, const std::string& where, std::string_view what) {
     const bool odd = name.empty() || name.size() > 256 || name.find('<') != std::string_view::npos ||
                      std::string_view(" \t\n\v\f\r").find(name.front()) != std::string_view::npos ||
                      std::string_view(" \t\n\v\f\r").find(name.back()) != std::string_view::npos;
-    if (odd) refuse(where, fmt::format("the {} {} cannot be called", what, quoted(name.substr(0, 60))));
+    if (odd) refuse(where, fmt::format("the {} {} cannot be called", what, lark_string(name.substr(0, 60))));
   }
 
   // The object with the parameters: `schema`, or where its $ref leads.
@@ -393,7 +403,7 @@ class ToolGrammar {
     check_name(key, where, "parameter");
     const std::string value = value_rule(schema, root, fmt::format("{}: /properties/{}", where, key));
     std::string name = fmt::format("arg_{}", arguments_++);
-    rules_ += fmt::format("{}: {} {} {} {} {} {}\n", name, key_, quoted(key), key_end_, value_, value, value_end_);
+    rules_ += fmt::format("{}: {} {} {} {} {} {}\n", name, key_, lark_string(key), key_end_, value_, value, value_end_);
     return name;
   }
 
@@ -470,20 +480,18 @@ std::string tool_call_grammar(const GrammarEnvironment& environment, const json:
                               const ToolCallRules& rules) {
   if (tools.size() > kMaxTools) refuse("tools", fmt::format("{} tools, at most {} wanted", tools.size(), kMaxTools));
   ToolGrammar grammar(environment);
-  bool found = false;
-  for (std::size_t i = 0; i < tools.size(); ++i) {
-    const std::string where = fmt::format("tools[{}]", i);
-    if (!tools[i].is_object()) refuse(where, "must be an object");
-    const JsonFields outer(tools[i].get_object(), where, ErrorKind::invalid_request);
-    const json::object& function = outer.has("function") ? outer.object("function") : tools[i].get_object();
-    const JsonFields fields(function, where, ErrorKind::invalid_request);
-    const std::string name = fields.string("name");
-    if (!rules.only.empty() && name != rules.only) continue;
-    found = true;
-    grammar.add(name, fields.has("parameters") ? function.at("parameters") : json::value(json::object{}), where);
+  if (tools.empty()) refuse("tools", "none given");
+  const std::vector<ToolDeclaration> declared = tool_declarations(tools);
+  for (const std::string& name : rules.allowed) {
+    const bool known =
+        std::any_of(declared.begin(), declared.end(), [&](const auto& tool) { return tool.name == name; });
+    if (!known) refuse("tools", fmt::format("no tool is called '{}'", std::string_view(name).substr(0, 60)));
   }
-  if (!found) refuse("tools", rules.only.empty() ? "none given" : fmt::format("no tool is called '{}'", rules.only));
-  return grammar.finish(rules.parallel);
+  for (const ToolDeclaration& tool : declared) {
+    const auto& names = rules.allowed;
+    if (names.empty() || std::find(names.begin(), names.end(), tool.name) != names.end()) grammar.add(tool);
+  }
+  return grammar.finish(rules);
 }
 
 std::string checked_lark(std::string_view source) {

@@ -96,7 +96,7 @@ TEST_F(Pipeline, ConstraintsAndTheThinkingBudgetReachTheEngine) {
   EXPECT_TRUE(script_.last.grammar->matcher().constrained());
   request.constraint = JsonSchemaOutput{{{"type", "nonsense"}}};
   EXPECT_ERROR(run("hi", request), ErrorKind::invalid_request, testing::HasSubstr("schema"));
-  request.constraint = ToolCallOutput{{.only = "missing"}};
+  request.constraint = ToolCallOutput{{.allowed = {"missing"}}};
   EXPECT_ERROR(run("hi", request), ErrorKind::invalid_request, testing::HasSubstr("missing"));
 }
 

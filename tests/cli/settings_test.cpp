@@ -137,9 +137,9 @@ TEST(Settings, OneConstraintDecidesTheAnswer) {
   set_chat_setting(s, "tool_choice", "required");
   EXPECT_ERROR(made(s), ErrorKind::invalid_request, HasSubstr("--tools"));
   s.tools = parse_json(R"([{"type": "function", "function": {"name": "f", "parameters": {}}}])", "t").as_array();
-  EXPECT_EQ(std::get<ToolCallOutput>(made(s)).rules.only, "");
+  EXPECT_EQ(std::get<ToolCallOutput>(made(s)).rules.allowed, std::vector<std::string>());
   set_chat_setting(s, "tool_choice", "f");
-  EXPECT_EQ(std::get<ToolCallOutput>(made(s)).rules.only, "f");
+  EXPECT_EQ(std::get<ToolCallOutput>(made(s)).rules.allowed, std::vector<std::string>{"f"});
 }
 
 TEST(Settings, FlagsGoOverTheDefaultsOfTheModel) {

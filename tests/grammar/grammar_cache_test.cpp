@@ -36,9 +36,9 @@ TEST(GrammarCache, EachSourceOfEachKindIsItsOwn) {
     EXPECT_TRUE(admits(cache.lark("start: \"x\""), "x"));
     EXPECT_TRUE(admits(cache.regex("start: \"x\""), "start: \"x\""));
     EXPECT_TRUE(admits(cache.tool_calls(tools), f + g));
-    EXPECT_FALSE(admits(cache.tool_calls(tools, {.only = "", .parallel = false}), f + g));
-    EXPECT_TRUE(admits(cache.tool_calls(tools, {.only = "g"}), g));
-    EXPECT_FALSE(admits(cache.tool_calls(tools, {.only = "f"}), g));
+    EXPECT_FALSE(admits(cache.tool_calls(tools, {.allowed = {}, .parallel = false}), f + g));
+    EXPECT_TRUE(admits(cache.tool_calls(tools, {.allowed = {"g"}}), g));
+    EXPECT_FALSE(admits(cache.tool_calls(tools, {.allowed = {"f"}}), g));
     EXPECT_EQ(cache.stats().misses, 10U);
   }
   EXPECT_EQ(cache.stats().hits, 14U);

@@ -68,13 +68,81 @@ TEST(ToolGrammar, TheFormat) {
 }
 
 TEST(ToolGrammar, OneCallOfOneTool) {
-  const Grammar grammar = grammar_of(kWeather, {.only = "now", .parallel = false});
+  const Grammar grammar = grammar_of(kWeather, {.allowed = {"now"}, .parallel = false});
   EXPECT_TRUE(admits(grammar, "<tool_call>now</tool_call>"));
   EXPECT_FALSE(admits(grammar, "<tool_call>now</tool_call><tool_call>now</tool_call>"));
   Matcher matcher = grammar.matcher();
   ASSERT_TRUE(matcher.accept(demo_environment()->control("<tool_call>")));
   EXPECT_FALSE(
       admits(grammar, "<tool_call>weather_map<arg_key>box</arg_key><arg_value>[1, 2, 3, 4]</arg_value></tool_call>"));
+}
+
+constexpr std::string_view kNow = "<tool_call>now</tool_call>";
+constexpr std::string_view kMap =
+    "<tool_call>weather_map<arg_key>box</arg_key><arg_value>[1, 2, 3, 4]</arg_value></tool_call>";
+
+// Text that is held against a grammar, and whether it may be the answer.
+void expect_answers(const Grammar& grammar, const std::vector<std::pair<std::string, bool>>& answers) {
+  for (const auto& [text, fits] : answers) EXPECT_EQ(admits(grammar, text), fits) << text;
+}
+
+TEST(ToolChoice, AllowedSubset) {
+  const std::string now(kNow), map(kMap);
+  expect_answers(grammar_of(kWeather, {.allowed = {"now", "weather_map"}}),
+                 {{now, true},
+                  {now + map + now, true},
+                  {"", false},
+                  {"text", false},
+                  {"<tool_call>weather<arg_key>city</arg_key><arg_value>x</arg_value><arg_key>days</arg_key>"
+                   "<arg_value>3</arg_value></tool_call>",
+                   false}});
+}
+
+TEST(ToolChoice, AutoWithAtMostOneCall) {
+  const std::string now(kNow), map(kMap);
+  expect_answers(grammar_of(kWeather, {.allowed = {}, .parallel = false, .required = false}),
+                 {{now, true},
+                  {"I look at the clock.\n" + now, true},
+                  {"No tool is {needed}.", true},
+                  {now + map, false},
+                  {"text" + now + now, false},
+                  {now + "text", false},
+                  {"text<tool_call>later</tool_call>", false}});
+}
+
+TEST(ToolChoice, AutoOfAllowedTools) {
+  const std::string now(kNow), map(kMap);
+  expect_answers(grammar_of(kWeather, {.allowed = {"now"}, .parallel = true, .required = false}),
+                 {{"text", true}, {now + now, true}, {"text" + now + now, true}, {map, false}, {"text" + map, false}});
+}
+
+TEST(ToolChoice, CallsOrTheJsonOfAResponseFormat) {
+  const json::value schema = parse_json(
+      R"({"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"], "additionalProperties": false})",
+      "schema");
+  const std::string now(kNow);
+  const Grammar grammar = grammar_of(kWeather, {.allowed = {}, .parallel = true, .required = false, .answer = schema});
+  expect_answers(grammar, {{now, true},
+                           {now + now, true},
+                           {R"({"ok": true})", true},
+                           {R"({"ok": 1})", false},
+                           {"text", false},
+                           {"", false},
+                           {R"({"ok": true})" + now, false},
+                           {now + R"({"ok": true})", false}});
+  // Behind the thinking it is the same: what ends the thinking is its tag alone.
+  const Grammar behind = grammar.after_thinking();
+  expect_answers(behind, {{"Well.</think>" + now, true},
+                          {R"(Well.</think>{"ok": false})", true},
+                          {"Well." + now, false},
+                          {"Well.", false},
+                          {"Well.</think>", false}});
+}
+
+TEST(ToolChoice, TheAnswersSchemaIsCheckedToo) {
+  const json::value schema = json::object{{"not", json::object{{"type", "string"}}}};
+  EXPECT_ERROR(grammar_of(kWeather, {.allowed = {}, .required = false, .answer = schema}), ErrorKind::invalid_request,
+               HasSubstr("response_format: keyword 'not' is not supported"));
 }
 
 // The tag that ends a value is one token, but the output parser sees text: spelled, it would end the value too.
@@ -92,7 +160,7 @@ TEST(ToolGrammar, NoTextSpellsTheEndOfItsValue) {
 TEST(ToolGrammar, TextThatIsFull) {
   const Grammar grammar = grammar_of(R"([{"name": "f", "parameters": {"properties": {
     "x": {"type": "string", "pattern": "\\.txt$", "maxLength": 9}}, "required": ["x"]}}])",
-                                     {.only = "", .parallel = false});
+                                     {.allowed = {}, .parallel = false});
   EXPECT_TRUE(admits(grammar, "<tool_call>f<arg_key>x</arg_key><arg_value>abcde.txt</arg_value></tool_call>"));
   // Nine characters that end so, or eight: the ninth could not end so again.
   for (const std::string_view text : {"abcde", "abcde.", "abcde.txt", "abcd.txt"}) {
@@ -148,7 +216,7 @@ TEST(ToolGrammar, SamplesAreCallsOfDeclaredTools) {
     const json::array& tools = line.at("tools").get_array();
     const ToolSchemas schemas(tools);
     const bool thinking = lines % 2 == 1;
-    const Grammar calls = Grammar::tool_calls(demo_environment(), tools, {.only = "", .parallel = lines % 3 != 0});
+    const Grammar calls = Grammar::tool_calls(demo_environment(), tools, {.allowed = {}, .parallel = lines % 3 != 0});
     const Grammar grammar = thinking ? calls.after_thinking() : calls;
     int finished = 0;
     for (std::uint64_t seed = 0; seed < 100; ++seed) {
@@ -179,8 +247,9 @@ TEST(ToolGrammar, Refuses) {
   };
   refuses("[]", "tools: none given");
   refuses("[3]", "tools[0]: must be an object");
+  refuses(R"([{"name": "f"}, {"name": "f"}])", "tools[1]: the name 'f' is that of tools[0]");
   refuses("[{}]", "tools[0]: field 'name' is missing");
-  refuses(kWeather, "tools: no tool is called 'later'", {.only = "later"});
+  refuses(kWeather, "tools: no tool is called 'later'", {.allowed = {"later"}});
   refuses(R"([{"name": " f"}])", "tools[0]: the name \" f\" cannot be called");
   refuses(R"([{"name": "a<b"}])", "cannot be called");
   refuses(R"([{"name": "f", "parameters": {"anyOf": []}}])",
