@@ -8,8 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
+
 #include <cerrno>
 #include <cstring>
+#include <random>
 #include <utility>
 
 namespace glimt {
@@ -49,6 +52,19 @@ OpenFile open_regular(const std::filesystem::path& path) {
   return {FileDescriptor(fd), static_cast<std::size_t>(info.st_size)};
 }
 
+// Creates a file of a name that is not taken yet, beside `path`; its name, and its descriptor or -1 with errno in `fd`.
+// mkstemp would give it to its owner alone, and only the kernel knows the umask without changing it for all threads.
+std::string create_beside(const std::filesystem::path& path, mode_t mode, int& fd) {
+  std::random_device random;
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    std::string name = fmt::format("{}.{:08x}", path.string(), random());
+    fd = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd >= 0) return name;
+    if (errno != EEXIST) break;
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string read_file(const std::filesystem::path& path, std::size_t max_bytes) {
@@ -70,23 +86,58 @@ std::string read_file(const std::filesystem::path& path, std::size_t max_bytes) 
   return content;
 }
 
-void write_file_atomically(const std::filesystem::path& path, std::string_view content) {
-  std::string temporary = path.string() + ".XXXXXX";
-  const FileDescriptor fd(::mkstemp(temporary.data()));
-  if (fd.get() < 0) fail(ErrorKind::bad_file, path.string(), "cannot write: {}", std::strerror(errno));
-  const auto give_up = [&](const char* what) {
-    const int error = errno;
-    ::unlink(temporary.c_str());
-    fail(ErrorKind::bad_file, path.string(), "cannot {}: {}", what, std::strerror(error));
-  };
-  while (!content.empty()) {
-    const ssize_t n = ::write(fd.get(), content.data(), content.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) give_up("write");
-    content.remove_prefix(static_cast<std::size_t>(n));
+AtomicFile::AtomicFile(const std::filesystem::path& path, FileAccess access) : path_(path) {
+  std::error_code error;
+  if (std::filesystem::is_symlink(path, error)) {
+    const std::filesystem::path target = std::filesystem::weakly_canonical(path, error);
+    if (!error) path_ = target;
   }
-  if (::fchmod(fd.get(), 0644) != 0 || ::fsync(fd.get()) != 0) give_up("write");
-  if (::rename(temporary.c_str(), path.c_str()) != 0) give_up("rename the new file");
+  struct stat old {};
+  const bool replaces = ::stat(path_.c_str(), &old) == 0;
+  if (replaces && !S_ISREG(old.st_mode)) fail(ErrorKind::bad_file, path_.string(), "cannot write: not a regular file");
+  constexpr mode_t kOwner = 0600, kEverybody = 0666;  // the latter less the umask
+  temporary_ = create_beside(path_, access == FileAccess::usual && !replaces ? kEverybody : kOwner, fd_);
+  if (fd_ < 0) fail_to("write");
+  // Without this permission the content is still written, for its owner alone.
+  if (replaces && access == FileAccess::usual) static_cast<void>(::fchmod(fd_, old.st_mode & 0777));
+}
+
+AtomicFile::~AtomicFile() {
+  if (fd_ >= 0) ::close(fd_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::append(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_to("write");
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+void AtomicFile::append(std::span<const std::byte> bytes) {
+  append(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+}
+
+void AtomicFile::commit() {
+  if (::fsync(fd_) != 0) fail_to("write");
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_to("rename the new file");
+  temporary_.clear();
+  // The new name is on the disk when the folder is. Some file systems cannot do that, and some folders may not be opened.
+  const std::filesystem::path folder = path_.has_parent_path() ? path_.parent_path() : ".";
+  const FileDescriptor open_folder(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (open_folder.get() >= 0 && ::fsync(open_folder.get()) != 0 && errno == EIO) fail_to("write the folder of");
+}
+
+void AtomicFile::fail_to(const char* what) const {
+  fail(ErrorKind::bad_file, path_.string(), "cannot {}: {}", what, std::strerror(errno));
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::string_view content, FileAccess access) {
+  AtomicFile file(path, access);
+  file.append(content);
+  file.commit();
 }
 
 MappedFile::MappedFile(const std::filesystem::path& path) {

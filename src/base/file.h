@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -11,8 +13,40 @@ namespace glimt {
 // The content of a regular file of at most `max_bytes`. Throws not_found, or bad_file if it is larger or unreadable.
 std::string read_file(const std::filesystem::path& path, std::size_t max_bytes = std::size_t{1} << 30);
 
-// Writes to a temporary name beside `path`, syncs, then renames: a reader sees the old content or the new, never half.
-void write_file_atomically(const std::filesystem::path& path, std::string_view content);
+// Who may read a file that this program makes.
+enum class FileAccess : std::uint8_t {
+  usual,      // whom the process' umask lets; a file that is replaced keeps its permissions
+  owner_only  // what a user said: conversations, sessions, histories
+};
+
+// A file that is written in pieces under a temporary name beside `path`. commit() puts it in place of what is there: a
+// reader, also one after a crash of the machine, sees the old content or the new, never half. Without a commit it leaves
+// nothing behind. Where `path` is a link, the file that it leads to is replaced. All functions throw bad_file, which
+// names `path`; used by one thread.
+class AtomicFile {
+ public:
+  explicit AtomicFile(const std::filesystem::path& path, FileAccess access = FileAccess::usual);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void append(std::string_view bytes);
+  void append(std::span<const std::byte> bytes);
+
+  // On the disk, under its name, when it returns. REQUIRES that it is the last call.
+  void commit();
+
+ private:
+  [[noreturn]] void fail_to(const char* what) const;  // with what errno says
+
+  std::filesystem::path path_;
+  std::string temporary_;
+  int fd_ = -1;
+};
+
+// The same for content that is there at once.
+void write_file_atomically(const std::filesystem::path& path, std::string_view content,
+                           FileAccess access = FileAccess::usual);
 
 // Read-only memory map of a regular file, at an address that is a multiple of kHugePage if the file has that size; shared
 // with the page cache, unmapped on destruction. Movable, not copyable.

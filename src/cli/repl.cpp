@@ -223,7 +223,7 @@ void Repl::clear(const std::string&) {
 
 void Repl::save(const std::string& argument) {
   require(argument, "/save", "a file");
-  write_file_atomically(argument, dump_json(conversation_to_json(settings_, messages_)) + "\n");
+  write_file_atomically(argument, dump_json(conversation_to_json(settings_, messages_)) + "\n", FileAccess::owner_only);
   fmt::print("saved {} messages\n", messages_.size());
 }
 

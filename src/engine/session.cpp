@@ -93,7 +93,7 @@ void write_session(const std::filesystem::path& file, const std::string& key, co
     out.append(reinterpret_cast<const char*>(block.data()), block.size());
   }
   put(out, crc_of(out));
-  write_file_atomically(file, out);
+  write_file_atomically(file, out, FileAccess::owner_only);
 }
 
 EngineLoop::Prefix read_session(const std::filesystem::path& file, const std::string& key) {

@@ -1,14 +1,45 @@
 #include "base/file.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <array>
 #include <atomic>
+#include <csignal>
 #include <cstring>
+#include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/temporary_folder.h"
 #include "base/throws.h"
+
+namespace glimt {
+namespace {
+
+std::optional<std::vector<std::string>> g_disk_calls;  // what is asked of the disk while a test looks
+
+}  // namespace
+}  // namespace glimt
+
+// These stand before the C library's, for the whole test program.
+extern "C" int fsync(int fd) {
+  if (glimt::g_disk_calls) {
+    struct stat info {};
+    ::fstat(fd, &info);
+    glimt::g_disk_calls->emplace_back(S_ISDIR(info.st_mode) ? "fsync folder" : "fsync file");
+  }
+  return static_cast<int>(::syscall(SYS_fsync, fd));
+}
+
+extern "C" int rename(const char* from, const char* to) noexcept {
+  if (glimt::g_disk_calls) glimt::g_disk_calls->emplace_back("rename");
+  return static_cast<int>(::syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
+}
 
 namespace glimt {
 namespace {
@@ -130,6 +161,117 @@ TEST(WriteFileAtomically, FailureLeavesWhatWasThere) {
   EXPECT_EQ(read_file(taken / "kept"), "kept");
   const auto nowhere = folder.path() / "no" / "such" / "folder";
   EXPECT_ERROR(write_file_atomically(nowhere, "x"), ErrorKind::bad_file, StartsWith(nowhere.string() + ": "));
+}
+
+// The umask is of the whole process: tests run one after the other.
+class Umask {
+ public:
+  explicit Umask(mode_t mask) : before_(::umask(mask)) {}
+  ~Umask() { ::umask(before_); }
+  Umask(const Umask&) = delete;
+  Umask& operator=(const Umask&) = delete;
+
+ private:
+  mode_t before_;
+};
+
+mode_t mode_of(const std::filesystem::path& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 ? info.st_mode & 07777 : 0;
+}
+
+TEST(WriteFileAtomically, TheUmaskSaysWhoMayReadANewFile) {
+  const TemporaryFolder folder;
+  const std::array<mode_t, 3> masks{0077, 0022, 0002}, modes{0600, 0644, 0664};
+  for (std::size_t i = 0; i < masks.size(); ++i) {
+    const Umask umask(masks[i]);
+    const auto path = folder.path() / std::to_string(masks[i]);
+    write_file_atomically(path, "x");
+    EXPECT_EQ(mode_of(path), modes[i]) << std::oct << "umask " << masks[i];
+  }
+}
+
+TEST(WriteFileAtomically, AReplacedFileKeepsItsPermissions) {
+  const TemporaryFolder folder;
+  const auto path = folder.write("file", "old");
+  for (const mode_t mode : {0600, 0640, 0666, 0755}) {
+    ASSERT_EQ(::chmod(path.c_str(), mode), 0);
+    const Umask umask(0027);
+    write_file_atomically(path, "new");
+    EXPECT_EQ(mode_of(path), mode) << std::oct << mode;
+  }
+}
+
+TEST(WriteFileAtomically, WhatIsTheOwnersAloneNobodyElseReads) {
+  const TemporaryFolder folder;
+  const Umask umask(0);
+  const auto path = folder.path() / "conversation";
+  write_file_atomically(path, "x", FileAccess::owner_only);
+  EXPECT_EQ(mode_of(path), 0600U);
+  ASSERT_EQ(::chmod(path.c_str(), 0644), 0);  // as an earlier version wrote it
+  write_file_atomically(path, "x", FileAccess::owner_only);
+  EXPECT_EQ(mode_of(path), 0600U);
+}
+
+TEST(WriteFileAtomically, FollowsALinkAndRefusesWhatIsNoFile) {
+  const TemporaryFolder folder;
+  folder.write("real", "old");
+  std::filesystem::create_symlink("real", folder.path() / "link");
+  write_file_atomically(folder.path() / "link", "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder.path() / "link"));
+  EXPECT_EQ(read_file(folder.path() / "real"), "new");
+
+  const auto fifo = folder.path() / "fifo";  // root could replace /dev/null in the same way
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  EXPECT_ERROR(write_file_atomically(fifo, "x"), ErrorKind::bad_file, HasSubstr("not a regular file"));
+  EXPECT_TRUE(std::filesystem::is_fifo(fifo));
+}
+
+TEST(AtomicFile, IsThereAfterTheCommitAndNotBefore) {
+  const TemporaryFolder folder;
+  const auto path = folder.write("file", "old");
+  AtomicFile file(path);
+  file.append("one ");
+  const std::array<std::byte, 3> bytes{std::byte{'t'}, std::byte{0}, std::byte{'o'}};
+  file.append(bytes);
+  EXPECT_EQ(read_file(path), "old");
+  file.commit();
+  EXPECT_EQ(read_file(path), std::string("one t\0o", 7));
+  EXPECT_EQ(names_in(folder.path()), std::vector<std::string>{"file"});
+}
+
+TEST(AtomicFile, LeavesNothingWithoutACommit) {
+  const TemporaryFolder folder;
+  {
+    AtomicFile file(folder.path() / "file");
+    file.append("half");
+    EXPECT_EQ(names_in(folder.path()).size(), 1U) << "it lies beside its place, so that the rename is one step";
+  }
+  EXPECT_EQ(names_in(folder.path()), std::vector<std::string>{});
+}
+
+TEST(AtomicFile, AWriteThatFailsIsAnErrorAndLeavesTheOldFile) {
+  const TemporaryFolder folder;
+  const auto path = folder.write("file", "old");
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit small{4096, before.rlim_max};
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  EXPECT_ERROR(write_file_atomically(path, std::string(8192, 'x')), ErrorKind::bad_file,
+               StartsWith(path.string() + ": cannot write: "));
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(read_file(path), "old");
+  EXPECT_EQ(names_in(folder.path()), std::vector<std::string>{"file"});
+}
+
+TEST(AtomicFile, SyncsTheContentBeforeTheRenameAndTheFolderAfterIt) {
+  const TemporaryFolder folder;
+  g_disk_calls.emplace();
+  write_file_atomically(folder.path() / "file", "x");
+  const std::vector<std::string> calls = *std::exchange(g_disk_calls, std::nullopt);
+  EXPECT_EQ(calls, (std::vector<std::string>{"fsync file", "rename", "fsync folder"}));
 }
 
 TEST(WriteFileAtomically, AReaderNeverSeesHalf) {

@@ -116,6 +116,7 @@ def test_a_session_is_kept_in_a_file(run, demo, tmp_path):
     question = ["run", demo, "Tell me about " + "the sea and the road " * 60, *GREEDY, "--session", file, "--stats"]
     first = run(*question)
     assert "keeps" in first.stderr and file.exists()
+    assert file.stat().st_mode & 0o777 == 0o600
     second = run(*question)
     assert second.stdout == first.stdout
     kept = int(re.search(r"(\d+) of them kept from before", second.stderr).group(1))

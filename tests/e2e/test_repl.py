@@ -149,6 +149,7 @@ def test_save_and_load(repl, tmp_path):
     assert "Be brief." in say(child, "/system Be brief.")
     say(child, "My name is Ann.")
     assert "saved 2 messages" in say(child, f"/save {file}")
+    assert file.stat().st_mode & 0o777 == 0o600
     talk = json.loads(file.read_text())
     assert [m["role"] for m in talk["messages"]] == ["system", "user", "assistant"]
     assert talk["messages"][1]["content"] == "My name is Ann." and talk["enable_thinking"] is False
