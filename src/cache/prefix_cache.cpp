@@ -60,6 +60,7 @@ PrefixMatch PrefixCache::match(std::string_view name_space, std::span<const Toke
   std::size_t hits = 0;
   const Path path = find_path(name_space, reusable(tokens));
   if (!path.empty()) {
+    found.blocks.reserve(path.size());  // a reference that is taken must not be lost
     for (auto node = path.begin() + 1; node != path.end(); ++node) {
       pool_.share((*node)->block);
       touch(*node);
@@ -135,9 +136,7 @@ int PrefixCache::insert_tail(Node* parent, std::span<const TokenId> tokens, int 
 }
 
 PrefixCache::Node* PrefixCache::add(Node* parent, std::span<const TokenId> tokens, int block) {
-  pool_.share(block);  // throws before anything has changed
-  if (node_of(block) != nullptr) {
-    pool_.release(block);
+  if (node_of(block) != nullptr && pool_.references(block) > 0) {
     fail(ErrorKind::internal, "prefix cache", "block {} is in the tree for other tokens", block);
   }
   auto node = std::make_unique<Node>();
@@ -145,8 +144,17 @@ PrefixCache::Node* PrefixCache::add(Node* parent, std::span<const TokenId> token
   node->block = block;
   node->tokens.assign(tokens.begin(), tokens.end());
   node->used = clock_;
+  IdleLeaves place_of_its_own{{clock_, node.get()}};
+  node->ticket = place_of_its_own.extract(place_of_its_own.begin());
   const auto place = parent->children.emplace(node->tokens, node.get()).first;
+  try {
+    pool_.share(block);
+  } catch (...) {
+    parent->children.erase(place);
+    throw;
+  }
   ++held_;
+  file(parent);        // no leaf any more
   update(node.get());  // busy: the sequence holds it too
   // A tail that the new block begins with is of no more use.
   if (place != parent->children.begin()) {
@@ -166,7 +174,7 @@ int PrefixCache::evict(int blocks) {
 void PrefixCache::remove(Node* leaf) {
   const std::unique_ptr<Node> node = std::move(nodes_[static_cast<std::size_t>(leaf->block)]);
   Node* parent = node->parent;
-  idle_leaves_.erase(node->used);
+  take_out(node.get());
   parent->children.erase(node->tokens);
   file(parent);
   if (parent->parent == nullptr && parent->children.empty()) roots_.erase(parent->name_space);
@@ -175,20 +183,19 @@ void PrefixCache::remove(Node* leaf) {
 }
 
 void PrefixCache::clear() {
-  const auto nodes = std::exchange(nodes_, std::vector<std::unique_ptr<Node>>(nodes_.size()));
   roots_.clear();
   idle_leaves_.clear();
   held_ = busy_ = 0;
-  for (const auto& node : nodes) {
+  for (std::unique_ptr<Node>& slot : nodes_) {
+    const std::unique_ptr<Node> node = std::move(slot);
     if (node) pool_.release(node->block);
   }
 }
 
 void PrefixCache::touch(Node* node) {
-  const bool idle_leaf = node->is_idle_leaf();
-  if (idle_leaf) idle_leaves_.erase(node->used);
+  take_out(node);
   node->used = clock_;
-  if (idle_leaf) file(node);
+  file(node);
 }
 
 void PrefixCache::update(Node* node) {
@@ -203,12 +210,15 @@ void PrefixCache::update(Node* node) {
 }
 
 void PrefixCache::file(Node* node) {
-  if (node->is_idle_leaf()) {
-    idle_leaves_.insert_or_assign(node->used, node);
-    return;
-  }
-  const auto place = idle_leaves_.find(node->used);
-  if (place != idle_leaves_.end() && place->second == node) idle_leaves_.erase(place);
+  if (!node->is_idle_leaf()) return take_out(node);
+  if (!node->ticket) return;  // it is there
+  node->ticket.key() = node->used;
+  idle_leaves_.insert(std::move(node->ticket));
+}
+
+void PrefixCache::take_out(Node* node) {
+  if (node->parent == nullptr || node->ticket) return;
+  node->ticket = idle_leaves_.extract(node->used);
 }
 
 }  // namespace glimt

@@ -36,9 +36,12 @@ struct PrefixStats {
 
 // A tree for each namespace (an API key, say; no namespace sees another's blocks): a node is one block, its key the exact
 // tokens in it (fewer than a block's only in a leaf), its path from the root the tokens before. The tree owns one
-// reference of each of its blocks. A block is busy while somebody else holds it too, or holds one below it; blocks that are not can be evicted, the
-// leaf that match() and insert() touched longest ago first. All results depend only on the calls before.
-// Used by one thread.
+// reference of each of its blocks. A block is busy while another holder has it too, or has one below it; blocks that are
+// not busy can be evicted, the leaf that match() and insert() touched longest ago first. All results depend only on the
+// calls before. Used by one thread.
+//
+// match() and insert() may throw bad_alloc; they change nothing then but what they had remembered before. Releasing a
+// block allocates nothing: the pool's observer never throws.
 class PrefixCache {
  public:
   // The pool must outlive the cache, which observes it. Throws invalid_request unless block_tokens > 0.
@@ -81,6 +84,8 @@ class PrefixCache {
   struct ByTokens {
     bool operator()(std::span<const TokenId> a, std::span<const TokenId> b) const;
   };
+  struct Node;
+  using IdleLeaves = std::map<std::uint64_t, Node*>;
   struct Node {
     Node* parent = nullptr;  // null: the root of a namespace, which has no block and no tokens
     int block = -1;
@@ -91,6 +96,8 @@ class PrefixCache {
     bool busy = false;
     std::uint64_t used = 0;  // clock_ of the last touch
     std::string name_space;  // of a root
+    // Its place in idle_leaves_ while it is not there, made with the node: becoming idle must not need memory.
+    IdleLeaves::node_type ticket;
 
     bool is_idle_leaf() const { return parent != nullptr && !busy && children.empty(); }
   };
@@ -105,13 +112,14 @@ class PrefixCache {
   void touch(Node* node);
   void update(Node* node);  // brings `busy` up to date, here and above
   void file(Node* node);    // puts it into idle_leaves_, or takes it out
+  void take_out(Node* node);
   Node* node_of(int block) const { return nodes_[static_cast<std::size_t>(block)].get(); }
 
   BlockPool& pool_;
   int block_tokens_;
   std::map<std::string, std::unique_ptr<Node>, std::less<>> roots_;
-  std::vector<std::unique_ptr<Node>> nodes_;    // by block; a flat owner, so that a deep tree needs no recursion
-  std::map<std::uint64_t, Node*> idle_leaves_;  // by `used`. One call touches one path, which has one leaf: no ties
+  std::vector<std::unique_ptr<Node>> nodes_;  // by block; a flat owner, so that a deep tree needs no recursion
+  IdleLeaves idle_leaves_;                    // by `used`. One call touches one path, which has one leaf: no ties
   std::uint64_t clock_ = 0;
   int held_ = 0;
   int busy_ = 0;

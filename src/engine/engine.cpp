@@ -1,11 +1,16 @@
 #include "engine/engine.h"
 
 #include "base/error.h"
+#include "base/huge_pages.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/scheduling.h"
+#include "engine/engine_loop.h"
+#include "engine/fingerprint.h"
+#include "engine/load.h"
 #include "engine/session.h"
 #include "kernels/cpu/thread_pool.h"
+#include "kernels/kernels.h"
 #include "model/registry.h"
 
 #include <algorithm>
@@ -23,6 +28,8 @@ constexpr std::size_t kBufferCacheBytes = std::size_t{256} << 20;
 // Where the free memory cannot be learned, and the least that is tried where there is little.
 constexpr std::size_t kSmallCache = std::size_t{256} << 20;
 
+static_assert(kSessionBlockTokens == static_cast<std::size_t>(kernels::kBlockRows));
+
 std::vector<TokenId> eos_of_generation_config(const std::filesystem::path& folder, int vocab_size) {
   const std::filesystem::path path = folder / "generation_config.json";
   if (!std::filesystem::exists(path)) return {};
@@ -37,29 +44,43 @@ std::size_t default_cache_memory(std::size_t weight_bytes) {
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
+void check(const GenerationRequest& request, const EngineInfo& info) {
+  if (request.prompt.empty()) fail(ErrorKind::invalid_request, "prompt", "is empty");
+  if (request.prompt.size() >= info.context) {
+    fail(ErrorKind::invalid_request, "prompt", "is {} tokens long, the context holds {} for prompt and answer",
+         request.prompt.size(), info.context);
+  }
+  for (const TokenId token : request.prompt) {
+    if (token < 0 || static_cast<std::size_t>(token) >= info.vocab_size) {
+      fail(ErrorKind::invalid_request, "prompt", "token {} is outside the vocabulary of {}", token, info.vocab_size);
+    }
+  }
+  if (request.grammar && request.grammar->environment().vocab_width() != info.vocab_size) {
+    fail(ErrorKind::invalid_request, "grammar", "is for a vocabulary of {}, the model's has {}",
+         request.grammar->environment().vocab_width(), info.vocab_size);
+  }
+}
+
 }  // namespace
 
-struct Engine::Mailbox {
-  struct Submission {
-    SequenceId id;
-    GenerationRequest request;
-    std::shared_ptr<Stream> stream;
-  };
+// What the engine's thread and all others share. Streams know it, and may outlive the engine.
+struct Mailbox {
+  using Task = std::packaged_task<void(EngineLoop&)>;
 
   std::mutex mutex;
   std::condition_variable changed;
   bool woken = false, stop = false, ended = false;
   SequenceId next_id = 1;
-  std::vector<Submission> submissions;
-  std::vector<std::packaged_task<void(EngineLoop&)>> tasks;
+  std::uint64_t next_held = 1;
+  std::vector<std::unique_ptr<Sequence>> submissions;
+  std::size_t taken = 0;  // submissions that the step at hand began with: in no other count yet
+  std::vector<Task> tasks;
 
   // Written by the engine's thread.
   EngineMetrics metrics;
+  bool stalled = false;
   std::optional<Clock::time_point> step_start;
   Clock::time_point step_end = Clock::now();
-
-  std::chrono::seconds step_limit{0};
-  std::thread thread;
 
   void wake() {
     {
@@ -68,47 +89,48 @@ struct Engine::Mailbox {
     }
     changed.notify_one();
   }
+  std::size_t waiting() const { return submissions.size() + taken + static_cast<std::size_t>(metrics.waiting); }
 };
 
-std::unique_ptr<Engine> Engine::load(const std::filesystem::path& folder, const EngineOptions& options) {
-  const auto make = [&] {
-    LoadedModel loaded = load_model(folder, {.exact = options.exact});
-    std::vector<TokenId> eos = loaded.model->config().eos_token_id;
-    for (const TokenId id : eos_of_generation_config(folder, loaded.model->config().vocab_size)) {
-      if (std::find(eos.begin(), eos.end(), id) == eos.end()) eos.push_back(id);
-    }
-    return Loaded{std::move(loaded.model), loaded.weight_bytes, std::move(loaded.files), std::move(eos),
-                  weights_fingerprint(folder)};
-  };
-  return std::make_unique<Engine>(make, options);
-}
+class Engine::Impl {
+ public:
+  Impl(const std::function<EngineModel()>& make, const EngineOptions& options);
+  ~Impl();
 
-Engine::Engine(const std::function<Loaded()>& make, const EngineOptions& options)
-    : mailbox_(std::make_shared<Mailbox>()) {
-  mailbox_->step_limit = options.step_limit;
+  std::shared_ptr<Stream> submit(GenerationRequest request);
+  std::size_t save_session(const std::filesystem::path& file, std::span<const TokenId> tokens,
+                           const std::string& name_space);
+  std::size_t load_session(const std::filesystem::path& file, const std::string& name_space);
+  const EngineInfo& info() const { return info_; }
+  EngineMetrics metrics() const;
+  EngineHealth health() const;
+
+ private:
+  class Held;
+
+  std::unique_ptr<EngineLoop> start(const std::function<EngineModel()>& make);
+  void run(EngineLoop& loop);
+  bool take_turn(EngineLoop& loop, bool busy);  // false: the engine is to end
+  void end(EngineLoop& loop);
+  void on_thread(const std::function<void(EngineLoop&)>& work);  // waits; throws what it throws
+  std::string session_key(const std::string& name_space) const;
+
+  EngineOptions options_;
+  EngineInfo info_;
+  std::size_t block_bytes_ = 0;
+  std::unique_ptr<HugePages> huge_pages_;
+  std::string model_key_;  // what a session file must agree with
+  std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
+  std::thread thread_;
+};
+
+Engine::Impl::Impl(const std::function<EngineModel()>& make, const EngineOptions& options) : options_(options) {
   std::promise<void> ready;
-  mailbox_->thread = std::thread([&, this] {
-    std::unique_ptr<EngineLoop> loop;
+  thread_ = std::thread([&, this] {
     ask_for_short_turns();
+    std::unique_ptr<EngineLoop> loop;
     try {
-      if (options.threads > 0) cpu::set_threads(options.threads);
-      mx::set_cache_limit(kBufferCacheBytes);
-      Loaded loaded = make();
-      EngineOptions all = options;
-      if (all.cache_memory == 0) all.cache_memory = default_cache_memory(loaded.weight_bytes);
-      loop = std::make_unique<EngineLoop>(std::move(loaded.model), all);
-      const PoolShape& shape = loop->shape();
-      info_ = {.context = loop->context(),
-               .vocab_size = static_cast<std::size_t>(loop->model().config().vocab_size),
-               .has_mtp = loop->model().has_mtp(),
-               .eos = std::move(loaded.eos),
-               .weight_bytes = loaded.weight_bytes,
-               .cache_bytes = static_cast<std::size_t>(loop->metrics().blocks) * shape.block_bytes(),
-               .cache_bytes_per_token = shape.block_bytes() / kernels::kBlockRows};
-      model_key_ = session_key(loaded.fingerprint, shape);
-      mailbox_->metrics = loop->metrics();
-      if (options.huge_pages && !loaded.files.empty())
-        huge_pages_ = std::make_unique<HugePages>(std::move(loaded.files));
+      loop = start(make);
     } catch (...) {
       ready.set_exception(std::current_exception());
       return;
@@ -119,84 +141,270 @@ Engine::Engine(const std::function<Loaded()>& make, const EngineOptions& options
   try {
     ready.get_future().get();
   } catch (...) {
-    mailbox_->thread.join();
+    thread_.join();
     throw;
   }
 }
 
-Engine::~Engine() {
+std::unique_ptr<EngineLoop> Engine::Impl::start(const std::function<EngineModel()>& make) {
+  if (options_.threads > 0) cpu::set_threads(options_.threads);
+  mx::set_cache_limit(kBufferCacheBytes);
+  EngineModel loaded = make();
+  if (options_.cache_memory == 0) options_.cache_memory = default_cache_memory(loaded.weight_bytes);
+  auto loop = std::make_unique<EngineLoop>(std::move(loaded.model), options_);
+  const PoolShape& shape = loop->shape();
+  block_bytes_ = shape.block_bytes();
+  info_ = {.context = loop->context(),
+           .model_context = static_cast<std::size_t>(loop->model().max_context_length()),
+           .vocab_size = static_cast<std::size_t>(loop->model().config().vocab_size),
+           .has_mtp = loop->model().has_mtp(),
+           .eos = std::move(loaded.eos),
+           .weight_bytes = loaded.weight_bytes,
+           .cache_bytes = static_cast<std::size_t>(loop->metrics().blocks) * block_bytes_,
+           .cache_bytes_per_token = block_bytes_ / kernels::kBlockRows};
+  model_key_ =
+      fmt::format("{}; {} layers of {} columns, {}, blocks of {}{}", loaded.fingerprint, shape.layers, shape.width,
+                  kernels::to_string(shape.type), kernels::kBlockRows, options_.exact ? ", exact" : "");
+  mailbox_->metrics = loop->metrics();
+  if (options_.huge_pages && !loaded.files.empty()) huge_pages_ = std::make_unique<HugePages>(std::move(loaded.files));
+  return loop;
+}
+
+Engine::Impl::~Impl() {
   {
     const std::lock_guard lock(mailbox_->mutex);
     mailbox_->stop = true;
   }
   mailbox_->changed.notify_one();
-  mailbox_->thread.join();
+  thread_.join();
 }
 
-void Engine::run(EngineLoop& loop) {
-  Mailbox& box = *mailbox_;
+void Engine::Impl::run(EngineLoop& loop) {
   bool busy = false;
-  for (;;) {
-    std::vector<Mailbox::Submission> submissions;
-    std::vector<std::packaged_task<void(EngineLoop&)>> tasks;
-    {
-      std::unique_lock lock(box.mutex);
-      box.metrics = loop.metrics();
-      if (box.step_start) box.step_end = Clock::now();
-      box.step_start.reset();
-      if (!busy) {
-        box.changed.wait(lock, [&] { return box.woken || box.stop || !box.submissions.empty() || !box.tasks.empty(); });
-      }
-      box.woken = false;
-      if (box.stop) break;
-      submissions.swap(box.submissions);
-      tasks.swap(box.tasks);
-      box.step_start = Clock::now();
+  while (take_turn(loop, busy)) {
+    try {
+      busy = loop.step();
+    } catch (...) {
+      loop.fail_all(std::current_exception());
+      busy = false;
     }
-    for (auto& task : tasks) task(loop);
-    for (Mailbox::Submission& s : submissions) loop.submit(s.id, std::move(s.request), s.stream);
-    busy = loop.step();
   }
-  loop.cancel_all();
-  const std::lock_guard lock(box.mutex);
-  box.ended = true;
-  for (Mailbox::Submission& s : box.submissions) s.stream->push(GenerationResult{FinishReason::cancelled, {}});
-  box.submissions.clear();
-  box.tasks.clear();  // whoever waits gets a broken promise
+  end(loop);
 }
 
-std::shared_ptr<Stream> Engine::submit(GenerationRequest request) {
-  auto stream = std::make_shared<Stream>([box = std::weak_ptr<Mailbox>(mailbox_)] {
+// Publishes how the engine stands, waits until there is work, and takes in what came meanwhile.
+bool Engine::Impl::take_turn(EngineLoop& loop, bool busy) {
+  Mailbox& box = *mailbox_;
+  std::vector<std::unique_ptr<Sequence>> submissions;
+  std::vector<Mailbox::Task> tasks;
+  {
+    std::unique_lock lock(box.mutex);
+    box.metrics = loop.metrics();
+    box.stalled = loop.stalled();
+    box.taken = 0;
+    if (box.step_start) box.step_end = Clock::now();
+    box.step_start.reset();
+    if (!busy) {
+      box.changed.wait(lock, [&] { return box.woken || box.stop || !box.submissions.empty() || !box.tasks.empty(); });
+    }
+    box.woken = false;
+    if (box.stop) return false;
+    submissions.swap(box.submissions);
+    tasks.swap(box.tasks);
+    box.taken = submissions.size();
+    box.step_start = Clock::now();
+  }
+  for (Mailbox::Task& task : tasks) task(loop);
+  for (std::unique_ptr<Sequence>& sequence : submissions) loop.submit(std::move(sequence));
+  return true;
+}
+
+void Engine::Impl::end(EngineLoop& loop) {
+  loop.cancel_all();
+  const std::lock_guard lock(mailbox_->mutex);
+  mailbox_->ended = true;
+  for (const auto& sequence : mailbox_->submissions) sequence->finish(FinishReason::cancelled);
+  mailbox_->submissions.clear();
+  mailbox_->tasks.clear();  // calls that wait for one of them fail with a broken promise
+}
+
+std::shared_ptr<Stream> Engine::Impl::submit(GenerationRequest request) {
+  const auto events = std::make_shared<EventQueue>(request.most_unread_bytes, [box = std::weak_ptr<Mailbox>(mailbox_)] {
     if (const auto alive = box.lock()) alive->wake();
   });
+  auto stream = std::make_shared<Stream>(events);
+  SequenceId id = 0;
   {
     const std::lock_guard lock(mailbox_->mutex);
-    mailbox_->submissions.push_back({mailbox_->next_id++, std::move(request), stream});
+    if (mailbox_->waiting() >= static_cast<std::size_t>(options_.queue)) {
+      events->end(std::make_exception_ptr(Error(
+          ErrorKind::overloaded, fmt::format("engine: {} requests wait already; try again later", options_.queue))));
+      return stream;
+    }
+    id = mailbox_->next_id++;
+  }
+  try {
+    check(request, info_);
+    auto sequence = std::make_unique<Sequence>(id, std::move(request), events, info_.vocab_size, info_.context);
+    const std::lock_guard lock(mailbox_->mutex);
+    mailbox_->submissions.push_back(std::move(sequence));
+  } catch (...) {
+    events->end(std::current_exception());
+    return stream;
   }
   mailbox_->changed.notify_one();
   return stream;
 }
 
+void Engine::Impl::on_thread(const std::function<void(EngineLoop&)>& work) {
+  Mailbox::Task task(work);
+  std::future<void> done = task.get_future();
+  {
+    const std::lock_guard lock(mailbox_->mutex);
+    if (mailbox_->ended) fail(ErrorKind::internal, "engine", "has ended");
+    mailbox_->tasks.push_back(std::move(task));
+  }
+  mailbox_->changed.notify_one();
+  done.get();
+}
+
+// A prefix that the engine holds for a session file, from another thread.
+class Engine::Impl::Held {
+ public:
+  explicit Held(Impl& impl) : impl_(impl) {
+    const std::lock_guard lock(impl_.mailbox_->mutex);
+    number_ = impl_.mailbox_->next_held++;
+  }
+  ~Held() {
+    try {
+      impl_.on_thread([number = number_](EngineLoop& loop) { loop.held().erase(number); });
+    } catch (...) {
+      // The engine has ended, and its blocks with it.
+    }
+  }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+  // `work` gets the cache and the prefix, on the engine's thread.
+  template <typename Work>
+  void with(const Work& work) {
+    impl_.on_thread([&](EngineLoop& loop) {
+      const auto found = loop.held().try_emplace(number_, loop.cache().hold_nothing()).first;
+      work(loop.cache(), found->second);
+    });
+  }
+
+ private:
+  Impl& impl_;
+  std::uint64_t number_ = 0;
+};
+
+std::string Engine::Impl::session_key(const std::string& name_space) const {
+  return name_space.empty() ? model_key_ : fmt::format("{}; of {}", model_key_, name_space);
+}
+
+std::size_t Engine::Impl::save_session(const std::filesystem::path& file, std::span<const TokenId> tokens,
+                                       const std::string& name_space) {
+  Held held(*this);
+  std::vector<TokenId> known;
+  held.with([&](CacheSpace& cache, HeldPrefix& prefix) {
+    prefix = cache.hold(name_space, tokens);
+    known = prefix.tokens;
+  });
+  if (known.empty()) {
+    fail(ErrorKind::not_found, "session", "the cache has no full block of {} tokens of this conversation",
+         kSessionBlockTokens);
+  }
+  SessionWriter writer(file, session_key(name_space), known, block_bytes_);
+  std::vector<std::byte> block(block_bytes_);
+  for (int i = 0; i < static_cast<int>(known.size() / kSessionBlockTokens); ++i) {
+    held.with([&](CacheSpace& cache, HeldPrefix& prefix) { cache.read_block(prefix, i, block); });
+    writer.append(block);
+  }
+  writer.commit();
+  return known.size();
+}
+
+std::size_t Engine::Impl::load_session(const std::filesystem::path& file, const std::string& name_space) {
+  SessionReader reader(file, session_key(name_space), block_bytes_);
+  Held held(*this);
+  held.with([&](CacheSpace&, HeldPrefix& prefix) { prefix.tokens = reader.tokens(); });
+  std::vector<std::byte> block(block_bytes_);
+  bool room = true;
+  for (std::size_t i = 0; i < reader.blocks(); ++i) {
+    reader.next(block);  // also without room: the checksum is of the whole file
+    if (!room) continue;
+    held.with([&](CacheSpace& cache, HeldPrefix& prefix) { room = cache.append_block(prefix, block); });
+  }
+  reader.verify();
+  std::size_t taken = 0;
+  held.with([&](CacheSpace& cache, HeldPrefix& prefix) { taken = cache.remember(prefix, name_space); });
+  return taken;
+}
+
+EngineMetrics Engine::Impl::metrics() const {
+  const std::lock_guard lock(mailbox_->mutex);
+  EngineMetrics metrics = mailbox_->metrics;
+  metrics.waiting = static_cast<int>(mailbox_->waiting());
+  if (huge_pages_) metrics.huge_page_bytes = huge_pages_->moved_bytes();
+  return metrics;
+}
+
+EngineHealth Engine::Impl::health() const {
+  const std::lock_guard lock(mailbox_->mutex);
+  EngineHealth health;
+  health.metrics = mailbox_->metrics;
+  health.metrics.waiting = static_cast<int>(mailbox_->waiting());
+  if (mailbox_->step_start) {
+    health.step_seconds = seconds_since(*mailbox_->step_start);
+  } else {
+    health.idle_seconds = seconds_since(mailbox_->step_end);
+  }
+  health.ok =
+      !mailbox_->ended && !mailbox_->stalled && health.step_seconds <= static_cast<double>(options_.step_limit.count());
+  return health;
+}
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() = default;
+
+std::unique_ptr<Engine> EngineLoader::start(const std::function<EngineModel()>& make, const EngineOptions& options) {
+  return std::unique_ptr<Engine>(new Engine(std::make_unique<Engine::Impl>(make, options)));
+}
+
+std::unique_ptr<Engine> Engine::load(const std::filesystem::path& folder, const EngineOptions& options) {
+  const auto make = [&] {
+    LoadedModel loaded = load_model(folder, {.exact = options.exact});
+    std::vector<TokenId> eos = loaded.model->config().eos_token_id;
+    for (const TokenId id : eos_of_generation_config(folder, loaded.model->config().vocab_size)) {
+      if (std::find(eos.begin(), eos.end(), id) == eos.end()) eos.push_back(id);
+    }
+    return EngineModel{std::move(loaded.model), loaded.weight_bytes, std::move(loaded.files), std::move(eos),
+                       weights_fingerprint(folder)};
+  };
+  return EngineLoader::start(make, options);
+}
+
+std::shared_ptr<Stream> Engine::submit(GenerationRequest request) { return impl_->submit(std::move(request)); }
+std::size_t Engine::save_session(const std::filesystem::path& file, std::span<const TokenId> tokens,
+                                 const std::string& name_space) {
+  return impl_->save_session(file, tokens, name_space);
+}
+std::size_t Engine::load_session(const std::filesystem::path& file, const std::string& name_space) {
+  return impl_->load_session(file, name_space);
+}
+const EngineInfo& Engine::info() const { return impl_->info(); }
+EngineMetrics Engine::metrics() const { return impl_->metrics(); }
+EngineHealth Engine::health() const { return impl_->health(); }
+
 GenerationResult Engine::generate(GenerationRequest request, const PrefillCallback& on_prefill,
                                   const TokenCallback& on_token) {
-  const std::shared_ptr<Stream> stream = submit(std::move(request));
-  // Whatever happens here, the engine must not go on with it.
-  struct Guard {
-    Stream& stream;
-    bool ended = false;
-    ~Guard() {
-      if (!ended) stream.cancel();
-    }
-  } guard{*stream};
-  std::optional<FinishReason> reason;  // set when a callback has had enough
+  const std::shared_ptr<Stream> stream = submit(std::move(request));  // cancelled when this function is left
+  std::optional<FinishReason> reason;                                 // set when a callback has had enough
   std::size_t taken = 0;
   while (std::optional<StreamEvent> event = stream->next()) {
-    if (auto* error = std::get_if<std::exception_ptr>(&*event)) {
-      guard.ended = true;
-      std::rethrow_exception(*error);
-    }
+    if (auto* error = std::get_if<std::exception_ptr>(&*event)) std::rethrow_exception(*error);
     if (auto* result = std::get_if<GenerationResult>(&*event)) {
-      guard.ended = true;
       if (reason) {
         result->reason = *reason;
         result->stats.generated_tokens = taken;
@@ -213,57 +421,6 @@ GenerationResult Engine::generate(GenerationRequest request, const PrefillCallba
     if (reason) stream->cancel();
   }
   fail(ErrorKind::internal, "engine", "a stream ended without a result");
-}
-
-void Engine::on_thread(const std::function<void(EngineLoop&)>& work) {
-  std::packaged_task<void(EngineLoop&)> task(work);
-  std::future<void> done = task.get_future();
-  {
-    const std::lock_guard lock(mailbox_->mutex);
-    if (mailbox_->ended) fail(ErrorKind::internal, "engine", "has ended");
-    mailbox_->tasks.push_back(std::move(task));
-  }
-  mailbox_->changed.notify_one();
-  done.get();
-}
-
-std::size_t Engine::save_session(const std::filesystem::path& file, std::span<const TokenId> tokens,
-                                 const std::string& name_space) {
-  EngineLoop::Prefix prefix;
-  on_thread([&](EngineLoop& loop) { prefix = loop.read_prefix(name_space, tokens); });
-  if (prefix.tokens.empty()) {
-    fail(ErrorKind::not_found, "session", "the cache has no full block of {} tokens of this conversation",
-         kernels::kBlockRows);
-  }
-  write_session(file, model_key_, prefix);
-  return prefix.tokens.size();
-}
-
-std::size_t Engine::load_session(const std::filesystem::path& file, const std::string& name_space) {
-  const EngineLoop::Prefix prefix = read_session(file, model_key_);
-  std::size_t taken = 0;
-  on_thread([&](EngineLoop& loop) { taken = loop.write_prefix(name_space, prefix); });
-  return taken;
-}
-
-EngineMetrics Engine::metrics() const {
-  const std::lock_guard lock(mailbox_->mutex);
-  EngineMetrics metrics = mailbox_->metrics;
-  if (huge_pages_) metrics.huge_page_bytes = huge_pages_->moved_bytes();
-  return metrics;
-}
-
-EngineHealth Engine::health() const {
-  const std::lock_guard lock(mailbox_->mutex);
-  EngineHealth health;
-  health.metrics = mailbox_->metrics;
-  if (mailbox_->step_start) {
-    health.step_seconds = seconds_since(*mailbox_->step_start);
-  } else {
-    health.idle_seconds = seconds_since(mailbox_->step_end);
-  }
-  health.ok = !mailbox_->ended && health.step_seconds <= static_cast<double>(mailbox_->step_limit.count());
-  return health;
 }
 
 }  // namespace glimt

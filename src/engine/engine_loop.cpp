@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <future>
+#include <system_error>
 
 namespace glimt {
 namespace {
@@ -12,26 +13,17 @@ namespace {
 using kernels::blocks_for;
 using kernels::kBlockRows;
 
-mx::array as_ids(const std::vector<TokenId>& tokens) {
-  return mx::array(tokens.data(), {static_cast<int>(tokens.size())}, mx::int32);
-}
-
-mx::array take_rows(const mx::array& x, const std::vector<int>& rows) {
-  if (static_cast<int>(rows.size()) == x.shape(0)) return x;
-  return mx::take(x, mx::array(rows.begin(), {static_cast<int>(rows.size())}, mx::int32), 0);
-}
-
-// For arrays that were read here and are dropped now: MLX may give their memory to another engine's thread, an order that
-// a sanitizer does not see either. The kernels over there read what is published here.
-void publish_reads() { kernels::add_kernel_time({}); }
-
 PoolShape pool_shape(const CausalLm& model, const EngineOptions& options) {
   PoolShape shape = model.cache_shape();
   if (options.cache_type) shape.type = *options.cache_type;
   return shape;
 }
 
-std::size_t checked_context(const CausalLm& model, const EngineOptions& options) {
+bool keeps_mtp_rows(const CausalLm& model, const EngineOptions& options) {
+  return options.speculation != Speculation::off && model.has_mtp();
+}
+
+std::size_t wanted_context(const CausalLm& model, const EngineOptions& options) {
   const auto longest = static_cast<std::size_t>(model.max_context_length());
   if (options.context > longest) {
     fail(ErrorKind::invalid_request, "context", "{} tokens asked for, the model allows {}", options.context, longest);
@@ -48,6 +40,18 @@ int block_count(const PoolShape& shape, const EngineOptions& options, std::size_
   }
   const std::size_t usable = 2 * (context / kBlockRows + 2) * static_cast<std::size_t>(options.parallel);
   return static_cast<int>(std::min({affordable, usable, std::size_t{1} << 24}));
+}
+
+// What was asked for is kept or refused; only the default may shrink to what the cache holds.
+std::size_t affordable_context(std::size_t wanted, const EngineOptions& options, const CacheSpace& cache) {
+  const std::size_t most = static_cast<std::size_t>(cache.blocks() - 1) * kBlockRows;
+  if (options.context > most) {
+    const std::size_t blocks = static_cast<std::size_t>(blocks_for(static_cast<int>(options.context))) + 1;
+    fail(ErrorKind::invalid_request, "context",
+         "{} tokens take {} bytes of cache memory, and the cache may have {}: it holds {} tokens", options.context,
+         blocks * cache.shape().block_bytes(), options.cache_memory, most);
+  }
+  return std::min(wanted, most);
 }
 
 SchedulerLimits limits_of(const EngineOptions& options, int blocks) {
@@ -75,243 +79,218 @@ std::exception_ptr refusal_error(Refusal why) {
   return std::make_exception_ptr(error());
 }
 
+// On a thread of its own, or by whoever takes the result where no thread can be started.
+std::future<void> compute_masks(Sequence& sequence) {
+  const auto work = [&sequence] { sequence.compute_masks(); };
+  try {
+    return std::async(std::launch::async, work);
+  } catch (const std::system_error&) {
+    return std::async(std::launch::deferred, work);
+  }
+}
+
+std::exception_ptr error_of(ErrorKind kind, const char* message) {
+  return std::make_exception_ptr(Error(kind, message));
+}
+
 }  // namespace
 
 EngineLoop::EngineLoop(std::unique_ptr<CausalLm> model, const EngineOptions& options)
     : model_(std::move(model)),
       options_(options),
-      context_(checked_context(*model_, options)),
-      pool_(pool_shape(*model_, options), block_count(pool_shape(*model_, options), options, context_)),
-      blocks_(pool_.blocks()),
-      prefixes_(blocks_, kBlockRows),
-      scheduler_(limits_of(options, pool_.blocks())) {
-  context_ = std::min(context_, static_cast<std::size_t>(pool_.blocks() - 1) * kBlockRows);
+      context_(wanted_context(*model_, options)),
+      cache_(pool_shape(*model_, options), block_count(pool_shape(*model_, options), options, context_),
+             keeps_mtp_rows(*model_, options)),
+      speculation_(*model_, cache_, options.speculation),
+      scheduler_(limits_of(options, cache_.blocks())) {
+  context_ = affordable_context(context_, options, cache_);
 }
 
-void EngineLoop::check(const GenerationRequest& request) const {
-  if (request.prompt.empty()) glimt::fail(ErrorKind::invalid_request, "prompt", "is empty");
-  if (request.prompt.size() >= context_) {
-    glimt::fail(ErrorKind::invalid_request, "prompt", "is {} tokens long, the context holds {} for prompt and answer",
-                request.prompt.size(), context_);
-  }
-  const int vocab = model_->config().vocab_size;
-  for (const TokenId token : request.prompt) {
-    if (token < 0 || token >= vocab)
-      glimt::fail(ErrorKind::invalid_request, "prompt", "token {} is outside the vocabulary of {}", token, vocab);
-  }
-  if (request.grammar && request.grammar->environment().vocab_width() != static_cast<std::size_t>(vocab)) {
-    glimt::fail(ErrorKind::invalid_request, "grammar", "is for a vocabulary of {}, the model's has {}",
-                request.grammar->environment().vocab_width(), vocab);
-  }
-}
-
-void EngineLoop::submit(SequenceId id, GenerationRequest request, const std::shared_ptr<Stream>& stream) {
+void EngineLoop::submit(std::unique_ptr<Sequence> sequence) noexcept {
+  Sequence& s = *sequence;
   try {
-    check(request);
-    const int length = static_cast<int>(request.prompt.size());
-    const auto deadline = request.deadline;
-    auto sequence = std::make_unique<Sequence>(id, std::move(request), stream,
-                                               static_cast<std::size_t>(model_->config().vocab_size), context_);
-    if (const std::optional<Refusal> refusal = scheduler_.submit(id, length, deadline)) {
-      stream->push(refusal_error(*refusal));
-      return;
+    const auto place = sequences_.emplace(s.id(), std::move(sequence)).first;
+    const int length = static_cast<int>(s.tokens().size());
+    if (const std::optional<Refusal> refusal = scheduler_.submit(s.id(), length, s.request().deadline)) {
+      s.fail(refusal_error(*refusal));
+      sequences_.erase(place);
     }
-    sequences_.emplace(id, std::move(sequence));
   } catch (...) {
-    stream->push(std::current_exception());
+    s.fail(std::current_exception());
+    forget(s);
   }
 }
 
 bool EngineLoop::step() {
   drop_cancelled();
   const Plan next = plan();
-  std::vector<Work> work = carry_out(next);
-  if (work.empty()) return !next.empty();  // who was set back or ended made room: the next plan uses it
+  std::vector<SequenceStep> steps = carry_out(next);
+  stalled_ = false;
+  // Sequences that were set back or ended have made room: the next plan uses it.
+  if (steps.empty()) return !next.empty() || fail_the_first_in_line();
   ++totals_.steps;
-  const bool all_decode = std::all_of(work.begin(), work.end(), [](const Work& w) { return w.decodes; });
+  const auto start = EventQueue::Clock::now();
+  const std::uint64_t generated_before = totals_.generated_tokens;
+  compute(steps);
+  measure(steps, std::chrono::duration<double>(EventQueue::Clock::now() - start).count(),
+          totals_.generated_tokens - generated_before);
+  return true;
+}
+
+void EngineLoop::measure(const std::vector<SequenceStep>& steps, double seconds, std::uint64_t generated) {
+  if (!std::all_of(steps.begin(), steps.end(), [](const SequenceStep& s) { return s.decodes; })) return;
   int rows = 0;
-  for (const Work& w : work) rows += w.count;
-  const auto start = Stream::Clock::now();
-  const std::uint64_t tokens_before = totals_.generated_tokens;
-  compute(work);
-  if (!all_decode) return true;
-  const double seconds = std::chrono::duration<double>(Stream::Clock::now() - start).count();
+  for (const SequenceStep& s : steps) rows += s.count;
   costs_.record(rows, seconds);
-  const auto sequences = static_cast<int>(work.size());
-  const auto plain_steps = static_cast<double>(totals_.generated_tokens - tokens_before) / sequences;
+  const auto sequences = static_cast<int>(steps.size());
   totals_.decode_seconds += seconds;
-  totals_.plain_decode_seconds += plain_steps * costs_.without_drafts(sequences, rows, seconds);
+  totals_.plain_decode_seconds +=
+      static_cast<double>(generated) / sequences * costs_.without_drafts(sequences, rows, seconds);
+}
+
+// Sequences wait, none runs, and none can be admitted: blocks are held by nothing that will give them back. The one that
+// came first gets an error instead of waiting for ever.
+bool EngineLoop::fail_the_first_in_line() {
+  if (sequences_.empty() || scheduler_.running() > 0 || !held_.empty()) return false;
+  stalled_ = true;
+  ++totals_.stalls;
+  fail(*sequences_.begin()->second,
+       error_of(ErrorKind::internal, "engine: blocks of the cache are missing; the request cannot run"));
   return true;
 }
 
 void EngineLoop::drop_cancelled() {
-  std::vector<Sequence*> gone, late;
-  const auto now = Stream::Clock::now();
+  std::vector<Sequence*> gone, late, unread;
+  const auto now = EventQueue::Clock::now();
   for (const auto& [id, sequence] : sequences_) {
-    if (sequence->stream().cancelled()) {
+    if (sequence->events().cancelled()) {
       gone.push_back(sequence.get());
     } else if (now >= sequence->request().deadline) {
       late.push_back(sequence.get());
+    } else if (sequence->events().overflowed()) {
+      unread.push_back(sequence.get());
     }
   }
   for (Sequence* sequence : gone) finish(*sequence, FinishReason::cancelled);
   for (Sequence* sequence : late) fail(*sequence, refusal_error(Refusal::expired));
+  for (Sequence* sequence : unread) {
+    fail(*sequence, error_of(ErrorKind::overloaded, "stream: too much of the answer was left unread"));
+  }
 }
 
 Plan EngineLoop::plan() {
   SchedulerView view;
-  view.available_blocks = blocks_.free_count() + prefixes_.evictable();
-  view.now = Stream::Clock::now();
+  view.available_blocks = cache_.available_blocks();
+  view.now = EventQueue::Clock::now();
   view.running = [&](SequenceId id) {
     const Sequence& s = *sequences_.at(id);
-    const int room = static_cast<int>(s.blocks.size()) * kBlockRows - s.computed;
-    return RunningView{s.prompt_left(), 1 + static_cast<int>(s.drafts().size()), room};
+    return RunningView{s.prompt_left(), 1 + static_cast<int>(s.drafts().size()), s.rows.room(kBlockRows)};
   };
   view.waiting = [&](SequenceId id) {
     const Sequence& s = *sequences_.at(id);
-    const auto known = prefixes_.peek(s.request().name_space, s.tokens());
+    const auto known = cache_.peek(s.request().name_space, s.tokens());
     return WaitingView{static_cast<int>(s.tokens().size()), known.blocks, known.busy};
   };
   return scheduler_.plan(view);
 }
 
-std::vector<EngineLoop::Work> EngineLoop::carry_out(const Plan& plan) {
+std::vector<SequenceStep> EngineLoop::carry_out(const Plan& plan) {
   for (const Plan::Ended& ended : plan.ended) fail(*sequences_.at(ended.id), refusal_error(ended.why));
   for (const SequenceId id : plan.preempted) {
-    Sequence& sequence = *sequences_.at(id);
-    release(sequence);
+    leave_rows(*sequences_.at(id));
     ++totals_.preemptions;
   }
   for (const SequenceId id : plan.admitted) admit(*sequences_.at(id));
-  std::vector<Work> work;
-  const auto add = [&](const Plan::Work& part, bool prefill) {
-    Sequence& sequence = *sequences_.at(part.id);
-    const int left = static_cast<int>(sequence.tokens().size()) - sequence.computed;
-    const int count = prefill ? std::min(part.tokens, left) : part.tokens;
-    if (!reserve_rows(sequence, sequence.computed + count)) {
-      glimt::fail(ErrorKind::internal, "engine", "the plan promised blocks that are not there");
-    }
-    work.push_back({&sequence, count, sequence.computed, 0, sequence.prompt_left() == 0,
-                    sequence.computed + count >= static_cast<int>(sequence.tokens().size())});
-  };
-  for (const Plan::Work& part : plan.decode) add(part, false);
-  for (const Plan::Work& part : plan.prefill) add(part, true);
-  return work;
+  std::vector<SequenceStep> steps;
+  for (const Plan::Work& part : plan.decode) add_step(part, false, steps);
+  for (const Plan::Work& part : plan.prefill) add_step(part, true, steps);
+  return steps;
 }
 
-// Takes what the prefix cache knows of its tokens. The last of these is computed again: the MTP layer's row behind it
-// needs its hidden state.
-void EngineLoop::admit(Sequence& sequence) {
-  sequence.started();
-  PrefixMatch found = prefixes_.match(sequence.request().name_space, sequence.tokens());
-  const int full = static_cast<int>(found.blocks.size()) * kBlockRows;
-  sequence.blocks = std::move(found.blocks);
-  sequence.computed = full;
-  std::optional<int> source;  // the block whose first rows fit, too
-  if (found.partial) {
-    source = found.partial->block;
-    sequence.computed += found.partial->tokens;
-  } else if (speculates() && full > 0) {
-    source = sequence.blocks.back();
-    sequence.blocks.pop_back();
-  }
-  if (source) {
-    const int rows = sequence.computed - static_cast<int>(sequence.blocks.size()) * kBlockRows;
-    if (reserve_rows(sequence, sequence.computed)) {
-      pool_.copy_rows(*source, sequence.blocks.back(), rows);
-    } else {
-      sequence.computed -= rows;
-    }
-    blocks_.release(*source);
-    if (speculates()) sequence.computed = std::max(0, sequence.computed - 1);
-  }
-  sequence.mtp_rows = sequence.computed;
-  auto& stats = sequence.stats();
-  if (stats.generated_tokens == 0) stats.reused_tokens = static_cast<std::size_t>(sequence.computed);
-  totals_.reused_tokens += static_cast<std::uint64_t>(sequence.computed);
-}
-
-// A free block, or the one of a prefix that nobody uses.
-std::optional<int> EngineLoop::take_block() {
-  const std::optional<int> block = blocks_.allocate();
-  return block || prefixes_.evict(1) == 0 ? block : blocks_.allocate();
-}
-
-bool EngineLoop::reserve_rows(Sequence& sequence, int rows) {
-  while (static_cast<int>(sequence.blocks.size()) < blocks_for(rows)) {
-    const std::optional<int> block = take_block();
-    if (!block) return false;
-    sequence.blocks.push_back(*block);
-  }
-  return true;
-}
-
-void EngineLoop::compute(std::vector<Work>& work) {
-  auto step = std::make_shared<kernels::Step>();
-  std::vector<TokenId> ids;
-  for (Work& w : work) {
-    const Sequence& s = *w.sequence;
-    w.first = static_cast<int>(ids.size());
-    for (int i = 0; i < w.count; ++i) {
-      const auto at = static_cast<std::size_t>(s.computed) + static_cast<std::size_t>(i);
-      ids.push_back(at < s.tokens().size() ? s.tokens()[at] : s.drafts()[at - s.tokens().size()]);
-    }
-    step->push_back({s.computed, w.count, s.blocks});
-  }
+void EngineLoop::admit(Sequence& s) {
+  s.started();
   try {
-    const mx::array hidden = model_->forward(as_ids(ids), pool_, step);
-    sample(work, hidden);
-    plan_drafts(work);
-    if (speculates()) draft(work, hidden);
-    for (const Work& w : work) {
-      if (!w.alive) continue;
-      if (w.ended) {
-        finish(*w.sequence, w.sequence->reason());
-      } else {
-        remember(*w.sequence, false);
-      }
-    }
+    cache_.admit(s.rows, s.request().name_space, s.tokens());
   } catch (...) {
-    // The model itself broke: nobody's rows can be trusted.
-    for (const Work& w : work) {
-      if (w.alive) fail(*w.sequence, std::current_exception());
-    }
+    return fail(s, std::current_exception());
+  }
+  if (s.stats().generated_tokens == 0) s.stats().reused_tokens = static_cast<std::size_t>(s.rows.computed);
+  totals_.reused_tokens += static_cast<std::uint64_t>(s.rows.computed);
+}
+
+void EngineLoop::add_step(const Plan::Work& part, bool prefill, std::vector<SequenceStep>& steps) {
+  const auto found = sequences_.find(part.id);
+  if (found == sequences_.end()) return;  // it failed when it was admitted
+  Sequence& s = *found->second;
+  const int left = static_cast<int>(s.tokens().size()) - s.rows.computed;
+  const int count = prefill ? std::min(part.tokens, left) : part.tokens;
+  if (!cache_.reserve(s.rows, s.rows.computed + count)) {
+    return fail(s, error_of(ErrorKind::internal, "engine: the plan promised blocks that are not there"));
+  }
+  s.limit_drafts(count - left);
+  steps.push_back({&s, count, s.rows.computed, s.prompt_left() == 0, count >= left});
+}
+
+void EngineLoop::compute(std::vector<SequenceStep>& steps) {
+  try {
+    forward(steps);
+  } catch (...) {
+    // The model itself broke: no row of this step can be trusted.
+    for (SequenceStep& step : steps) fail(step, std::current_exception());
   }
 }
 
-void EngineLoop::sample(std::vector<Work>& work, const mx::array& hidden) {
-  std::vector<int> rows;
-  std::vector<std::future<void>> masks(work.size());
-  for (std::size_t i = 0; i < work.size(); ++i) {
-    Work& w = work[i];
-    if (!w.samples) continue;
-    for (int row = w.decodes ? 0 : w.count - 1; row < w.count; ++row) rows.push_back(w.first + row);
-    if (!w.sequence->has_grammar()) continue;
-    const std::size_t drafts = w.decodes ? static_cast<std::size_t>(w.count - 1) : 0;
-    masks[i] = std::async(std::launch::async, [s = w.sequence, drafts] { s->compute_masks(drafts); });
+void EngineLoop::forward(std::vector<SequenceStep>& steps) {
+  StepBatch batch;
+  for (SequenceStep& step : steps) {
+    const Sequence& s = *step.sequence;
+    const auto known = std::span(s.tokens()).subspan(static_cast<std::size_t>(step.start));
+    std::vector<TokenId> ids(known.begin(), known.begin() + std::min<std::ptrdiff_t>(step.count, std::ssize(known)));
+    ids.insert(ids.end(), s.drafts().begin(), s.drafts().begin() + (step.count - std::ssize(ids)));
+    step.first = batch.add(ids, step.start, s.rows.blocks.numbers());
   }
-  std::optional<mx::array> logits;
-  if (!rows.empty()) logits = mx::contiguous(model_->unembed(take_rows(hidden, rows)));
-  try {
-    totals_.kernel_seconds =
-        kernels::evaluate(logits ? std::vector<mx::array>{hidden, *logits} : std::vector<mx::array>{hidden});
-  } catch (...) {
-    masks.clear();  // waits
-    throw;
+  const mx::array hidden = model_->forward(batch.ids_array(), cache_.pool(), batch.step());
+  sample(steps, hidden);
+  speculate(steps, hidden);
+  close(steps);
+}
+
+// Chooses tokens for the sequences that have reached their last one, while masks are computed beside the model. The
+// others show by their last hidden state whether their rows are sound: nobody else may get broken ones from the cache.
+void EngineLoop::sample(std::vector<SequenceStep>& steps, const mx::array& hidden) {
+  std::vector<int> rows, last;
+  std::vector<std::future<void>> masks(steps.size());
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const SequenceStep& step = steps[i];
+    last.push_back(step.first + step.count - 1);
+    if (!step.samples) continue;
+    for (int row = step.decodes ? 0 : step.count - 1; row < step.count; ++row) rows.push_back(step.first + row);
+    if (step.sequence->has_grammar()) {
+      masks[i] = compute_masks(*step.sequence);
+    }
   }
+  std::optional<mx::array> logits, sound;
+  std::vector<mx::array> wanted{hidden};
+  if (!rows.empty()) wanted.push_back(logits.emplace(mx::contiguous(model_->unembed(take_rows(hidden, rows)))));
+  if (std::any_of(steps.begin(), steps.end(), [](const SequenceStep& s) { return !s.samples; })) {
+    wanted.push_back(sound.emplace(mx::all(mx::isfinite(take_rows(hidden, last)), -1)));
+  }
+  totals_.kernel_seconds = kernels::evaluate(wanted);
   const auto vocab = static_cast<std::size_t>(model_->config().vocab_size);
   float* next = logits ? logits->data<float>() : nullptr;
-  for (std::size_t i = 0; i < work.size(); ++i) {
-    Work& w = work[i];
-    const std::size_t count = !w.samples ? 0 : w.decodes ? static_cast<std::size_t>(w.count) : 1;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    SequenceStep& step = steps[i];
+    const std::size_t count = !step.samples ? 0 : step.decodes ? static_cast<std::size_t>(step.count) : 1;
     const std::span<float> own(next, count * vocab);
     next += own.size();
     try {
       if (masks[i].valid()) masks[i].get();
-      sample_one(w, own);
+      if (!step.samples && !sound->data<bool>()[i]) {
+        glimt::fail(ErrorKind::internal, "model", "hidden states are NaN or infinite");
+      }
+      sample_one(step, own);
     } catch (...) {
-      w.alive = false;
-      fail(*w.sequence, std::current_exception());
+      fail(step, std::current_exception());
     }
   }
   publish_reads();
@@ -319,198 +298,110 @@ void EngineLoop::sample(std::vector<Work>& work, const mx::array& hidden) {
 
 // Takes tokens as long as the drafts are what the model chooses itself: each is chosen from its own logits with its own
 // random number, so the text is that without drafts.
-void EngineLoop::sample_one(Work& w, std::span<float> logits) {
-  Sequence& s = *w.sequence;
+void EngineLoop::sample_one(SequenceStep& step, std::span<float> logits) {
+  Sequence& s = *step.sequence;
   const auto vocab = static_cast<std::size_t>(model_->config().vocab_size);
   const std::vector<TokenId> drafts(s.drafts().begin(), s.drafts().end());
-  s.set_drafts({});
-  if (!w.decodes) {
-    s.computed += w.count;
-    totals_.prompt_tokens += static_cast<std::uint64_t>(w.count);
+  s.clear_drafts();
+  if (!step.decodes) {
+    s.rows.computed += step.count;
+    totals_.prompt_tokens += static_cast<std::uint64_t>(step.count);
   }
   if (s.stats().generated_tokens == 0) {
     const std::size_t total = s.request().prompt.size();
-    s.stream().push(PrefillProgress{w.samples ? total : static_cast<std::size_t>(s.computed), total});
+    s.events().push(PrefillProgress{step.samples ? total : static_cast<std::size_t>(s.rows.computed), total});
   }
-  const std::size_t tried = !w.decodes ? 0 : static_cast<std::size_t>(w.count) - 1;
   std::size_t accepted = 0;
-  for (std::size_t i = 0; w.samples && !w.ended; ++i) {
-    if (w.decodes) ++s.computed;
+  for (std::size_t i = 0; step.samples && !step.ended; ++i) {
+    if (step.decodes) ++s.rows.computed;
     ++totals_.generated_tokens;
-    w.ended = !s.take_token(logits.subspan(i * vocab, vocab), i);
-    if (i == tried || s.last_chosen() != drafts[i]) break;
+    step.ended = !s.take_token(logits.subspan(i * vocab, vocab), i);
+    if (i == drafts.size() || s.last_chosen() != drafts[i]) break;
     ++accepted;
   }
-  s.stats().drafted += tried;
+  s.stats().drafted += drafts.size();
   s.stats().accepted += accepted;
-  s.drafting().record(static_cast<int>(tried), static_cast<int>(accepted));
-  totals_.drafted += tried;
+  s.drafting().record(static_cast<int>(drafts.size()), static_cast<int>(accepted));
+  totals_.drafted += drafts.size();
   totals_.accepted += accepted;
 }
 
-// Who guesses how far in the next step: from its own text at once, from the MTP layer in draft().
-void EngineLoop::plan_drafts(std::vector<Work>& work) {
-  if (options_.speculation == Speculation::off) return;
-  const auto goes_on = [](const Work& w) { return w.alive && !w.ended && w.sequence->prompt_left() == 0; };
-  const auto sequences = static_cast<int>(std::count_if(work.begin(), work.end(), goes_on));
-  if (sequences == 0) return;
-  const std::vector<double> costs = costs_.relative(sequences, Drafting::kDeepestNgram);
-  for (Work& w : work) {
-    if (!goes_on(w)) continue;
-    if (options_.speculation == Speculation::always) {
-      w.depth = 1;
-      continue;
+// Guesses that cannot be made cost nobody an answer.
+void EngineLoop::speculate(std::vector<SequenceStep>& steps, const mx::array& hidden) {
+  try {
+    speculation_.plan(steps, costs_);
+    speculation_.draft(steps, hidden);
+  } catch (...) {
+    for (const SequenceStep& step : steps) {
+      if (step.goes_on()) step.sequence->clear_drafts();
     }
-    Drafting::Wish wish = w.sequence->drafting().wish(w.sequence->tokens(), costs, model_->has_mtp());
-    w.depth = wish.depth;
-    w.sequence->set_drafts(std::move(wish.guesses));
   }
 }
 
-// The MTP layer's rows behind everything that was computed, and its guesses.
-void EngineLoop::draft(const std::vector<Work>& work, const mx::array& hidden) {
-  auto step = std::make_shared<kernels::Step>();
-  std::vector<int> rows, last;
-  std::vector<TokenId> ids;
-  std::vector<Guesser> guessers;
-  for (const Work& w : work) {
-    if (!w.alive) continue;
-    Sequence& s = *w.sequence;
-    // Row p + 1 reads the hidden state at p, which is in this step for p = start … computed - 1, and the token at p + 1;
-    // an end token is none. A gap ends its guesses for good.
-    const int last_row = std::min(s.computed, static_cast<int>(s.tokens().size()) - 1), count = last_row - w.start;
-    if (count <= 0 || s.mtp_rows != w.start || !reserve_rows(s, last_row + 1)) continue;
-    for (int i = 0; i < count; ++i) {
-      rows.push_back(w.first + i);
-      ids.push_back(s.tokens()[static_cast<std::size_t>(w.start) + 1 + static_cast<std::size_t>(i)]);
+void EngineLoop::close(std::vector<SequenceStep>& steps) {
+  for (SequenceStep& step : steps) {
+    if (step.gone) continue;
+    Sequence& s = *step.sequence;
+    if (step.ended) {
+      step.gone = true;
+      finish(s, s.reason());
+    } else {
+      cache_.remember(s.rows, s.request().name_space, s.tokens());
     }
-    step->push_back({w.start + 1, count, s.blocks, 1});
-    s.mtp_rows = last_row;
-    if (w.depth == 0) continue;
-    last.push_back(static_cast<int>(rows.size()) - 1);
-    guessers.push_back({&s, w.depth, {}});
-  }
-  if (rows.empty()) return;
-  const mx::array states = model_->mtp_forward(take_rows(hidden, rows), as_ids(ids), pool_, step);
-  kernels::evaluate({states});
-  if (!guessers.empty()) guess(std::move(guessers), take_rows(states, last));
-}
-
-// states [guessers, hidden]: the MTP layer's, behind each one's last token. A guess deeper reads the layer's own state.
-void EngineLoop::guess(std::vector<Guesser> guessers, mx::array states) {
-  const auto vocab = static_cast<std::size_t>(model_->config().vocab_size);
-  for (int depth = 1; !guessers.empty(); ++depth) {
-    const mx::array logits = mx::contiguous(model_->mtp_unembed(states));
-    kernels::evaluate({logits});
-    auto step = std::make_shared<kernels::Step>();
-    std::vector<Guesser> deeper;
-    std::vector<int> rows;
-    std::vector<TokenId> ids;
-    for (std::size_t i = 0; i < guessers.size(); ++i) {
-      Guesser& g = guessers[i];
-      Sequence& s = *g.sequence;
-      const std::optional<TokenId> guess = s.guess(std::span(logits.data<float>() + i * vocab, vocab), g.guesses);
-      if (guess) g.guesses.push_back(*guess);
-      const int position = s.computed + depth;
-      if (!guess || depth == g.depth || !reserve_rows(s, position + 1)) {
-        s.set_drafts(std::move(g.guesses));
-        continue;
-      }
-      rows.push_back(static_cast<int>(i));
-      ids.push_back(g.guesses.back());
-      step->push_back({position, 1, s.blocks, 1});
-      deeper.push_back(std::move(g));
-    }
-    publish_reads();
-    guessers = std::move(deeper);
-    if (guessers.empty()) return;
-    states = model_->mtp_forward(take_rows(states, rows), as_ids(ids), pool_, step);
-    kernels::evaluate({states});
   }
 }
 
-// Leaves its rows, those of the MTP layer with them, to later requests. Its last block only when it is done with it.
-void EngineLoop::remember(Sequence& s, bool done) {
-  std::size_t rows = static_cast<std::size_t>(speculates() ? std::min(s.computed, s.mtp_rows + 1) : s.computed);
-  if (!done) {
-    rows = rows / kBlockRows * kBlockRows;
-    if (rows <= s.remembered) return;
-    s.remembered = rows;
-  }
-  prefixes_.insert(s.request().name_space, std::span(s.tokens()).first(rows),
-                   std::span(s.blocks).first(static_cast<std::size_t>(blocks_for(static_cast<int>(rows)))));
+void EngineLoop::leave_rows(Sequence& s) noexcept {
+  s.clear_drafts();
+  speculation_.forget(s.id());
+  cache_.leave(s.rows, s.request().name_space, s.tokens());
 }
 
-void EngineLoop::release(Sequence& s) {
-  s.set_drafts({});
-  remember(s, true);
-  for (const int block : s.blocks) blocks_.release(block);
-  s.blocks.clear();
-  s.computed = 0;
-  s.mtp_rows = 0;
-  s.remembered = 0;
-}
-
-void EngineLoop::finish(Sequence& s, FinishReason reason) {
-  release(s);
+void EngineLoop::finish(Sequence& s, FinishReason reason) noexcept {
+  leave_rows(s);
   s.finish(reason);
   forget(s);
 }
 
-void EngineLoop::fail(Sequence& s, std::exception_ptr error) {
-  for (const int block : s.blocks) blocks_.release(block);  // and remembers nothing: its rows may be broken
+// Remembers nothing of it: its rows may be broken.
+void EngineLoop::fail(Sequence& s, std::exception_ptr error) noexcept {
+  cache_.drop(s.rows);
   s.fail(std::move(error));
   forget(s);
 }
 
-void EngineLoop::forget(Sequence& s) {
-  scheduler_.finish(s.id());
-  sequences_.erase(s.id());
+void EngineLoop::fail(SequenceStep& step, std::exception_ptr error) noexcept {
+  if (step.gone) return;
+  step.gone = true;
+  fail(*step.sequence, std::move(error));
 }
 
-void EngineLoop::cancel_all() {
+void EngineLoop::forget(Sequence& s) noexcept {
+  const SequenceId id = s.id();
+  speculation_.forget(id);
+  scheduler_.finish(id);
+  sequences_.erase(id);
+}
+
+void EngineLoop::cancel_all() noexcept {
   while (!sequences_.empty()) finish(*sequences_.begin()->second, FinishReason::cancelled);
+}
+
+void EngineLoop::fail_all(std::exception_ptr error) noexcept {
+  while (!sequences_.empty()) fail(*sequences_.begin()->second, error);
 }
 
 EngineMetrics EngineLoop::metrics() const {
   EngineMetrics m = totals_;
   m.running = scheduler_.running();
   m.waiting = scheduler_.waiting();
-  m.block_bytes = pool_.shape().block_bytes();
-  m.blocks = blocks_.size();
-  m.free_blocks = blocks_.free_count();
-  m.cached_blocks = prefixes_.held();
-  m.evicted_blocks = prefixes_.stats().evicted_blocks;
+  m.block_bytes = cache_.shape().block_bytes();
+  m.blocks = cache_.blocks();
+  m.free_blocks = cache_.free_blocks();
+  m.cached_blocks = cache_.cached_blocks();
+  m.evictable_blocks = cache_.evictable_blocks();
+  m.evicted_blocks = cache_.evicted_blocks();
   return m;
-}
-
-EngineLoop::Prefix EngineLoop::read_prefix(std::string_view name_space, std::span<const TokenId> tokens) {
-  // match() leaves the last token to compute; one more than asked for gives all full blocks.
-  std::vector<TokenId> longer(tokens.begin(), tokens.end());
-  longer.push_back(0);
-  PrefixMatch found = prefixes_.match(name_space, longer);
-  if (found.partial) blocks_.release(found.partial->block);
-  Prefix prefix;
-  for (const int block : found.blocks) {
-    prefix.blocks.emplace_back(pool_.shape().block_bytes());
-    pool_.read_block(block, prefix.blocks.back());
-    blocks_.release(block);
-  }
-  prefix.tokens.assign(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(prefix.blocks.size() * kBlockRows));
-  return prefix;
-}
-
-std::size_t EngineLoop::write_prefix(std::string_view name_space, const Prefix& prefix) {
-  std::vector<int> blocks;
-  for (const std::vector<std::byte>& bytes : prefix.blocks) {
-    const std::optional<int> block = take_block();
-    if (!block) break;  // a shorter prefix is a prefix
-    pool_.write_block(*block, bytes);
-    blocks.push_back(*block);
-  }
-  prefixes_.insert(name_space, std::span(prefix.tokens).first(blocks.size() * kBlockRows), blocks);
-  for (const int block : blocks) blocks_.release(block);
-  return blocks.size() * kBlockRows;
 }
 
 }  // namespace glimt

@@ -16,10 +16,12 @@
 
 namespace glimt {
 
-// After `tokens` tokens of thinking the next one is `close`. REQUIRES a prompt that ends inside of the thinking.
+// After `tokens` tokens of thinking the next one is `close`, unless the grammar forbids it there. REQUIRES a prompt that
+// ends inside of the thinking.
 struct ThinkingBudget {
   std::size_t tokens = 0;
-  TokenId close = 0;  // </think>
+  TokenId close = 0;                           // </think>
+  std::optional<TokenId> call = std::nullopt;  // <tool_call>: a call ends the thinking as well
 };
 
 struct GenerationRequest {
@@ -29,7 +31,9 @@ struct GenerationRequest {
   std::vector<TokenId> eos;    // end the answer; not reported as tokens
   std::optional<Grammar> grammar = std::nullopt;
   std::optional<ThinkingBudget> thinking_budget = std::nullopt;
-  std::string name_space = {};  // prefixes are shared within one only: an API key, say
+  bool stop_repetition = true;  // end a free answer that only repeats itself; constrained ones are never cut
+  std::size_t most_unread_bytes = std::size_t{16} << 20;  // events that wait for their reader; beyond: overloaded
+  std::string name_space = {};                            // prefixes are shared within one only: an API key, say
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
 };
 
@@ -45,8 +49,9 @@ struct PrefillProgress {
 };
 
 enum class FinishReason {
-  stop,    // an end token, or the caller had enough
-  length,  // max_tokens, the context's end, or an answer that only repeats itself
+  stop,        // an end token, or the caller had enough
+  length,      // max_tokens, or the context's end
+  repetition,  // the answer only repeated itself
   cancelled,
 };
 

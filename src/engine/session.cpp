@@ -1,136 +1,90 @@
 #include "engine/session.h"
 
 #include "base/error.h"
-#include "base/file.h"
 
-#include <boost/crc.hpp>
+#include <fmt/format.h>
 
-#include <algorithm>
 #include <cstring>
 
 namespace glimt {
 namespace {
 
 constexpr std::string_view kMagic = "GLIMTSES";
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 constexpr std::size_t kFixed = 8 + 4 + 4 + 8 + 8, kChecksum = 4;
-
-constexpr std::size_t kSamples = 64, kSampleBytes = 4096;
-
-template <typename T>
-void put(std::string& out, T value) {
-  out.append(reinterpret_cast<const char*>(&value), sizeof value);
-}
-
-std::uint32_t crc_of(std::string_view bytes) {
-  boost::crc_32_type crc;
-  crc.process_bytes(bytes.data(), bytes.size());
-  return crc.checksum();
-}
-
-// Takes values from the front; never beyond the end.
-class Reader {
- public:
-  Reader(std::string_view bytes, std::string where) : rest_(bytes), where_(std::move(where)) {}
-
-  std::string_view bytes(std::size_t count) {
-    if (count > rest_.size()) fail(ErrorKind::bad_file, where_, "ends in the middle (truncated?)");
-    const std::string_view taken = rest_.substr(0, count);
-    rest_.remove_prefix(count);
-    return taken;
-  }
-
-  template <typename T>
-  T number() {
-    T value;
-    std::memcpy(&value, bytes(sizeof value).data(), sizeof value);
-    return value;
-  }
-
-  std::size_t left() const { return rest_.size(); }
-
- private:
-  std::string_view rest_;
-  std::string where_;
-};
+constexpr std::size_t kLongestKey = std::size_t{1} << 16;
 
 }  // namespace
 
-std::string weights_fingerprint(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.path().extension() == ".safetensors") files.push_back(entry.path());
-  }
-  std::sort(files.begin(), files.end());
-  boost::crc_32_type crc;
-  std::size_t total = 0;
-  for (const std::filesystem::path& path : files) {
-    const MappedFile file(path);
-    total += file.size();
-    for (std::size_t i = 0; i < kSamples && file.size() > 0; ++i) {
-      const std::size_t at = file.size() / kSamples * i;
-      crc.process_bytes(file.data() + at, std::min(kSampleBytes, file.size() - at));
-    }
-  }
-  return fmt::format("{} files, {} bytes, {:08x}", files.size(), total, crc.checksum());
+SessionWriter::SessionWriter(const std::filesystem::path& file, std::string_view key, std::span<const TokenId> tokens,
+                             std::size_t block_bytes)
+    : file_(file, FileAccess::owner_only) {
+  put(kMagic.data(), kMagic.size());
+  put(kVersion);
+  put(static_cast<std::uint32_t>(key.size()));
+  put(std::uint64_t{tokens.size() / kSessionBlockTokens});
+  put(std::uint64_t{block_bytes});
+  put(key.data(), key.size());
+  put(tokens.data(), tokens.size_bytes());
 }
 
-std::string session_key(const std::string& fingerprint, const PoolShape& shape) {
-  return fmt::format("{}; {} layers of {} columns, {}, blocks of {}", fingerprint, shape.layers, shape.width,
-                     kernels::to_string(shape.type), kernels::kBlockRows);
+void SessionWriter::put(const void* bytes, std::size_t size) {
+  crc_.process_bytes(bytes, size);
+  file_.append({static_cast<const char*>(bytes), size});
 }
 
-void write_session(const std::filesystem::path& file, const std::string& key, const EngineLoop::Prefix& prefix) {
-  std::string out(kMagic);
-  const std::size_t block_bytes = prefix.blocks.empty() ? 0 : prefix.blocks[0].size();
-  put(out, kVersion);
-  put(out, static_cast<std::uint32_t>(key.size()));
-  put(out, std::uint64_t{prefix.blocks.size()});
-  put(out, std::uint64_t{block_bytes});
-  out += key;
-  for (const TokenId token : prefix.tokens) put(out, token);
-  for (const std::vector<std::byte>& block : prefix.blocks) {
-    out.append(reinterpret_cast<const char*>(block.data()), block.size());
-  }
-  put(out, crc_of(out));
-  write_file_atomically(file, out, FileAccess::owner_only);
+void SessionWriter::append(std::span<const std::byte> block) { put(block.data(), block.size()); }
+
+void SessionWriter::commit() {
+  put(static_cast<std::uint32_t>(crc_.checksum()));
+  file_.commit();
 }
 
-EngineLoop::Prefix read_session(const std::filesystem::path& file, const std::string& key) {
-  const std::string where = file.string();
-  const MappedFile map(file);
-  const std::string_view all(reinterpret_cast<const char*>(map.data()), map.size());
-  if (all.size() < kFixed + kChecksum || all.substr(0, kMagic.size()) != kMagic) {
-    fail(ErrorKind::bad_file, where, "is not a session of glimt");
+SessionReader::SessionReader(const std::filesystem::path& file, std::string_view key, std::size_t block_bytes)
+    : where_(file.string()) {
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(file, error);
+  if (error) fail(ErrorKind::not_found, where_, "cannot be read: {}", error.message());
+  file_.open(file, std::ios::binary);
+  std::string magic(kMagic.size(), ' ');
+  if (size < kFixed + kChecksum) fail(ErrorKind::bad_file, where_, "is not a session of glimt");
+  get(magic.data(), magic.size());
+  if (magic != kMagic) fail(ErrorKind::bad_file, where_, "is not a session of glimt");
+  if (const auto version = number<std::uint32_t>(); version != kVersion) {
+    fail(ErrorKind::bad_file, where_, "has version {}, this program reads {}", version, kVersion);
   }
-  Reader reader(all.substr(0, all.size() - kChecksum), where);
-  reader.bytes(kMagic.size());
-  const auto version = reader.number<std::uint32_t>();
-  if (version != kVersion) fail(ErrorKind::bad_file, where, "has version {}, this program reads {}", version, kVersion);
-  const auto key_size = reader.number<std::uint32_t>();
-  const auto blocks = reader.number<std::uint64_t>(), block_bytes = reader.number<std::uint64_t>();
-  if (Reader(all.substr(all.size() - kChecksum), where).number<std::uint32_t>() !=
-      crc_of(all.substr(0, all.size() - kChecksum))) {
-    fail(ErrorKind::bad_file, where, "is damaged: its checksum is wrong");
+  const auto key_size = number<std::uint32_t>();
+  const auto blocks = number<std::uint64_t>(), bytes = number<std::uint64_t>();
+  if (key_size > kLongestKey || key_size > size)
+    fail(ErrorKind::bad_file, where_, "is damaged: a key of {} bytes", key_size);
+  std::string stored(key_size, ' ');
+  get(stored.data(), stored.size());
+  if (stored != key) {
+    fail(ErrorKind::bad_file, where_, "is of another model, cache type, configuration or owner ({}); this one is {}",
+         stored, key);
   }
-  if (const std::string_view stored = reader.bytes(key_size); stored != key) {
-    fail(ErrorKind::bad_file, where, "is of another model or cache type ({}); this one is {}", stored, key);
+  const std::uint64_t per_block = block_bytes + kSessionBlockTokens * sizeof(TokenId);
+  const std::uint64_t left = size - std::min<std::uint64_t>(size, kFixed + kChecksum + key_size);
+  if (bytes != block_bytes || blocks != left / per_block || left % per_block != 0) {
+    fail(ErrorKind::bad_file, where_, "holds {} bytes for {} blocks of {}; the cache has blocks of {}", left, blocks,
+         bytes, block_bytes);
   }
-  const std::uint64_t per_block = block_bytes + kernels::kBlockRows * sizeof(TokenId);
-  if (block_bytes == 0 || block_bytes > reader.left() || blocks != reader.left() / per_block ||
-      blocks * per_block != reader.left()) {
-    fail(ErrorKind::bad_file, where, "holds {} bytes for {} blocks of {}", reader.left(), blocks, block_bytes);
+  tokens_.resize(blocks * kSessionBlockTokens);
+  get(tokens_.data(), tokens_.size() * sizeof(TokenId));
+}
+
+void SessionReader::get(void* bytes, std::size_t size) {
+  if (!file_.read(static_cast<char*>(bytes), static_cast<std::streamsize>(size))) {
+    fail(ErrorKind::bad_file, where_, "cannot be read, or ends in the middle");
   }
-  EngineLoop::Prefix prefix;
-  prefix.tokens.resize(blocks * kernels::kBlockRows);
-  const std::string_view tokens = reader.bytes(prefix.tokens.size() * sizeof(TokenId));
-  std::memcpy(prefix.tokens.data(), tokens.data(), tokens.size());
-  for (std::uint64_t i = 0; i < blocks; ++i) {
-    const std::string_view bytes = reader.bytes(block_bytes);
-    const auto* first = reinterpret_cast<const std::byte*>(bytes.data());
-    prefix.blocks.emplace_back(first, first + bytes.size());
-  }
-  return prefix;
+  crc_.process_bytes(bytes, size);
+}
+
+void SessionReader::next(std::span<std::byte> block) { get(block.data(), block.size()); }
+
+void SessionReader::verify() {
+  const std::uint32_t wanted = static_cast<std::uint32_t>(crc_.checksum());
+  if (number<std::uint32_t>() != wanted) fail(ErrorKind::bad_file, where_, "is damaged: its checksum is wrong");
 }
 
 }  // namespace glimt

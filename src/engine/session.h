@@ -1,28 +1,76 @@
-// The computed beginning of a conversation as a file: tokens and their rows, so that it need not be computed again after
-// a restart.
-//
-// Layout, little endian: "GLIMTSES", version (u32), length of the key (u32), number of blocks (u64), bytes of a block
-// (u64), the key, the tokens (i32 each), the blocks, and the CRC-32 of all before (u32).
+// A session file: the cache's rows of a conversation, so that a restart does not compute them again.
+//   "GLIMTSES" | version | key length | blocks | bytes of a block | key | tokens | rows, block by block | CRC-32 of all
+// Numbers are little-endian, as the rows are: a file is for one kind of machine.
 #pragma once
 
-#include "engine/engine_loop.h"
+#include "base/file.h"
+#include "base/token.h"
 
+#include <boost/crc.hpp>
+
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <fstream>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace glimt {
 
-// Tells the weights of a model folder from others of the same shape: its safetensors files' sizes and samples of their
-// content. Reads a few hundred pages.
-std::string weights_fingerprint(const std::filesystem::path& folder);
+// Tokens of a block in a session file.
+inline constexpr std::size_t kSessionBlockTokens = 128;
 
-// Two engines with the same key compute the same rows in the same format.
-std::string session_key(const std::string& fingerprint, const PoolShape& shape);
+// Writes a session in pieces: one block is in memory at a time. Readable for its owner alone; there only once committed.
+class SessionWriter {
+ public:
+  // REQUIRES tokens.size() == blocks * kSessionBlockTokens. Throws what AtomicFile throws.
+  SessionWriter(const std::filesystem::path& file, std::string_view key, std::span<const TokenId> tokens,
+                std::size_t block_bytes);
 
-// Atomically: a broken write leaves the old file.
-void write_session(const std::filesystem::path& file, const std::string& key, const EngineLoop::Prefix& prefix);
+  void append(std::span<const std::byte> block);
+  void commit();
 
-// Throws not_found, and bad_file for a file that is damaged, too long or of another model.
-EngineLoop::Prefix read_session(const std::filesystem::path& file, const std::string& key);
+ private:
+  void put(const void* bytes, std::size_t size);
+  template <typename T>
+  void put(T number) {
+    put(&number, sizeof number);
+  }
+
+  AtomicFile file_;
+  boost::crc_32_type crc_;
+};
+
+// Reads a session in pieces. What it gives is not to be used before verify().
+class SessionReader {
+ public:
+  // Throws not_found, and bad_file for a file that is no session, is of another key (the message shows both), has blocks
+  // of another size than `block_bytes`, or does not have the length that it says.
+  SessionReader(const std::filesystem::path& file, std::string_view key, std::size_t block_bytes);
+
+  const std::vector<TokenId>& tokens() const { return tokens_; }
+  std::size_t blocks() const { return tokens_.size() / kSessionBlockTokens; }
+
+  void next(std::span<std::byte> block);  // REQUIRES block_bytes of room; at most blocks() calls
+
+  // After the last block. Throws bad_file if the checksum is wrong.
+  void verify();
+
+ private:
+  void get(void* bytes, std::size_t size);
+  template <typename T>
+  T number() {
+    T value;
+    get(&value, sizeof value);
+    return value;
+  }
+
+  std::string where_;
+  std::ifstream file_;
+  boost::crc_32_type crc_;
+  std::vector<TokenId> tokens_;
+};
 
 }  // namespace glimt

@@ -1,0 +1,23 @@
+#include "engine/step_batch.h"
+
+#include "kernels/kernels.h"
+
+namespace glimt {
+
+int StepBatch::add(std::span<const TokenId> tokens, int position, const std::vector<int>& blocks, int first_key) {
+  const int first = static_cast<int>(ids.size());
+  ids.insert(ids.end(), tokens.begin(), tokens.end());
+  sequences.push_back({position, static_cast<int>(tokens.size()), blocks, first_key});
+  return first;
+}
+
+mx::array StepBatch::ids_array() const { return mx::array(ids.data(), {static_cast<int>(ids.size())}, mx::int32); }
+
+mx::array take_rows(const mx::array& x, const std::vector<int>& rows) {
+  if (static_cast<int>(rows.size()) == x.shape(0)) return x;
+  return mx::take(x, mx::array(rows.begin(), {static_cast<int>(rows.size())}, mx::int32), 0);
+}
+
+void publish_reads() { kernels::add_kernel_time({}); }
+
+}  // namespace glimt
