@@ -230,18 +230,19 @@ TEST(EngineIsolation, AReaderThatStopsEndsItsOwnRequest) {
 // A request must not count on blocks that belong to another name space: it would wait or fail for ever.
 TEST(EngineIsolation, NameSpacesDoNotCountOnEachOthersBlocks) {
   const std::size_t block = settled(*load("base")).block_bytes;
-  const auto engine = load("base", {.cache_memory = 5 * block});
+  const auto engine = load("base", {.cache_memory = 6 * block});
   const Tokens prompt = some_prompts()[4];
-  GenerationRequest bob = request_for(prompt, 100);
+  GenerationRequest bob = request_for(prompt, 150);  // grows into a fourth block
   bob.name_space = "bob";
   GenerationRequest alice = bob;
   alice.name_space = "alice";
-  const Tokens wanted = run(*load("base"), request_for(prompt, 100)).tokens;
+  const Tokens wanted = run(*load("base"), request_for(prompt, 150)).tokens;
   for (int round = 0; round < 3; ++round) {
     const auto first_stream = engine->submit(bob), second_stream = engine->submit(alice);
     EXPECT_EQ(read(*first_stream).tokens, wanted);
     EXPECT_EQ(read(*second_stream).tokens, wanted);
   }
+  EXPECT_EQ(settled(*engine).preemptions, 0u);  // the second waited until its blocks were there
 }
 
 }  // namespace
