@@ -40,7 +40,8 @@ for name in dispatch grouped_matmul read_order thread_pool bandwidth buffer atte
   add "src/kernels/cpu/$name.cpp"
 done
 add src/base/error.cpp
-add src/base/scheduling.cpp
+add src/base/control_groups.cpp
+add src/base/machine.cpp
 add $gtest/googletest/src/gtest-all.cc -I$gtest/googletest
 add $gtest/googlemock/src/gmock-all.cc -I$gtest/googlemock
 add $gtest/googletest/src/gtest_main.cc

@@ -1,10 +1,9 @@
 #include "base/huge_pages.h"
 
-#include "base/memory.h"
+#include "base/machine.h"
 
 #ifdef __linux__
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 #endif
 
@@ -20,7 +19,6 @@ namespace {
 #ifdef __linux__
 
 constexpr std::size_t kPagesAtOnce = 16;  // some milliseconds
-constexpr int kNiceness = 10;             // a tenth of a core that others want, too
 constexpr std::chrono::milliseconds kShortestPause{1000},
     kLongestPause{30000};  // before looking again for what was read
 
@@ -56,8 +54,9 @@ bool move_piece(std::byte* at, std::size_t bytes) {
 
 }  // namespace
 
-HugePages::HugePages(std::vector<std::shared_ptr<const MappedFile>> files, Unread unread)
-    : files_(std::move(files)), unread_(unread) {
+HugePages::HugePages(std::vector<std::shared_ptr<const MappedFile>> files, Unread unread,
+                     std::function<std::size_t()> memory_left)
+    : files_(std::move(files)), unread_(unread), memory_left_(std::move(memory_left)) {
   thread_ = std::thread([this] {
     move_all();
     const std::lock_guard lock(mutex_);
@@ -96,8 +95,8 @@ void HugePages::move_all() {
     moved.emplace_back(file->size() / kHugePage);
     whole += moved.back().size() * kHugePage;
   }
-  if (!system_has_huge_pages() || available_memory() < total + kReserve) return;
-  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNiceness);  // of this thread alone
+  if (!system_has_huge_pages() || memory_left_() < total + kReserve) return;
+  ask_for_low_priority();
   std::chrono::milliseconds pause = kShortestPause;
   for (;;) {
     const std::size_t before = moved_bytes();
@@ -123,7 +122,7 @@ bool HugePages::move_file([[maybe_unused]] const MappedFile& file, [[maybe_unuse
     std::size_t count = 0;
     while (count < kPagesAtOnce && takes(page + count)) ++count;
     if (count > 0) {
-      if (available_memory() < count * kHugePage + kReserve / 2) return false;
+      if (memory_left_() < count * kHugePage + kReserve / 2) return false;
       if (!move_piece(start + page * kHugePage, count * kHugePage)) return false;
       std::fill_n(moved.begin() + static_cast<std::ptrdiff_t>(page), count, true);
       moved_.fetch_add(count * kHugePage, std::memory_order_relaxed);

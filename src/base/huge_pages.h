@@ -3,12 +3,14 @@
 #pragma once
 
 #include "base/file.h"
+#include "base/memory.h"
 
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -27,7 +29,10 @@ class HugePages {
 
   // Starts a thread of low priority. It does nothing where the system has no such pages, or if the files are larger than the
   // available memory less kReserve, and ends early when other programs take what is left.
-  explicit HugePages(std::vector<std::shared_ptr<const MappedFile>> files, Unread unread = Unread::wait);
+  // `memory_left` says how much that is, and is asked before each piece.
+  explicit HugePages(
+      std::vector<std::shared_ptr<const MappedFile>> files, Unread unread = Unread::wait,
+      std::function<std::size_t()> memory_left = [] { return available_memory(); });
   ~HugePages();  // ends the thread; what was moved stays
 
   HugePages(const HugePages&) = delete;
@@ -47,6 +52,7 @@ class HugePages {
 
   const std::vector<std::shared_ptr<const MappedFile>> files_;
   const Unread unread_;
+  const std::function<std::size_t()> memory_left_;
   std::atomic<std::size_t> moved_{0};
   std::atomic<bool> stop_{false};
   std::mutex mutex_;

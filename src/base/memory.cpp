@@ -1,27 +1,21 @@
 #include "base/memory.h"
 
+#include "base/control_groups.h"
+
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <fstream>
-#include <limits>
 #include <string>
 
 namespace glimt {
 namespace {
 
-#ifdef __linux__
-
-std::size_t number_in(const char* path, std::size_t otherwise) {  // a file that holds one number
-  std::ifstream file(path);
-  std::size_t value = 0;
-  return file >> value ? value : otherwise;
-}
-
-std::size_t mem_available() {
-  std::ifstream file("/proc/meminfo");
+// What the kernel says that programs may still take; 0 where there is no such file.
+std::size_t mem_available(const std::filesystem::path& root) {
+  std::ifstream file(root / "proc/meminfo");
   for (std::string name, unit; file >> name;) {
     std::size_t kibibytes = 0;
     if (!(file >> kibibytes)) break;
@@ -31,22 +25,12 @@ std::size_t mem_available() {
   return 0;
 }
 
-// Of a container (cgroup v2): its limit less what it has taken.
-std::size_t left_in_cgroup() {
-  constexpr auto kNone = std::numeric_limits<std::size_t>::max();
-  const std::size_t limit = number_in("/sys/fs/cgroup/memory.max", kNone);
-  const std::size_t used = number_in("/sys/fs/cgroup/memory.current", 0);
-  return limit == kNone ? kNone : limit - std::min(limit, used);
-}
-
-#endif
-
 }  // namespace
 
-std::size_t available_memory() {
-#ifdef __linux__
-  if (const std::size_t available = mem_available(); available > 0) return std::min(available, left_in_cgroup());
-#endif
+std::size_t available_memory(const std::filesystem::path& root) {
+  if (const std::size_t available = mem_available(root); available > 0) {
+    return std::min(available, group_limits(root).memory_left);
+  }
   const long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
   return pages > 0 && size > 0 ? static_cast<std::size_t>(pages) * static_cast<std::size_t>(size) : 0;
 }

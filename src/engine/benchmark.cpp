@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/huge_pages.h"
-#include "base/scheduling.h"
+#include "base/machine.h"
 #include "base/token.h"
 #include "kernels/kernels.h"
 #include "model/registry.h"

@@ -1,6 +1,7 @@
 #include "hub/store.h"
 
 #include "base/error.h"
+#include "base/machine.h"
 
 #include <fmt/ranges.h>
 
@@ -9,10 +10,6 @@
 #include <optional>
 #include <set>
 #include <system_error>
-
-#ifdef __APPLE__
-#include <mach-o/dyld.h>
-#endif
 
 namespace glimt {
 namespace {
@@ -56,21 +53,6 @@ std::optional<fs::path> store_folder() {
   return std::nullopt;
 }
 
-std::optional<fs::path> executable_folder() {
-#ifdef __APPLE__
-  std::string path(4096, '\0');
-  auto size = static_cast<std::uint32_t>(path.size());
-  if (_NSGetExecutablePath(path.data(), &size) != 0) return std::nullopt;
-  const fs::path executable(path.c_str());
-#else
-  const fs::path executable("/proc/self/exe");
-#endif
-  std::error_code error;
-  const fs::path real = fs::canonical(executable, error);
-  if (error) return std::nullopt;
-  return real.parent_path();
-}
-
 std::vector<fs::path> subfolders(const fs::path& folder) {
   std::vector<fs::path> found;
   std::error_code error;
@@ -107,9 +89,9 @@ std::string joined(const std::vector<std::string>& words) {
 std::vector<fs::path> model_places() {
   std::vector<fs::path> places;
   if (const auto store = store_folder()) places.push_back(*store);
-  if (const auto folder = executable_folder()) {
-    places.push_back(folder->parent_path() / "models");
-    places.push_back(folder->parent_path() / "share" / "glimt" / "models");
+  if (const fs::path folder = executable_folder(); !folder.empty()) {
+    places.push_back(folder.parent_path() / "models");
+    places.push_back(folder.parent_path() / "share" / "glimt" / "models");
   }
   return places;
 }

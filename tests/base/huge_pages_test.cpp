@@ -146,6 +146,29 @@ TEST(HugePages, EndEarlyWhenTheirOwnerDoes) {
   EXPECT_EQ(std::memcmp(file->data(), content.data(), content.size()), 0);
 }
 
+#ifdef __linux__
+TEST(HugePages, LeaveOtherProgramsTheirMemory) {
+  if (!system_allows()) GTEST_SKIP();
+  const TemporaryFolder folder;
+  const std::string content = random_content(64 * kHugePage);
+  const std::filesystem::path path = folder.write("weights", content);
+  // Bytes moved when the system has `at_start` left and, from the given question on, `later`.
+  const auto moved = [&](std::size_t at_start, int question, std::size_t later) {
+    int asked = 0;
+    HugePages pages({std::make_shared<const MappedFile>(path)}, HugePages::Unread::fetch,
+                    [&] { return ++asked < question ? at_start : later; });
+    pages.wait();
+    return pages.moved_bytes();
+  };
+  constexpr std::size_t kPlenty = std::size_t{1} << 40;
+  EXPECT_EQ(moved(kPlenty, 1000, kPlenty), content.size());
+  EXPECT_EQ(moved(content.size() + HugePages::kReserve - 1, 1000, kPlenty), 0u) << "too little to begin";
+  const std::size_t half = moved(kPlenty, 4, HugePages::kReserve / 2);  // one question at the start, one for each piece
+  EXPECT_GT(half, 0u) << "another program took the rest meanwhile";
+  EXPECT_LT(half, content.size());
+}
+#endif
+
 TEST(HugePages, AreNotNeededForNothing) {
   HugePages pages({});
   pages.wait();

@@ -1,18 +1,12 @@
 #include "kernels/cpu/thread_pool.h"
 
-#include "base/scheduling.h"
-
-#include <sched.h>
-#include <unistd.h>
+#include "base/machine.h"
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <fstream>
 #include <mutex>
-#include <set>
-#include <string>
 #include <thread>
 #include <vector>
 
@@ -52,8 +46,8 @@ class FetchAhead {
 
  private:
   static std::size_t part_of_cache() {  // the second-level one
-    const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
-    return bytes > 0 ? static_cast<std::size_t>(bytes) * 5 / 8 : 256 * 1024;
+    const std::size_t bytes = second_level_cache();
+    return bytes > 0 ? bytes * 5 / 8 : 256 * 1024;
   }
 
   static constexpr std::size_t kPiece = 1024;
@@ -75,23 +69,6 @@ bool spin_until(Done done, FetchAhead& ahead) {
     }
   } while (std::chrono::steady_clock::now() < deadline);
   return false;
-}
-
-// One core has several logical CPUs where it runs several threads; the kernels saturate a core with one.
-int physical_cores() {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
-    return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  std::set<std::string> cores;
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (!CPU_ISSET(cpu, &allowed)) continue;
-    std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list");
-    std::string siblings;
-    if (!std::getline(file, siblings)) siblings = std::to_string(cpu);
-    cores.insert(siblings);
-  }
-  return std::max(1, static_cast<int>(cores.size()));
 }
 
 // The items of a job, shared out: each thread has a range of neighbours, which it takes from the front, so that it reads
@@ -217,7 +194,7 @@ std::unique_ptr<Pool> g_pool;
 int g_wanted = 0;
 
 Pool& pool() {  // with g_mutex held
-  if (!g_pool) g_pool = std::make_unique<Pool>(static_cast<std::size_t>(g_wanted > 0 ? g_wanted : physical_cores()));
+  if (!g_pool) g_pool = std::make_unique<Pool>(static_cast<std::size_t>(g_wanted > 0 ? g_wanted : usable_cores()));
   return *g_pool;
 }
 

@@ -26,7 +26,7 @@ void parallel_for(std::size_t count, const Body& body, const Reads& reads);
 template <typename Body>
 void parallel_for_if(bool worth_waking, std::size_t count, const Body& body);
 
-// How many threads take part: one for each physical core that the process may run on, or what set_threads gave.
+// How many threads take part: base/machine.h's usable_cores(), or what set_threads gave.
 int threads();
 
 // REQUIRES 1 <= count <= 1024. Waits for running work.

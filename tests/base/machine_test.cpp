@@ -1,4 +1,4 @@
-#include "base/scheduling.h"
+#include "base/machine.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
