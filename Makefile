@@ -1,4 +1,4 @@
-# The commands of this project. `make run` and `make test` set up everything that they need (scripts/setup.sh).
+# The commands of this project. Each sets up what it needs and no more (scripts/setup.sh).
 MODEL ?= models/demo
 GLIMT := build/glimt
 
@@ -8,21 +8,23 @@ GLIMT := build/glimt
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-setup: ## install what is missing and build
+setup: ## install what is missing and build build/glimt
 	@scripts/setup.sh
 
-build: setup ## the same: build/glimt and the tests
+build: ## the same with the tests
+	@scripts/setup.sh --tests
 
 run: setup ## chat with the demo model (MODEL=folder for another)
 	@$(GLIMT) run $(MODEL)
 
-test: setup ## every test
+test: build ## every test
 	@scripts/test.sh
 
 eval: setup ## measure the demo model on its 500 held-out questions
 	@$(GLIMT) eval $(MODEL) models/demo/eval/questions.jsonl
 
-bench: setup ## tokens per second of the demo model (MODEL=folder for another), then of the kernels
+bench: ## tokens per second of the demo model (MODEL=folder for another), then of the kernels
+	@scripts/setup.sh --bench
 	@scripts/bench.sh $(MODEL)
 
 lint: ## formatting, clang-tidy, clippy, shellcheck

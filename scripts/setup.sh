@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# Brings a machine to where `make run` and `make test` work, then builds. Safe to repeat; quick when nothing is to do.
+# Brings a machine to where glimt runs: installs what is missing, then builds. Safe to repeat; quick when nothing is to do.
 #   1. Debian packages (apt)   2. Python packages in .venv (pinned, with hashes)   3. cargo   4. build/ (CMake, Ninja)
-# usage: scripts/setup.sh [--lint] [--dist] [--fuzz] [--no-build]
+# usage: scripts/setup.sh [--tests] [--bench] [--lint] [--dist] [--fuzz] [--no-build]
+#   without --tests          builds build/glimt and nothing else
+#   --tests                  also the unit tests, the examples and what the end-to-end tests need
+#   --bench                  also the benchmarks of the kernels
 #   --lint, --dist, --fuzz   also the packages that scripts/lint.sh, scripts/dist.sh or the targets in fuzz/ need
 #   --no-build               steps 1 to 3 only
 # environment: PYTHON (which Python to make .venv with), BUILD_DIR (default build), BUILD_TYPE (default Release)
@@ -17,27 +20,33 @@ packages=(
   libfmt-dev                              # messages
   libcli11-dev                            # flags
   libedit-dev                             # line editing (BSD licence)
-  libgtest-dev libgmock-dev               # tests
-  libbenchmark-dev                        # make bench
   ca-certificates                         # pip and cargo speak TLS
 )
+test_packages=(libgtest-dev libgmock-dev)
+bench_packages=(libbenchmark-dev)
 lint_packages=(clang-format clang-tidy libomp-dev shellcheck)  # libomp-dev: an omp.h that clang can read
 dist_packages=(patchelf)
 fuzz_packages=(clang libclang-rt-dev)  # libFuzzer and the sanitizers are in the latter
+seconds_a_step=6  # of one processor, on average; the largest is the Rust crate
 min_cargo=1.87  # what the crates in rust/ ask for
 
 build=yes
+parts=()  # of the build, besides the program
 for argument in "$@"; do
   case "$argument" in
+    --tests) packages+=("${test_packages[@]}"); parts+=(TESTS) ;;
+    --bench) packages+=("${bench_packages[@]}"); parts+=(BENCH) ;;
     --lint) packages+=("${lint_packages[@]}") ;;
     --dist) packages+=("${dist_packages[@]}") ;;
     --fuzz) packages+=("${fuzz_packages[@]}") ;;
     --no-build) build=no ;;
-    *) echo "usage: scripts/setup.sh [--lint] [--dist] [--fuzz] [--no-build]" >&2; exit 2 ;;
+    *) echo "usage: scripts/setup.sh [--tests] [--bench] [--lint] [--dist] [--fuzz] [--no-build]" >&2; exit 2 ;;
   esac
 done
 
-step() { printf '==> %s\n' "$*"; }
+# Which of the four parts of this script a line is about, so that nobody wonders how much is still to come.
+part=1
+step() { printf '==> [%d/4] %s\n' $part "$*"; }
 stop() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 # Two runs at once (two terminals, an editor) wait for each other instead of building over each other.
@@ -64,7 +73,7 @@ apt_install() {
   if [ "$(id -u)" != 0 ] && ! command -v sudo > /dev/null; then
     stop "needs $why. As root, run: apt-get install $*"
   fi
-  step "$why: installing $*"
+  step "$why: installing $* (a minute or two)"
   if [ $apt_ready = no ]; then
     as_root apt-get update -qq
     apt_ready=yes
@@ -89,6 +98,7 @@ else
 fi
 
 # ---- 2. Python packages in .venv ---------------------------------------------------------------------------------
+part=2
 # `python3` may be a shim (pyenv, conda) without a Python behind it, or a Debian one without ensurepip: try each.
 python_works() {
   "$1" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2> /dev/null
@@ -106,7 +116,7 @@ else
     fi
   done
   [ -n "$python" ] || stop "needs a Python from 3.11 to 3.14 with the venv module (Debian: python3-venv), or PYTHON=/path/to/one"
-  step "Python packages: into .venv with $("$python" -c 'import sys; print(sys.executable, sys.version.split()[0])')"
+  step "Python packages: 70 MB into .venv (less than a minute), with $("$python" -c 'import sys; print(sys.executable, sys.version.split()[0])')"
   "$python" -m venv --clear .venv
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.txt \
     || stop "pip could not install requirements.txt into .venv"
@@ -114,6 +124,7 @@ else
 fi
 
 # ---- 3. cargo ----------------------------------------------------------------------------------------------------
+part=3
 cargo_works() {  # cargo_works PATH: it is there and new enough
   local version
   version=$("$1" --version 2> /dev/null | sed -n 's/^cargo \([0-9.]*\).*/\1/p')
@@ -149,18 +160,43 @@ PATH=$(dirname "$cargo"):$PATH
 export PATH
 
 # ---- 4. build ----------------------------------------------------------------------------------------------------
+part=4
 [ $build = yes ] || exit 0
 build_dir=${BUILD_DIR:-build}
-if [ -f "$build_dir/CMakeCache.txt" ] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD" "$build_dir/CMakeCache.txt"; then
+cache=$build_dir/CMakeCache.txt
+if [ -f "$cache" ] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD" "$cache"; then
   step "this folder was moved: configuring $build_dir anew"
-  rm -rf "$build_dir/CMakeCache.txt" "$build_dir/CMakeFiles" "$build_dir/build.ninja"
+  rm -rf "$cache" "$build_dir/CMakeFiles" "$build_dir/build.ninja"
 fi
-if [ ! -f "$build_dir/build.ninja" ]; then
+
+# A folder that has the tests keeps them when only the program is asked for, and the other way round they are added.
+options=()
+[ -f "$build_dir/build.ninja" ] || options+=(-DGLIMT_TESTS=OFF)
+for name in "${parts[@]}"; do
+  grep -qx "GLIMT_$name:BOOL=ON" "$cache" 2> /dev/null || options+=("-DGLIMT_$name=ON")
+done
+if [ ${#options[@]} -gt 0 ]; then
   step "configuring $build_dir"
-  cmake -S . -B "$build_dir" -G Ninja -DCMAKE_BUILD_TYPE="${BUILD_TYPE:-Release}" 9>&- || {
+  cmake -S . -B "$build_dir" -G Ninja -DCMAKE_BUILD_TYPE="${BUILD_TYPE:-Release}" "${options[@]}" 9>&- || {
     rm -f "$build_dir/build.ninja"
     stop "CMake failed; $build_dir/CMakeFiles/CMakeError.log may say more"
   }
 fi
-step "building $build_dir"
-cmake --build "$build_dir" 9>&- || stop "the build failed"
+
+# What to build. The parts of a folder that nobody asked for now stay as they are.
+targets=(glimt)
+for name in "${parts[@]}"; do
+  case "$name" in
+    BENCH) targets+=(bench/all) ;;
+    TESTS) targets=(all) ;;  # the benchmarks, too, where they are configured
+  esac
+done
+ninja -C "$build_dir" build.ninja 9>&- > /dev/null || stop "CMake failed; 'cmake $build_dir' says more"
+# "[1/203] Building CXX object ..." is what a dry run begins with.
+steps=$(ninja -C "$build_dir" -n "${targets[@]}" 2> /dev/null | sed -n 's|^\[[01]/\([0-9]*\)\].*|\1|p' | tail -n 1)
+if [ -z "$steps" ]; then
+  step "$build_dir: nothing to build"
+  exit 0
+fi
+step "building ${targets[*]}: $steps steps on $(nproc) processors, about $(( steps * seconds_a_step / $(nproc) / 60 + 1 )) minutes"
+NINJA_STATUS='[%f/%t, %e s] ' cmake --build "$build_dir" --target "${targets[@]}" 9>&- || stop "the build failed"
