@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every check that needs no test run: format, clang-tidy, cargo fmt and clippy, shellcheck, Python syntax. All run, then
-# a table says which failed. usage: scripts/lint.sh [--fix-format]     environment: BUILD_DIR (default build)
+# Every check that needs no test run: format, clang-tidy, cargo fmt and clippy, shellcheck, Python syntax, Markdown. All
+# run, then a table says which failed. usage: scripts/lint.sh [--fix-format]     environment: BUILD_DIR (default build)
 # shellcheck disable=SC2317  # the functions are called through check
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
@@ -11,12 +11,14 @@ PATH=$PATH:$HOME/.cargo/bin
 files() { git ls-files --cached --others --exclude-standard -- "$@" | while read -r file; do [ -f "$file" ] && echo "$file"; done; }
 mapfile -t cpp < <(files 'src/*.cpp' 'src/*.h' 'tests/*.cpp' 'tests/*.h' 'bench/*.cpp' 'fuzz/*.cpp')
 mapfile -t shell < <(files 'scripts/*.sh' '.ci/run')
+mapfile -t pages < <(files '*.md' '**/*.md')
 mapfile -t python < <(files 'scripts/*.py' 'tests/*.py' 'models/*.py' 'bench/*.py')
 
 if [ "${1:-}" = --fix-format ]; then
   clang-format -i "${cpp[@]}" || exit 1
   cargo fmt --manifest-path rust/glimt_text/Cargo.toml || exit 1
-  echo "formatted ${#cpp[@]} C++ files and rust/glimt_text"
+  python3 scripts/check_docs.py --fix "${pages[@]}" || exit 1
+  echo "formatted ${#cpp[@]} C++ files, rust/glimt_text and ${#pages[@]} pages"
   exit 0
 fi
 
@@ -52,6 +54,7 @@ rust_clippy() {
 
 check clang-format clang-format --dry-run -Werror "${cpp[@]}"
 check shellcheck shellcheck "${shell[@]}"
+check docs python3 scripts/check_docs.py "${pages[@]}"
 check python python_syntax "${python[@]}"
 if cargo fmt --version > /dev/null 2>&1; then check "cargo fmt" rust_format; else results+=("cargo fmt      not here (rustup component add rustfmt)"); fi
 if cargo clippy --version > /dev/null 2>&1; then check clippy rust_clippy; else results+=("clippy         not here (rustup component add clippy)"); fi
