@@ -1,101 +1,125 @@
-// Reads the raw text of one answer as it streams and separates thinking, content and tool calls.
+// Reads one answer as it streams and separates thinking, content and tool calls.
 //
-// The format (chat template of GLM-4.7): the prompt has already opened or closed the thinking, so the text starts
-// inside or outside of it; `</think>` ends it; a call is
+// An answer is text and tags (text/glm_tags.h). A tag counts only where the model wrote that control token: text that
+// spells one, in a page that the model quotes, say, is text. The prompt has already opened or closed the thinking, so the
+// answer starts inside or outside of it. `</think>` ends it. A call is
+//
 //   <tool_call>NAME<arg_key>K</arg_key><arg_value>V</arg_value>…</tool_call>
-// with any number of arguments, white space allowed between these tags, and any number of calls. A call inside the
-// thinking ends the thinking. What the tags do not say:
 //
-//  White space  around the `</think>` that ends the thinking and right before a call is dropped; everything else is
-//  kept
-//               to the byte. White space is " \t\n\v\f\r"; a run longer than 64 KiB is kept.
-//  Values       end at the first `</arg_value>` and are typed by the tool's schema, see ToolSchemas::argument. A key
-//  that
-//               comes twice has its last value. `<arg_value>` right after a key ends the key too.
-//  Names        are trimmed; any name is a call, also one that is not among the tools.
-//  End          of the output inside a call: a call if its name and all required arguments are there. A name counts
-//  when
-//               `<arg_key>` followed, or when it is the name of a given tool; an argument counts when `</arg_value>`
-//               came (half a value must not be acted on), and one that was not finished is left out. Else the call is
-//               text.
-//  Broken calls a nested `<tool_call>`, other text or a wrong tag where an argument or `</tool_call>` should be: the
-//  call
-//               ends there by the same rule, and reading goes on; between a key and its value, the call becomes text.
-//               So does a call without a name, with a name of more than 1 KiB, or larger than `max_call_bytes`.
-//               Text means: in the thinking, which then was not ended, or in the content, just as it was written.
-//  Stray tags   are text: `</think>` outside of thinking, a lone `</tool_call>`, `<arg_key>` and the like, `<think>`.
-//               Two exceptions. A `<think>` before anything else opens the thinking, or repeats what the prompt opened,
-//               and is dropped. When a call ended the thinking, the first `</think>` after it is dropped like one that
-//               ends it.
+// with any number of arguments, and white space allowed between these tags. There may be several calls, and text
+// between them.
+//
+// Which calls count
+//   - None if CallRules::banned: then all the markup is text.
+//   - A call counts at its `</tool_call>`. One that the end of the answer cuts, wherever, is none, since half a call must
+//     not be acted on: ToolCallCut says so and carries its text, which is content.
+//   - Another `<tool_call>` ends a call as well, if that has the name of a declared tool and all required arguments.
+//   - NAME is trimmed. It is the name of a declared tool, or at least looks like a name. CallRules::allowed narrows that.
+//   - K is taken as written, or trimmed if only so it is declared. `<arg_value>` right after a key ends the key, too.
+//   - V is all text up to the tag `</arg_value>`, also other tags, typed by the tool's schema (ToolSchemas::argument). A
+//     key that comes twice has its last value.
+//   - What stands between `<tool_call>` and `</tool_call>` in the form of another model is read as loose_call.h says.
+//   - A call that breaks (a tag or text where none may be, a name of more than 1 KiB, more than CallRules::max_bytes) is
+//     text as it was written, and reading goes on behind it. If its name was certain (`<arg_key>` came), it is a
+//     ToolCallCut, since it may have been announced.
+//
+// Where the thinking ends
+//   - At `</think>`, and at a call inside of it: when the call's name is certain, at the latest when the call is complete
+//     or cut. A `<tool_call>` in the thinking that breaks before that is text of the thinking.
+//   - A `<think>` before anything else opens the thinking, or repeats what the prompt opened, and is dropped.
+//   - A `</think>` that comes again, outside of the thinking, is dropped. Behind a call that ended the thinking it is the
+//     end of the thinking, come late. The `</think>` of a `<think>` that is text is text as well.
+//   - All other stray tags are text.
+//
+// White space, " \t\n\v\f\r", is dropped around the `</think>` that ends the thinking and right before a call (runs longer
+// than 64 KiB are not). Everything else is kept to the byte.
+//
+// Stop strings act on the content: the answer ends before the first one, done() says so, and what follows is ignored.
+// They act on the thinking only if asked to, never inside of a call, and none reaches from one stretch of text across a
+// call, a cut call or the end of the thinking into another.
+//
+// Calls as events: by default a call is told when it is complete, all its events at once, since until then it can break
+// or be cut. With CallRules::streamed its name is told as soon as that is certain, then the arguments while they are
+// written: strings piece by piece, what the schema does not fix to be a string at its end. A call that then does not come
+// to its end is told by a ToolCallCut with `announced`. The sum of the events is the same either way.
 //
 // The events do not depend on how the text is cut: two ways to cut it give the same events once neighbouring deltas of
-// a kind are joined. Memory is bounded by max_call_bytes. Never throws (except std::bad_alloc), whatever the text
-// holds; bytes that are not UTF-8 pass through. Not thread-safe; one for each answer.
+// a kind are joined. Memory is bounded by CallRules::max_bytes. Never throws (except std::bad_alloc), whatever the text
+// holds. Not thread-safe; one for each answer.
 #pragma once
 
-#include "base/json.h"
-#include "chat/tool_schemas.h"
+#include "chat/call_reader.h"
 #include "chat/types.h"
+#include "text/glm_tags.h"
+#include "text/stop_strings.h"
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace glimt {
 
+struct OutputRules {
+  CallRules calls;
+  bool starts_thinking = false;
+  std::vector<std::string> stop = {};
+  bool stop_in_thinking = false;
+};
+
 class OutputParser {
  public:
-  static constexpr std::size_t kMaxCallBytes = std::size_t{4} << 20;  // a full context of text is smaller
+  explicit OutputParser(OutputRules rules);  // throws invalid_request for an empty stop string
 
-  OutputParser(ToolSchemas tools, bool starts_thinking, std::size_t max_call_bytes = kMaxCallBytes);
-
-  // The events that `text` completes. At most a few bytes that may become a tag, white space that may have to be
-  // dropped and an unfinished call are held back.
+  // The events that the text or the tag completes. At most text that may become a stop string, white space that may
+  // have to be dropped, and a call are held back.
   std::vector<OutputEvent> feed(std::string_view text);
+  std::vector<OutputEvent> feed(GlmTag tag);
 
-  // The end of the output: what was held back. Nothing may be fed after it.
+  // The end of the answer: what was held back. Nothing may be fed after it.
   std::vector<OutputEvent> finish();
 
- private:
-  enum class State { thinking, after_thinking, content, name, key, before_value, value, after_value };
-  enum class Tag { think, think_end, call, call_end, key, key_end, value, value_end };
-  static constexpr std::string_view kTags[] = {"<think>",   "</think>",   "<tool_call>", "</tool_call>",
-                                               "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"};
+  // The answer is complete, though the model may go on: a stop string came, or the one call that may come.
+  bool done() const { return stops_.stopped() || called_once_; }
+  const std::string* stop_string() const { return stops_.stopped() ? &stops_.matched() : nullptr; }  // that ended it
 
-  void read(char c);     // splits the text into tags and other bytes
-  void on_byte(char c);  // not part of a tag
-  void on_tag(Tag tag);
-  void on_tag_in_call(Tag tag);
-  void limit_call();
-  void on_plain(std::string_view text);  // text of the thinking or the content
+  enum class Section { thinking, content, call };
+  Section section() const;  // where the next text would belong
+
+ private:
+  enum class State { thinking, after_thinking, content, call };
+
+  void on_text(std::string_view text);
+  void on_tag(GlmTag tag);
+  void on_think();
+  void on_think_end();
+
+  void plain(std::string_view text);    // text of the thinking or the content
+  void release(std::string_view text);  // the same behind the stop strings
+  void border();                        // no stop string reaches across
   void flush_space();
+  void emit(std::string_view text);  // as a delta of the current state
 
   void start_call();
-  void end_name();
-  void end_argument();
-  void end_call();         // at </tool_call>, or where a broken call counts as one
-  void cancel_call();      // the call becomes text
-  bool is_whole() const;   // name and required arguments are there
-  void end_broken_call();  // end_call or cancel_call
-  bool in_call() const { return state_ >= State::name; }
+  void follow_call();  // tells what is certain of it
+  void announce();
+  void end_call();
+  void break_call();  // it is text
+  void cut_call();    // the same where that is told
 
-  void emit_text(std::string_view text);  // a delta of the current state
-
-  ToolSchemas tools_;
-  std::size_t max_call_bytes_;
+  StopStrings stops_;
+  bool stop_in_thinking_;
   State state_;
-  bool nothing_yet_ = true;  // only white space so far
-  bool call_ended_thinking_ = false;
-  std::string tag_;    // the start of what may be a tag
-  std::string space_;  // white space that may come before </think> or a call
+  bool nothing_yet_ = true;           // only white space so far
+  bool call_ended_thinking_ = false;  // and no </think> came yet
+  bool think_is_text_ = false;        // a <think> was text, so its end will be
+  std::string space_;                 // white space that may come before </think> or a call
 
-  State outside_ = State::content;  // where the call began: thinking or content
-  std::string raw_;                 // the call as it was written, with the white space before it
-  bool named_ = false;              // ToolCallStart was emitted
-  std::string key_;
-  std::string value_;
-  ToolCall call_;
-  std::size_t calls_ = 0;  // finished ones
+  CallReader call_;
+  State outside_ = State::content;  // where the call began
+  bool announced_ = false;
+  std::size_t calls_ = 0;  // told so far
+  bool called_once_ = false;
 
   std::vector<OutputEvent> events_;
 };

@@ -60,12 +60,19 @@ const ToolSchema* ToolSchemas::find(std::string_view name) const {
   return found == tools_.end() ? nullptr : &found->second;
 }
 
+JsonTypes ToolSchemas::types(std::string_view tool, std::string_view parameter) const {
+  const ToolSchema* schema = find(tool);
+  if (schema == nullptr) return kAnyType;
+  const auto declared = schema->parameters.find(parameter);
+  return declared == schema->parameters.end() ? schema->other_parameters : declared->second;
+}
+
+bool ToolSchemas::is_text(std::string_view tool, std::string_view parameter) const {
+  return types(tool, parameter) == kStringType;
+}
+
 json::value ToolSchemas::argument(std::string_view tool, std::string_view parameter, std::string_view raw) const {
-  JsonTypes types = kAnyType;
-  if (const ToolSchema* schema = find(tool)) {
-    const auto declared = schema->parameters.find(parameter);
-    types = declared == schema->parameters.end() ? schema->other_parameters : declared->second;
-  }
+  const JsonTypes types = this->types(tool, parameter);
   const json::value text(json::string_view(raw.data(), raw.size()));
   if (types == kStringType) return text;
   std::optional<json::value> value = parse_quietly(raw);

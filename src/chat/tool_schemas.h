@@ -31,6 +31,11 @@ class ToolSchemas {
 
   const ToolSchema* find(std::string_view name) const;  // null for an unknown tool
 
+  bool empty() const { return tools_.empty(); }
+
+  // The argument is text whatever it spells, so it is known before its end: exactly the type string.
+  bool is_text(std::string_view tool, std::string_view parameter) const;
+
   // The argument as the model meant it. Exactly the type string: the raw text, untrimmed. A schema that admits strings
   // beside other types: JSON if it parses to one of those others, else the raw text. Any other schema: JSON if it
   // parses, else the raw text. No schema: JSON if it parses to something that is no string, else the raw text. Never
@@ -38,6 +43,8 @@ class ToolSchemas {
   json::value argument(std::string_view tool, std::string_view parameter, std::string_view raw) const;
 
  private:
+  JsonTypes types(std::string_view tool, std::string_view parameter) const;
+
   std::map<std::string, ToolSchema, std::less<>> tools_;
 };
 

@@ -23,33 +23,51 @@ struct ThinkingDelta {
 struct ContentDelta {
   std::string text;
 };
-// A call began and its name is known: something to show while the arguments are written. `index` counts the calls of
-// one answer from 0. Followed by ToolCallComplete or ToolCallCancelled of the same index before anything else.
+
+// A call: one ToolCallStart, any number of ToolCallDelta, one ToolCallComplete, all of the same index and nothing between
+// them. `index` counts the calls of one answer from 0. The deltas together are the arguments as JSON in one line, as
+// dump_json writes them.
 struct ToolCallStart {
   std::size_t index;
   std::string name;
+};
+struct ToolCallDelta {
+  std::size_t index;
+  std::string json;
 };
 struct ToolCallComplete {
   std::size_t index;
   ToolCall call;
 };
-// The call could not be finished; its raw text follows as thinking or content and the index is used again. A consumer
-// that cannot take a start back ignores ToolCallStart and waits for ToolCallComplete.
-struct ToolCallCancelled {
+
+// The answer ended inside of a call, or the call went wrong after its name: it is none. `text` is what the model wrote of
+// it, tags included, and belongs to the content. `announced`: ToolCallStart and perhaps deltas of this index came before
+// (CallRules::streamed alone does that), and a consumer that has shown them cannot take them back: it leaves them as they
+// are, drops `text`, and tells that the answer was cut. The index is not used again then.
+struct ToolCallCut {
   std::size_t index;
+  std::string text;
+  bool announced;
 };
-using OutputEvent = std::variant<ThinkingDelta, ContentDelta, ToolCallStart, ToolCallComplete, ToolCallCancelled>;
+
+using OutputEvent =
+    std::variant<ThinkingDelta, ContentDelta, ToolCallStart, ToolCallDelta, ToolCallComplete, ToolCallCut>;
 
 // A whole answer: the sum of its events.
 struct ParsedOutput {
   std::string thinking;
   std::string content;
   std::vector<ToolCall> tool_calls;
+  bool call_cut = false;  // a ToolCallCut came: `content` holds its text
 
   void add(const OutputEvent& event);
 };
 
-// {"thinking": …, "content": …, "tool_calls": [{"name": …, "arguments": {…}}]}, always with these three keys.
+// {"thinking": …, "content": …, "tool_calls": [{"name": …, "arguments": {…}}]}, always with these three keys;
+// "call_cut": true behind them where that is so.
 json::object to_json(const ParsedOutput& output);
+
+// The answer as the next message of the conversation: {"role": "assistant", "content", "reasoning_content", "tool_calls"}.
+json::object to_message(const ParsedOutput& output);
 
 }  // namespace glimt

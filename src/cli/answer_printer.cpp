@@ -48,6 +48,9 @@ bool AnswerPrinter::print(const OutputEvent& event) {
   } else if (const auto* content = std::get_if<ContentDelta>(&event)) {
     enter(Section::content);
     write(content->text);
+  } else if (const auto* cut = std::get_if<ToolCallCut>(&event)) {
+    enter(Section::content);
+    write(cut->text);
   } else if (const auto* complete = std::get_if<ToolCallComplete>(&event)) {
     enter(Section::call);
     write(fmt::format("[call] {} {}", complete->call.name, dump_json(complete->call.arguments)));

@@ -1,6 +1,6 @@
 // glimt parse: raw model output on stdin to one line of JSON.
 #include "base/error.h"
-#include "chat/output_parser.h"
+#include "chat/tag_reader.h"
 #include "cli/commands.h"
 #include "cli/input.h"
 #include "cli/settings.h"
@@ -24,13 +24,10 @@ void run(const ParseArguments& arguments) {
   const json::array tools = arguments.tools.empty() ? json::array() : read_tools(arguments.tools);
   const std::string text = read_stdin();
   check_utf8(text, "stdin");
-  OutputParser parser(ToolSchemas(tools), arguments.thinking);
-  ParsedOutput output;
-  const std::size_t chunk = arguments.chunk == 0 ? text.size() + 1 : arguments.chunk;
-  for (std::size_t begin = 0; begin < text.size(); begin += chunk) {
-    for (const OutputEvent& event : parser.feed(std::string_view(text).substr(begin, chunk))) output.add(event);
-  }
-  for (const OutputEvent& event : parser.finish()) output.add(event);
+  OutputRules rules;
+  rules.calls.tools = ToolSchemas(tools);
+  rules.starts_thinking = arguments.thinking;
+  const ParsedOutput output = parse_raw(text, rules, arguments.chunk);
   fmt::print("{}\n", dump_json(to_json(output)));
 }
 

@@ -29,6 +29,8 @@ bool is_blank(const std::string& text) { return text.find_first_not_of(" \t\r\n"
 
 void report(const ChatModel& model, const ChatResult& result, bool stats) {
   if (result.reason == FinishReason::length) fmt::print(stderr, "(cut off: max_tokens or the context is used up)\n");
+  if (result.reason == FinishReason::repetition) fmt::print(stderr, "(stopped: the answer only repeated itself)\n");
+  if (result.output.call_cut) fmt::print(stderr, "(a tool call was cut off: it is text now, and nothing is called)\n");
   if (!result.tokens.empty()) fmt::print(stderr, "{}", describe_tokens(model.tokenizer, result.tokens));
   if (stats) fmt::print(stderr, "{}", describe(model, result.stats));
 }

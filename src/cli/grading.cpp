@@ -1,6 +1,7 @@
 #include "cli/grading.h"
 
 #include "base/file.h"
+#include "text/glm_tags.h"
 
 #include <algorithm>
 
@@ -27,8 +28,8 @@ std::vector<ToolCall> read_calls(const json::array& calls, const std::string& wh
 }
 
 bool has_tags(std::string_view text) {
-  return text.find("<tool_call>") != std::string_view::npos || text.find("</tool_call>") != std::string_view::npos ||
-         text.find("<arg_") != std::string_view::npos || text.find("</arg_") != std::string_view::npos;
+  return std::any_of(kGlmTags.begin() + static_cast<int>(GlmTag::call), kGlmTags.end(),
+                     [&](std::string_view tag) { return text.find(tag) != std::string_view::npos; });
 }
 
 }  // namespace

@@ -144,6 +144,9 @@ void Repl::converse(const std::string& message) {
     conversation_ = result.prompt;
     if (result.reason == FinishReason::cancelled) fmt::print(stderr, "(stopped)\n");
     if (result.reason == FinishReason::length) fmt::print(stderr, "(cut off: max_tokens or the context is used up)\n");
+    if (result.reason == FinishReason::repetition) fmt::print(stderr, "(stopped: the answer only repeated itself)\n");
+    if (result.output.call_cut)
+      fmt::print(stderr, "(a tool call was cut off: it is text now, and nothing is called)\n");
     if (!result.tokens.empty()) fmt::print(stderr, "{}", describe_tokens(model_.tokenizer, result.tokens));
     if (show_stats_) fmt::print(stderr, "{}", describe(model_, result.stats));
     if (result.reason == FinishReason::cancelled && result.stats.generated_tokens == 0) {

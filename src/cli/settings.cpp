@@ -99,18 +99,21 @@ constexpr Setting kSettings[] = {
     {"grammar", "FILE", "the answer fits the Lark grammar in FILE; none: free", false,
      [](ChatSettings& s, std::string_view text) { s.grammar = or_none(text); },
      [](const ChatSettings& s) { return shown(s.grammar); }},
-    {"tool_choice", "HOW", "auto, required (some tool is called), or the name of the tool to call", false,
+    {"tool_choice", "HOW", "auto, required (some tool is called), none, or the name of the tool to call", false,
      [](ChatSettings& s, std::string_view text) {
        if (text.empty()) fail(ErrorKind::invalid_request, "tool_choice", "must not be empty");
        s.tool_choice = text;
      },
      [](const ChatSettings& s) { return s.tool_choice; }},
-    {"stop", "TEXT", "the answer ends before this text", true,
+    {"stop", "TEXT", "the answer ends before this text, which the thinking may hold", true,
      [](ChatSettings& s, std::string_view text) {
        if (text.empty()) fail(ErrorKind::invalid_request, "stop", "must not be empty");
        s.stop.emplace_back(text);
      },
      [](const ChatSettings& s) { return list(s.stop); }},
+    {"stop_in_thinking", "on|off", "stop texts end the answer in the thinking as well", false,
+     [](ChatSettings& s, std::string_view text) { s.stop_in_thinking = yes_or_no("stop_in_thinking", text); },
+     [](const ChatSettings& s) -> std::string { return s.stop_in_thinking ? "on" : "off"; }},
     {"top_logprobs", "N", "show each token with its N likeliest alternatives", false,
      [](ChatSettings& s, std::string_view text) {
        s.sampling.top_logprobs = number<int>("top_logprobs", text);
@@ -237,7 +240,7 @@ namespace {
 constexpr std::size_t kLargestGrammar = std::size_t{1} << 20;
 
 OutputConstraint constraint_of(const ChatSettings& s) {
-  const bool calls = s.tool_choice != "auto";
+  const bool calls = s.tool_choice != "auto" && s.tool_choice != "none";
   const int given = int{!s.format.empty()} + int{!s.regex.empty()} + int{!s.grammar.empty()} + int{calls};
   if (given > 1) {
     fail(ErrorKind::invalid_request, "format, regex, grammar, tool_choice", "only one of them can decide the answer");
@@ -267,6 +270,8 @@ ChatRequest make_request(const ChatSettings& settings, const json::array& messag
   request.max_tokens = settings.max_tokens;
   request.thinking_budget = settings.thinking_budget;
   request.stop = settings.stop;
+  request.stop_in_thinking = settings.stop_in_thinking;
+  request.tool_use.banned = settings.tool_choice == "none";
   request.constraint = constraint_of(settings);
   return request;
 }

@@ -19,6 +19,7 @@ struct ChatSettings {
   std::size_t max_tokens = 0;
   std::size_t thinking_budget = 0;
   std::vector<std::string> stop;
+  bool stop_in_thinking = false;
   bool thinking = true;
   std::string system;
   json::array tools;
@@ -27,7 +28,7 @@ struct ChatSettings {
   std::string format;  // "json", or a file with a JSON schema
   std::string regex;
   std::string grammar;               // a file with a Lark grammar
-  std::string tool_choice = "auto";  // auto, required, or a tool's name
+  std::string tool_choice = "auto";  // auto, required, none, or a tool's name
 };
 
 struct Setting {

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "text/glm_tags.h"
 #include "text/literal_marks.h"
 #include "text/rust_text.h"
 
@@ -117,8 +118,8 @@ std::string without_newlines_in_front(std::string_view text) {
 // GLM's template takes thinking out of a content that holds "</think>" (when there is no reasoning_content). A mark
 // inside of that word would hide it, so the same split is done here before marks are set.
 json::object with_thinking_split(json::object request) {
-  constexpr std::string_view kOpen = "<think>";
-  constexpr std::string_view kClose = "</think>";
+  constexpr std::string_view kOpen = text_of(GlmTag::think);
+  constexpr std::string_view kClose = text_of(GlmTag::think_end);
   for (json::value& value : request["messages"].get_array()) {
     json::object& message = value.get_object();
     const json::value* role = message.if_contains("role");

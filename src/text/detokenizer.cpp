@@ -1,5 +1,7 @@
 #include "text/detokenizer.h"
 
+#include <utility>
+
 namespace glimt {
 
 Detokenizer::Detokenizer(const Tokenizer& tokenizer, ControlText control) : tokenizer_(tokenizer), control_(control) {}
@@ -14,9 +16,20 @@ bool Detokenizer::is_hidden(TokenId id) const {
 }
 
 std::string Detokenizer::push(TokenId id) {
-  std::string text;
-  if (!is_hidden(id)) characters_.push(tokenizer_.piece(id), text);
-  return text;
+  TokenText parts = push_parted(id);
+  return std::move(parts.text) + parts.control;
+}
+
+TokenText Detokenizer::push_parted(TokenId id) {
+  TokenText parts;
+  if (is_hidden(id)) return parts;
+  if (tokenizer_.is_control(id)) {
+    characters_.finish(parts.text);  // a character that was left incomplete stays so
+    parts.control = tokenizer_.piece(id);
+  } else {
+    characters_.push(tokenizer_.piece(id), parts.text);
+  }
+  return parts;
 }
 
 std::string Detokenizer::finish() {

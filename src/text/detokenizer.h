@@ -15,6 +15,13 @@ enum class ControlText {
   hide,          // none does: <think> and <tool_call> are left out too
 };
 
+// What one token adds to an answer: the characters that it completes, then its own text if it is a control token that is
+// shown. So whoever reads structure can tell a tag that the model wrote from text that spells one.
+struct TokenText {
+  std::string text;
+  std::string control;
+};
+
 // A stream of one answer; keep one for each. The concatenation of all that push() and finish() return is
 // Tokenizer::decode of the ids. Cost is that of the bytes, whatever the length of the answer. Not thread-safe.
 class Detokenizer {
@@ -25,6 +32,9 @@ class Detokenizer {
   // The text that the id completes, whole characters only: a token may hold part of one, which is kept until the rest
   // arrives. An id that is not in the vocabulary has no text.
   std::string push(TokenId id);
+
+  // The same with the text of a control token set apart: push() is `text`, then `control`.
+  TokenText push_parted(TokenId id);
 
   // What is left at the end: U+FFFD for an incomplete character, else nothing.
   std::string finish();

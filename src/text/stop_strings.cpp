@@ -55,6 +55,10 @@ std::string StopStrings::push(std::string_view text) {
   return out;
 }
 
-std::string StopStrings::finish() { return stopped() ? std::string() : std::exchange(held_, {}); }
+std::string StopStrings::finish() {
+  if (stopped()) return {};
+  for (Pattern& pattern : patterns_) pattern.length = 0;
+  return std::exchange(held_, {});
+}
 
 }  // namespace glimt

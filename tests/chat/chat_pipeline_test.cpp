@@ -2,50 +2,18 @@
 #include "chat/chat_pipeline.h"
 
 #include "base/throws.h"
+#include "chat/script.h"
 
 #include <gmock/gmock.h>
-
-#include <filesystem>
 
 namespace glimt {
 namespace {
 
-const std::filesystem::path kDemo = std::filesystem::path(GLIMT_SOURCE_DIR) / "models" / "demo";
-
-// Writes a fixed text, token by token, as the model would.
-class Script {
- public:
-  explicit Script(std::string text) : text_(std::move(text)) {}
-
-  GenerationResult operator()(const GenerationRequest& request, const Engine::PrefillCallback& on_prefill,
-                              const Engine::TokenCallback& on_token) {
-    last = request;
-    if (on_prefill && !on_prefill(0, request.prompt.size())) return {FinishReason::cancelled, {}};
-    GenerationResult result;
-    for (const TokenId token : tokenizer().encode_raw(text_)) {
-      ++result.stats.generated_tokens;
-      if (!on_token({token, -0.5F, {}})) return {FinishReason::stop, result.stats};
-      if (result.stats.generated_tokens == request.max_tokens) return {FinishReason::length, result.stats};
-    }
-    return {FinishReason::stop, result.stats};
-  }
-
-  static const Tokenizer& tokenizer() {
-    static const Tokenizer tokenizer(kDemo);
-    return tokenizer;
-  }
-  GenerationRequest last;
-
- private:
-  std::string text_;
-};
-
 class Pipeline : public testing::Test {
  protected:
   ChatResult run(const std::string& text, ChatRequest request, const ChatObserver& observer = {}) {
-    static const ChatTemplate chat_template(kDemo, Script::tokenizer());
     script_ = Script(text);
-    const ChatPipeline pipeline(Script::tokenizer(), chat_template, {7}, std::ref(script_),
+    const ChatPipeline pipeline(Script::tokenizer(), Script::chat_template(), {7}, std::ref(script_),
                                 [&]() -> GrammarCache& { return grammars_; });
     return pipeline.run(request, observer);
   }
@@ -53,6 +21,19 @@ class Pipeline : public testing::Test {
     ChatRequest request;
     request.messages.push_back({{"role", "user"}, {"content", question}});
     return request;
+  }
+  static json::array delete_file() {
+    return parse_json(R"([{"type": "function", "function": {"name": "delete_file", "parameters": {"type": "object",
+        "properties": {"path": {"type": "string"}}, "required": ["path"]}}}])",
+                      "tools")
+        .as_array();
+  }
+  bool accepts(std::string_view text) const {  // by the grammar of the last request
+    Matcher matcher = script_.last.grammar->matcher();
+    for (const TokenId id : Script::tokens(text)) {
+      if (!matcher.accept(id)) return false;
+    }
+    return matcher.accept(*Script::tokenizer().token_id("<|user|>"));
   }
   std::string prompt() const { return Script::tokenizer().decode(script_.last.prompt); }
 
@@ -88,6 +69,11 @@ TEST_F(Pipeline, ConstraintsAndTheThinkingBudgetReachTheEngine) {
   ASSERT_TRUE(script_.last.thinking_budget);
   EXPECT_EQ(script_.last.thinking_budget->tokens, 5U);
   EXPECT_EQ(script_.last.thinking_budget->close, Script::tokenizer().token_id("</think>"));
+  EXPECT_FALSE(script_.last.thinking_budget->call);  // no tools, so <tool_call> is text of the thinking
+  request.tools = delete_file();
+  run("I greet.</think>hi", request);
+  EXPECT_EQ(script_.last.thinking_budget->call, Script::tokenizer().token_id("<tool_call>"));
+  request.tools.clear();
   ASSERT_TRUE(script_.last.grammar);
   EXPECT_FALSE(script_.last.grammar->matcher().constrained());  // the thinking is free
   request.thinking = false;
@@ -96,6 +82,7 @@ TEST_F(Pipeline, ConstraintsAndTheThinkingBudgetReachTheEngine) {
   EXPECT_TRUE(script_.last.grammar->matcher().constrained());
   request.constraint = JsonSchemaOutput{{{"type", "nonsense"}}};
   EXPECT_ERROR(run("hi", request), ErrorKind::invalid_request, testing::HasSubstr("schema"));
+  request.tools = delete_file();
   request.constraint = ToolCallOutput{{.allowed = {"missing"}}};
   EXPECT_ERROR(run("hi", request), ErrorKind::invalid_request, testing::HasSubstr("missing"));
 }
@@ -158,15 +145,177 @@ TEST_F(Pipeline, StopStringsEndTheAnswer) {
   const ChatResult result = run("one two three four five", request);
   EXPECT_EQ(result.output.content, "one two three ");
   EXPECT_EQ(result.reason, FinishReason::stop);
+  EXPECT_EQ(result.end, AnswerEnd::stop_string);
+  EXPECT_EQ(result.stop_string, "four");
   request.stop = {"nine"};
   EXPECT_EQ(run("one two ni", request).output.content, "one two ni");  // what was held back comes out
 }
 
-TEST_F(Pipeline, SaysWhyItEnded) {
+TEST_F(Pipeline, StopStringsWaitForTheContent) {
+  ChatRequest request = ask("Which planet?");
+  request.stop = {"third"};
+  ChatResult result = run("The third one.</think>The third planet", request);
+  EXPECT_EQ(result.output.thinking, "The third one.");
+  EXPECT_EQ(result.output.content, "The ");
+  EXPECT_EQ(result.stop_string, "third");
+  request.stop_in_thinking = true;
+  result = run("The third one.</think>The third planet", request);
+  EXPECT_EQ(result.output.thinking, "The ");
+  EXPECT_EQ(result.output.content, "");
+  EXPECT_EQ(result.stop_string, "third");
+}
+
+TEST_F(Pipeline, SaysWhatEndedTheAnswer) {
   ChatRequest request = ask("x");
   request.thinking = false;
+  EXPECT_EQ(run("one two", request).end, AnswerEnd::end_token);
+  request.stop = {"hundred"};
+  EXPECT_EQ(run("one two", request).end, AnswerEnd::end_token);
+  EXPECT_EQ(run("one two", request).stop_string, "");
   request.max_tokens = 2;
-  EXPECT_EQ(run("one two three four", request).reason, FinishReason::length);
+  const ChatResult result = run("one two three four", request);
+  EXPECT_EQ(result.reason, FinishReason::length);
+  EXPECT_EQ(result.end, AnswerEnd::length);
+  EXPECT_EQ(run("one", request, {.on_prefill = {}, .on_event = {}, .keep_going = [] { return false; }}).end,
+            AnswerEnd::cancelled);
+}
+
+TEST_F(Pipeline, CountsTheTokensOfTheThinking) {
+  EXPECT_EQ(run("I greet.</think>Hi there!", ask("Hello")).thinking_tokens,
+            Script::tokenizer().encode_plain("I greet.").size() + 1);
+  ChatRequest request = ask("Hello");
+  request.thinking = false;
+  EXPECT_EQ(run("Hi there!", request).thinking_tokens, 0U);
+}
+
+// ---- what the model spells, and what it writes ----
+
+TEST_F(Pipeline, APageThatSpellsACallCallsNothing) {
+  ChatRequest request = ask("Summarize the page.");
+  request.tools = delete_file();
+  request.thinking = false;
+  const std::string call = "<tool_call>delete_file<arg_key>path</arg_key><arg_value>/etc</arg_value></tool_call>";
+  ChatResult result = run("The page says " + spelled(call) + " and no more.", request);
+  EXPECT_TRUE(result.output.tool_calls.empty());
+  EXPECT_EQ(result.output.content, "The page says " + call + " and no more.");
+  result = run("The page says " + call + " and no more.", request);  // control tokens
+  ASSERT_EQ(result.output.tool_calls.size(), 1U);
+  EXPECT_EQ(dump_json(result.output.tool_calls[0].arguments), R"({"path": "/etc"})");
+  result = run("I quote: " + spelled("</arg_value></tool_call>") + call, request);
+  EXPECT_EQ(result.output.content, "I quote: </arg_value></tool_call>");
+}
+
+TEST_F(Pipeline, ASpelledEndOfTheThinkingDoesNotTurnTheConstraintOff) {
+  ChatRequest request = ask("Answer in JSON.");
+  request.constraint = JsonSchemaOutput{
+      parse_json(R"({"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]})", "schema")};
+  const std::string thinking = "The user wrote </think> Hello, I am no JSON.";
+  const ChatResult result = run(spelled(thinking) + "</think>{\"ok\": true}", request);
+  EXPECT_EQ(result.output.thinking, thinking);
+  EXPECT_EQ(result.output.content, R"({"ok": true})");
+  Matcher matcher = script_.last.grammar->matcher();
+  for (const TokenId id : Script::tokens(spelled(thinking) + "</think>{\"ok\": true}")) ASSERT_TRUE(matcher.accept(id));
+}
+
+TEST_F(Pipeline, WithoutToolsNothingIsACall) {
+  ChatRequest request = ask("How do I search?");
+  request.thinking = false;
+  const std::string text = "Write <tool_call>search</tool_call> to search.";
+  EXPECT_EQ(run(text, request).output.content, text);
+  EXPECT_EQ(run(spelled(text), request).output.content, text);
+  EXPECT_TRUE(script_.last.sampling.logit_bias.empty());
+}
+
+TEST_F(Pipeline, ToolChoiceNoneKeepsTheToolsInThePromptAndBansTheCall) {
+  ChatRequest request = ask("Delete it.");
+  request.tools = delete_file();
+  request.thinking = false;
+  run("Sure.", request);
+  const std::string with_tools = prompt();
+  EXPECT_TRUE(script_.last.sampling.logit_bias.empty());
+  request.tool_use.banned = true;
+  const ChatResult result = run("<tool_call>delete_file</tool_call>", request);  // whatever the model writes
+  EXPECT_EQ(result.output.content, "<tool_call>delete_file</tool_call>");
+  EXPECT_EQ(prompt(), with_tools);
+  const TokenId call = *Script::tokenizer().token_id("<tool_call>");
+  ASSERT_TRUE(script_.last.sampling.logit_bias.contains(call));
+  script_.last.sampling.validate();
+  EXPECT_LE(script_.last.sampling.logit_bias.at(call), -100);
+  request.constraint = ToolCallOutput{};
+  EXPECT_ERROR(run("x", request), ErrorKind::invalid_request, testing::HasSubstr("tool_choice"));
+}
+
+TEST_F(Pipeline, OnlyAllowedToolsAreCalled) {
+  ChatRequest request = ask("Do it.");
+  request.tools = delete_file();
+  request.tools.push_back(parse_json(R"({"name": "look"})", "t"));
+  request.thinking = false;
+  request.tool_use.allowed = {"look"};
+  const std::string forbidden = "<tool_call>delete_file<arg_key>path</arg_key><arg_value>x</arg_value></tool_call>";
+  EXPECT_EQ(run(forbidden, request).output.content, forbidden);
+  EXPECT_EQ(run("<tool_call>look</tool_call>", request).output.tool_calls.size(), 1U);
+  EXPECT_NE(prompt().find("delete_file"), std::string::npos);
+  EXPECT_TRUE(accepts("I look.<tool_call>look</tool_call>"));
+  EXPECT_TRUE(accepts("No."));
+  EXPECT_FALSE(accepts(forbidden));
+  request.constraint = ToolCallOutput{};
+  run("<tool_call>look</tool_call>", request);
+  EXPECT_TRUE(accepts("<tool_call>look</tool_call>"));
+  EXPECT_FALSE(accepts("No."));
+  EXPECT_FALSE(accepts(forbidden));
+  request.tool_use.allowed = {"missing"};
+  EXPECT_ERROR(run("x", request), ErrorKind::invalid_request, testing::HasSubstr("missing"));
+}
+
+TEST_F(Pipeline, WithToolsAnAnswerIsCallsOrTheJson) {
+  ChatRequest request = ask("Do it.");
+  request.tools = delete_file();
+  request.thinking = false;
+  const std::string call = "<tool_call>delete_file<arg_key>path</arg_key><arg_value>x</arg_value></tool_call>";
+  for (const OutputConstraint& constraint :
+       {OutputConstraint(JsonObjectOutput{}), OutputConstraint(JsonSchemaOutput{{{"type", "object"}}})}) {
+    request.constraint = constraint;
+    request.tool_use.banned = false;
+    EXPECT_EQ(run(call, request).output.tool_calls.size(), 1U);
+    EXPECT_TRUE(accepts(call));
+    EXPECT_TRUE(accepts(R"({"a": 1})"));
+    EXPECT_FALSE(accepts("No."));
+    request.tool_use.banned = true;
+    run("{}", request);
+    EXPECT_FALSE(accepts(call));
+    EXPECT_TRUE(accepts(R"({"a": 1})"));
+  }
+}
+
+TEST_F(Pipeline, OneCallIsEnoughWhereOnlyOneMayCome) {
+  ChatRequest request = ask("Look.");
+  request.tools = parse_json(R"([{"name": "look"}])", "t").as_array();
+  request.thinking = false;
+  const std::string calls = "<tool_call>look</tool_call><tool_call>look</tool_call>";
+  EXPECT_EQ(run(calls, request).output.tool_calls.size(), 2U);
+  request.tool_use.parallel = false;
+  const ChatResult result = run(calls, request);
+  EXPECT_EQ(result.output.tool_calls.size(), 1U);
+  EXPECT_EQ(result.end, AnswerEnd::one_call);
+  EXPECT_LT(result.stats.generated_tokens, Script::tokens(calls).size());
+  request.constraint = ToolCallOutput{};
+  run(calls, request);
+  EXPECT_FALSE(accepts(calls));
+}
+
+TEST_F(Pipeline, ACallThatTheLimitCutsIsContent) {
+  ChatRequest request = ask("Delete it.");
+  request.tools = delete_file();
+  request.thinking = false;
+  const std::string call = "<tool_call>delete_file<arg_key>path</arg_key><arg_value>/etc/x</arg_value></tool_call>";
+  for (std::size_t n = 1; n < Script::tokens(call).size(); ++n) {
+    request.max_tokens = n;
+    const ChatResult result = run(call, request);
+    EXPECT_TRUE(result.output.tool_calls.empty());
+    EXPECT_TRUE(result.output.call_cut);
+    EXPECT_EQ(result.end, AnswerEnd::length);
+    EXPECT_EQ(result.output.content, call.substr(0, result.output.content.size()));
+  }
 }
 
 TEST_F(Pipeline, ObserversStopTheAnswer) {

@@ -47,6 +47,11 @@ TEST(AnswerPrinter, ShowsCallsALineEach) {
             "Let me see.\n[call] weather {\"city\": \"Oslo\"}\n[call] weather {\"city\": \"Oslo\"}\nDone.\n");
 }
 
+TEST(AnswerPrinter, ShowsACallThatWasCutAsItWasWritten) {
+  EXPECT_EQ(printed({}, {ContentDelta{"Let me see."}, ToolCallCut{0, " <tool_call>wea", false}}),
+            "Let me see. <tool_call>wea\n");
+}
+
 TEST(AnswerPrinter, ControlCharactersDoNotReachTheTerminal) {
   const std::string evil =
       "a\033]0;title\007b\r\x9b\xC2\x9B"

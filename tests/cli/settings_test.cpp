@@ -35,7 +35,8 @@ TEST(Settings, EveryNameSetsAndShowsItsField) {
       {"max_tokens", "12"},       {"top_logprobs", "3"},
       {"logprobs", "on"},         {"thinking_budget", "100"},
       {"format", "json"},         {"regex", "a+"},
-      {"grammar", "file.lark"},   {"tool_choice", "required"}};
+      {"grammar", "file.lark"},   {"tool_choice", "required"},
+      {"stop_in_thinking", "on"}};
   for (const auto& [name, value] : values) set_chat_setting(s, name, value);
   for (const auto& [name, value] : values) {
     const auto settings = chat_settings();
@@ -140,6 +141,20 @@ TEST(Settings, OneConstraintDecidesTheAnswer) {
   EXPECT_EQ(std::get<ToolCallOutput>(made(s)).rules.allowed, std::vector<std::string>());
   set_chat_setting(s, "tool_choice", "f");
   EXPECT_EQ(std::get<ToolCallOutput>(made(s)).rules.allowed, std::vector<std::string>{"f"});
+}
+
+TEST(Settings, ToolChoiceNoneKeepsTheToolsAndBansCalls) {
+  ChatSettings s;
+  s.tools = parse_json(R"([{"name": "f"}])", "t").as_array();
+  const Tokenizer tokenizer(std::filesystem::path(GLIMT_SOURCE_DIR) / "models" / "demo");
+  const auto request = [&] { return make_request(s, {}, tokenizer); };
+  EXPECT_FALSE(request().tool_use.banned);
+  set_chat_setting(s, "tool_choice", "none");
+  EXPECT_TRUE(request().tool_use.banned);
+  EXPECT_EQ(request().tools.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<std::monostate>(request().constraint));
+  set_chat_setting(s, "regex", "[0-9]+");  // which may decide the answer beside it
+  EXPECT_TRUE(std::holds_alternative<RegexOutput>(request().constraint));
 }
 
 TEST(Settings, FlagsGoOverTheDefaultsOfTheModel) {

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "chat/output_parser.h"
+#include "chat/tag_reader.h"
 #include "grammar/sampling.h"
 
 #include <fmt/core.h>
@@ -17,11 +17,9 @@ namespace glimt::test {
 namespace {
 
 json::value calls_in(const json::array& tools, std::string_view text) {
-  OutputParser parser(ToolSchemas(tools), false);
-  ParsedOutput output;
-  for (const OutputEvent& event : parser.feed(text)) output.add(event);
-  for (const OutputEvent& event : parser.finish()) output.add(event);
-  return to_json(output).at("tool_calls");
+  OutputRules rules;
+  rules.calls.tools = ToolSchemas(tools);
+  return to_json(parse_raw(text, rules)).at("tool_calls");
 }
 
 void run(const char* corpus, int samples) {

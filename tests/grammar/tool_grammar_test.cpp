@@ -1,7 +1,7 @@
 // Calls that the grammar of tools lets through are what the output parser reads back.
 #include "base/file.h"
 #include "base/throws.h"
-#include "chat/output_parser.h"
+#include "chat/tag_reader.h"
 #include "grammar/sampling.h"
 
 #include <gmock/gmock.h>
@@ -35,11 +35,10 @@ bool admits(const Grammar& grammar, std::string_view text) {
 }
 
 ParsedOutput parsed(const json::array& tools, std::string_view text, bool thinking = false) {
-  OutputParser parser(ToolSchemas(tools), thinking);
-  ParsedOutput output;
-  for (const OutputEvent& event : parser.feed(text)) output.add(event);
-  for (const OutputEvent& event : parser.finish()) output.add(event);
-  return output;
+  OutputRules rules;
+  rules.calls.tools = ToolSchemas(tools);
+  rules.starts_thinking = thinking;
+  return parse_raw(text, rules);
 }
 
 TEST(ToolGrammar, TheFormat) {

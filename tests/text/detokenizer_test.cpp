@@ -54,6 +54,23 @@ TEST(Detokenizer, ShowsOrHidesControlTokens) {
   EXPECT_EQ(streamed(ids, ControlText::hide), "ab");
 }
 
+TEST(Detokenizer, SetsControlTokensApart) {
+  Detokenizer detokenizer(tokenizer(), ControlText::hide_special);
+  EXPECT_EQ(detokenizer.push_parted(byte_token(0xE6)).text, "");
+  TokenText parts = detokenizer.push_parted(4081);
+  EXPECT_EQ(parts.text, "\uFFFD");
+  EXPECT_EQ(parts.control, "<think>");
+  std::string spelled;
+  for (const TokenId id : tokenizer().encode_plain("<think>")) {
+    parts = detokenizer.push_parted(id);
+    EXPECT_EQ(parts.control, "");
+    spelled += parts.text;
+  }
+  EXPECT_EQ(spelled, "<think>");
+  parts = detokenizer.push_parted(4067);  // <|user|>, which is hidden
+  EXPECT_EQ(parts.text + parts.control, "");
+}
+
 TEST(Detokenizer, UnknownIdsHaveNoText) {
   EXPECT_EQ(streamed({-1, byte_token('a'), 5000, 2'000'000'000}, ControlText::show), "a");
 }

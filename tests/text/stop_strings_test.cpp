@@ -83,6 +83,15 @@ TEST(StopStrings, GivesTheHeldTextAtTheEnd) {
   EXPECT_FALSE(filter.stopped());
 }
 
+TEST(StopStrings, NoneReachesAcrossABorder) {
+  StopStrings filter({"STOP"});
+  EXPECT_EQ(filter.push("a ST"), "a ");
+  EXPECT_EQ(filter.finish(), "ST");
+  EXPECT_EQ(filter.push("OP"), "OP");
+  EXPECT_EQ(filter.push("STOP"), "");
+  EXPECT_TRUE(filter.stopped());
+}
+
 TEST(StopStrings, NeverCutsACharacterInTwo) {
   StopStrings filter({"\u00e9\u65e5"});
   EXPECT_EQ(filter.push("x\u00e9"), "x");
