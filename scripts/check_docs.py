@@ -1,4 +1,5 @@
-"""Checks the Markdown pages: no line of text is longer than 120 columns, and a link to a file leads to one.
+"""Checks the Markdown pages: no line of text is longer than 120 columns, a link to a file leads to one, and a file that
+is named in `code` is there (`engine/scheduler` stands for the header and the source in src/).
 
 Tables, code, headings and lines that cannot be broken are excepted. With --fix, paragraphs with longer lines are wrapped.
 usage: python3 scripts/check_docs.py [--fix] FILE...
@@ -13,6 +14,8 @@ COLUMNS = 120
 ITEM = re.compile(r"^(\s*)([-*+]|\d+\.)\s+")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"`[^`]+`")
+PATH = re.compile(r"`((?:[a-z0-9_]+/)+[a-z0-9_.]+)`")  # not `text/Tokenizer`, which is a class
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 GLUE = "\x00"  # stands for a blank where a line must not end
 
 
@@ -48,6 +51,24 @@ def wrapped(lines):
         break_on_hyphens=False)]
 
 
+def is_there(name):
+    """Whether a path from src/ or from the root leads to a file or folder, its ending left out or not."""
+    return any(base.joinpath(name).exists() or any(base.joinpath(name).parent.glob(pathlib.Path(name).name + ".*"))
+               for base in (ROOT / "src", ROOT))
+
+
+def broken_names(path, line):
+    """Links and names of files in a line that lead nowhere."""
+    for target in LINK.findall(CODE.sub("", line)):
+        file = target.split("#")[0]
+        if file and "://" not in file and not (path.parent / file).exists():
+            yield file
+    for name in PATH.findall(line):
+        top = name.split("/")[0]
+        if ((ROOT / top).is_dir() or (ROOT / "src" / top).is_dir()) and top != "build" and not is_there(name):
+            yield name
+
+
 def is_long(line):
     return len(line) > COLUMNS and " " in line.strip()
 
@@ -68,11 +89,9 @@ def main():
             print(f"{path}:{number + 1}: {len(lines[number])} columns, at most {COLUMNS} (make format wraps it)")
             bad += 1
         for number, line in enumerate(lines):
-            for target in LINK.findall(CODE.sub("", line)):
-                file = target.split("#")[0]
-                if file and "://" not in file and not (path.parent / file).exists():
-                    print(f"{path}:{number + 1}: there is no {file}")
-                    bad += 1
+            for file in broken_names(path, line):
+                print(f"{path}:{number + 1}: there is no {file}")
+                bad += 1
         if fix:
             path.write_text("\n".join(lines), encoding="utf-8")
     return 1 if bad else 0
