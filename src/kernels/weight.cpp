@@ -4,6 +4,8 @@
 
 #include <mlx/mlx.h>
 
+#include <cstring>
+
 namespace glimt {
 namespace {
 
@@ -40,6 +42,15 @@ mx::array broadcastable(const mx::array& global_scale, const Weight& w) {
   const int size = static_cast<int>(global_scale.size());
   if (size == 1) return mx::reshape(global_scale, {1});
   return w.count > 0 ? mx::reshape(global_scale, {w.count, 1, 1}) : mx::reshape(global_scale, {w.rows, 1});
+}
+
+mx::array aligned_array(const mx::array& array) {
+  const bool misaligned =
+      array.is_available() && reinterpret_cast<std::uintptr_t>(bytes_of(array)) % array.itemsize() != 0;
+  if (!misaligned) return array;
+  mx::array copy(mx::allocator::malloc(array.nbytes()), array.shape(), array.dtype());
+  std::memcpy(copy.data<std::byte>(), bytes_of(array), array.nbytes());
+  return copy;
 }
 
 }  // namespace
@@ -117,7 +128,16 @@ cpu::MatrixView view(const std::vector<Weight>& weights, std::size_t index) {
   return stacked ? view(weights[0], static_cast<int>(index)) : view(weights[index]);
 }
 
-mx::array dequantize(const Weight& w, mx::Dtype dtype) {
+Weight aligned(const Weight& weight) {
+  Weight w = weight;
+  w.values = aligned_array(w.values);
+  if (w.scales) w.scales = aligned_array(*w.scales);
+  if (w.biases) w.biases = aligned_array(*w.biases);
+  return w;
+}
+
+mx::array dequantize(const Weight& stored, mx::Dtype dtype) {
+  const Weight w = aligned(stored);
   if (!w.quantization) return mx::astype(w.values, dtype);
   const Quantization& q = *w.quantization;
   // MLX computes in the dtype of affine scales: in float32 here, as the kernels do, whatever the file has.

@@ -40,7 +40,7 @@ struct Weight {
   int count = 0;  // 0: a single matrix
   int rows = 0;
   int columns = 0;
-  mx::array values;
+  mx::array values;  // this and the next may lie at any address: only our kernels and aligned() read such ones
   std::optional<Quantization> quantization;
   std::optional<mx::array> scales;
   std::optional<mx::array> biases;
@@ -55,6 +55,9 @@ cpu::MatrixView view(const Weight& weight, int index = 0);
 // Of `weights`, which is one stack or single matrices: how many there are, and the one of this index.
 std::size_t matrix_count(const std::vector<Weight>& weights);
 cpu::MatrixView view(const std::vector<Weight>& weights, std::size_t index);
+
+// The same weight for MLX's operations: arrays that do not begin at a multiple of their element's size are copied.
+Weight aligned(const Weight& weight);
 
 // The values as floats of `dtype`, [.., rows, columns].
 mx::array dequantize(const Weight& weight, mx::Dtype dtype);

@@ -178,7 +178,7 @@ void SafetensorsFile::parse_header(std::string_view header, std::size_t data_sta
   }
 }
 
-mx::array SafetensorsFile::array(const std::string& name) const {
+mx::array SafetensorsFile::array(const std::string& name, Offset offset) const {
   const TensorInfo& info = tensors_.at(name);
   if (mx::default_device() != mx::Device::cpu) {
     if (!loaded_by_mlx_) {
@@ -188,8 +188,8 @@ mx::array SafetensorsFile::array(const std::string& name) const {
     return loaded_by_mlx_->at(name);
   }
   const std::byte* data = file_->data() + info.offset;
-  const bool aligned = reinterpret_cast<std::uintptr_t>(data) % info.dtype.size() == 0;
-  if (aligned && info.nbytes > 0 && borrowing_works()) return borrow(data, info.shape, info.dtype, file_);
+  const bool fits = offset == Offset::any || reinterpret_cast<std::uintptr_t>(data) % info.dtype.size() == 0;
+  if (fits && info.nbytes > 0 && borrowing_works()) return borrow(data, info.shape, info.dtype, file_);
   mx::array copy(mx::allocator::malloc(info.nbytes), info.shape, info.dtype);
   std::memcpy(copy.data<std::byte>(), data, info.nbytes);
   return copy;

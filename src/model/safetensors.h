@@ -35,9 +35,15 @@ class SafetensorsFile {
   const std::filesystem::path& path() const { return path_; }
   const std::shared_ptr<const MappedFile>& map() const { return file_; }
 
-  // The tensor as an array. On the CPU it lies in the mapped file, without a copy, and keeps the map alive; a tensor
-  // that is not aligned to its element size is copied. On a GPU MLX reads it from the file. REQUIRES the name exists.
-  mx::array array(const std::string& name) const;
+  // Where in memory an array may begin.
+  enum class Offset : std::uint8_t {
+    aligned,  // at a multiple of its element's size, as MLX's own operations need it
+    any,      // wherever the file has it: our kernels read weights at any address
+  };
+
+  // The tensor as an array. On the CPU it lies in the mapped file, without a copy, and keeps the map alive, unless it has
+  // to be aligned and is not in the file. On a GPU MLX reads it from the file. REQUIRES the name exists.
+  mx::array array(const std::string& name, Offset offset = Offset::aligned) const;
 
  private:
   void parse_header(std::string_view header, std::size_t data_start);

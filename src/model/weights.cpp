@@ -96,6 +96,12 @@ std::vector<std::filesystem::path> shards_of(const std::filesystem::path& folder
   return {shards.begin(), shards.end()};
 }
 
+// Writers put tensors at any byte of a file. Our kernels read matrices there; plain MLX operations do not promise to.
+SafetensorsFile::Offset matrix_offset() {
+  const bool ours = kernels::backend() == kernels::Backend::cpu;
+  return ours ? SafetensorsFile::Offset::any : SafetensorsFile::Offset::aligned;
+}
+
 }  // namespace
 
 Weights::Weights(const std::filesystem::path& folder, QuantizationConfig quantization)
@@ -155,10 +161,10 @@ void Weights::wrong_shape(const std::string& name, const std::string& wanted) co
        text(got.dtype), text(got.shape));
 }
 
-mx::array Weights::take(const std::string& name) {
+mx::array Weights::take(const std::string& name, SafetensorsFile::Offset offset) {
   Source& from = source(name);
   from.taken = true;
-  return from.file->array(from.name);
+  return from.file->array(from.name, offset);
 }
 
 mx::array Weights::take_vector(const std::string& name, int size) {
@@ -186,10 +192,11 @@ std::optional<Quantization> Weights::stored_quantization(const std::string& path
 Weight Weights::take_matrix(const std::string& path, int rows, int columns, int count) {
   const std::string name = path + ".weight";
   const TensorInfo& got = info(name);
+  const auto where = matrix_offset();
   const mx::Shape plain = shape_of(count, rows, columns);
   if (!has(path + ".scales")) {
     if (got.shape != plain || !is_float(got.dtype)) wrong_shape(name, "float " + text(plain));
-    return {count, rows, columns, take(name), std::nullopt, std::nullopt, std::nullopt, std::nullopt};
+    return {count, rows, columns, take(name, where), std::nullopt, std::nullopt, std::nullopt, std::nullopt};
   }
 
   // The shapes alone show bits and group size; the mode follows from the files' metadata, config.json or the scales.
@@ -232,13 +239,13 @@ Weight Weights::take_matrix(const std::string& path, int rows, int columns, int 
          to_string(q.mode), q.bits, q.group_size, to_string(stored->mode), stored->bits, stored->group_size);
   }
 
-  Weight w{count, rows, columns, take(name), q, take(path + ".scales"), std::nullopt, std::nullopt};
+  Weight w{count, rows, columns, take(name, where), q, take(path + ".scales", where), std::nullopt, std::nullopt};
   if (affine) {
     const TensorInfo& biases = info(path + ".biases");
     if (biases.shape != scale_shape || biases.dtype != scales.dtype) {
       wrong_shape(path + ".biases", fmt::format("{} {} like the scales", text(scales.dtype), text(scale_shape)));
     }
-    w.biases = take(path + ".biases");
+    w.biases = take(path + ".biases", where);
   }
   if (const std::string global = path + ".global_scale"; has(global)) {
     const TensorInfo& factor = info(global);

@@ -62,7 +62,7 @@ class Weights {
 
   void open(const std::filesystem::path& path);
   Source& source(const std::string& name);
-  mx::array take(const std::string& name);
+  mx::array take(const std::string& name, SafetensorsFile::Offset offset = SafetensorsFile::Offset::aligned);
   const TensorInfo& info(const std::string& name) const;
   [[noreturn]] void wrong_shape(const std::string& name, const std::string& wanted) const;
   std::optional<Quantization> stored_quantization(const std::string& path) const;

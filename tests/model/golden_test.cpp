@@ -1,9 +1,13 @@
 // The forward pass against stored reference numbers: every case, every path that the engine may take through it.
+#include "base/file.h"
+#include "base/temporary_folder.h"
 #include "kernels/cpu/table.h"
 #include "kernels/kernels.h"
 #include "model/checkpoint.h"
 
+#include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <string_view>
 
 namespace glimt {
@@ -99,6 +103,67 @@ TEST(GoldenFiles, Bfloat16WeightsKeepExactRotaryFrequenciesUnlessAskedToRoundThe
   const LoadedModel exact = load_model(golden_folder("bf16"), {.exact = true});
   expect_golden(*exact.model, "bf16_exact_frequencies");
   EXPECT_FALSE(all_ok(compare(*exact.model, golden_file("bf16"), {})));
+}
+
+// ---- Files whose tensors lie at any byte, as mlx-lm writes them
+
+// The case's folder, with `padding` more bytes in the header of its weights.
+class ShiftedCheckpoint {
+ public:
+  ShiftedCheckpoint(const std::string& name, std::size_t padding) {
+    folder_.write("config.json", read_file(golden_folder(name) / "config.json"));
+    std::string file = read_file(golden_folder(name) / "model.safetensors");
+    std::uint64_t length = 0;
+    std::memcpy(&length, file.data(), sizeof length);
+    file.insert(sizeof length + length, padding, ' ');
+    length += padding;
+    std::memcpy(file.data(), &length, sizeof length);
+    folder_.write("model.safetensors", file);
+  }
+
+  const std::filesystem::path& path() const { return folder_.path(); }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+class Offsets : public Golden {};
+
+INSTANTIATE_TEST_SUITE_P(Cases, Offsets, testing::ValuesIn(kCases),
+                         [](const auto& test) { return std::string(test.param); });
+
+TEST_P(Offsets, OurKernelsReadWeightsAtAnyByteWithTheSameBits) {
+  for (const bool exact : {true, false}) {
+    const mx::array wanted = logits_for(*load_model(golden_folder(name()), {.exact = exact}).model, name());
+    for (const std::size_t padding : {1, 2, 3}) {
+      const ShiftedCheckpoint shifted(name(), padding);
+      const LoadedModel loaded = load_model(shifted.path(), {.exact = exact});
+      EXPECT_TRUE(mx::array_equal(logits_for(*loaded.model, name()), wanted).item<bool>())
+          << padding << " more bytes" << (exact ? ", exact" : "");
+    }
+  }
+}
+
+// All that a load allocates are float32 vectors and the two halves of a joined kv_b_proj: no other matrix is copied.
+TEST_P(Offsets, OurKernelsNeedNoCopiesOfMatrices) {
+  const SafetensorsFile file(golden_folder(name()) / "model.safetensors");
+  std::size_t needed = 0;
+  for (const auto& [tensor, info] : file.tensors()) {
+    if (info.shape.size() == 1) needed += sizeof(float) * static_cast<std::size_t>(info.shape[0]);
+    if (tensor.find("kv_b_proj") != std::string::npos) needed += 8 * info.nbytes;  // 4 bits may become float32
+  }
+  for (const std::size_t padding : {0, 1, 2, 3}) {
+    const ShiftedCheckpoint shifted(name(), padding);
+    const std::size_t before = mx::get_active_memory();
+    const LoadedModel loaded = load_model(shifted.path(), {.exact = true});
+    EXPECT_LE(mx::get_active_memory() - before, needed + needed / 8) << padding << " more bytes";
+  }
+}
+
+TEST_P(Offsets, PlainMlxGetsAlignedCopies) {
+  kernels::set_backend(kernels::Backend::mlx);
+  const ShiftedCheckpoint shifted(name(), 1);
+  expect_golden(*load_model(shifted.path(), {.exact = true, .round_rope_frequencies = name() == "bf16"}).model, name());
 }
 
 // As answers are computed (rounded cache, 8-bit activations), not a bit depends on the chunk.

@@ -136,10 +136,10 @@ void run_integer(const Item& item, const Table& isa) {
   weights.e2m1 = w.format != Format::affine;
   if (isa.reads_bf16_scales && w.format == Format::affine && w.scale_format == Format::bf16 &&
       w.global_scale == nullptr) {
-    const std::size_t skipped =
-        static_cast<std::size_t>(item.first_row) * static_cast<std::size_t>(w.columns / w.group_size);
-    weights.bf16_scales = static_cast<const std::uint16_t*>(w.scales) + skipped;
-    weights.bf16_biases = static_cast<const std::uint16_t*>(w.biases) + skipped;
+    const std::size_t skipped = static_cast<std::size_t>(item.first_row) *
+                                static_cast<std::size_t>(w.columns / w.group_size) * sizeof(std::uint16_t);
+    weights.bf16_scales = static_cast<const unsigned char*>(w.scales) + skipped;
+    weights.bf16_biases = static_cast<const unsigned char*>(w.biases) + skipped;
   } else {
     expand_scales(item, isa, weights);
   }
@@ -160,10 +160,10 @@ void run_float(const Item& item, const Table& isa) {
     isa.dot_bf16(x, rows_x, weights_of(item), columns, item.rows, w.columns, y.data());
     return;
   }
-  const float* decoded = nullptr;
+  const void* decoded = nullptr;
   static thread_local std::vector<float> scratch;
   if (w.format == Format::f32 && w.global_scale == nullptr) {
-    decoded = static_cast<const float*>(w.values) + static_cast<std::size_t>(item.first_row) * columns;
+    decoded = weights_of(item);
   } else {
     scratch.resize(static_cast<std::size_t>(item.rows) * columns);
     for (int r = 0; r < item.rows; ++r) {

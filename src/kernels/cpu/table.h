@@ -24,7 +24,7 @@ struct IntegerRows {
 
 // Rows of a weight matrix with 4- or 8-bit values and their scales and biases as floats. Not owned.
 struct IntegerWeights {
-  const unsigned char* values = nullptr;
+  const unsigned char* values = nullptr;  // at any address
   std::size_t row_bytes = 0;
   int columns = 0;
   int bits = 4;
@@ -33,7 +33,7 @@ struct IntegerWeights {
   const float* scales = nullptr;  // `group_stride` floats a row, from expand_scales
   const float* biases = nullptr;
   std::size_t group_stride = 0;
-  const void* bf16_scales = nullptr;  // instead of these, as stored: columns / group values a row
+  const void* bf16_scales = nullptr;  // instead of these, as stored, at any address: columns / group values a row
   const void* bf16_biases = nullptr;
 };
 
@@ -71,9 +71,8 @@ struct Table {
   void (*decode_row)(const MatrixView& w, int row, float* out);
 
   // y[m][n] = dot(x[m], w + n * stride) over `k` columns, for m < rows_x and n < rows_w. One accumulator a result, its
-  // lanes along k, summed as a tree at the end.
-  void (*dot)(const float* const* x, int rows_x, const float* w, std::size_t stride, int rows_w, int k,
-              float* const* y);
+  // lanes along k, summed as a tree at the end. The floats at `w` may lie at any address.
+  void (*dot)(const float* const* x, int rows_x, const void* w, std::size_t stride, int rows_w, int k, float* const* y);
 
   // The same with bfloat16 weights, for few activation rows. The same bits as after decode_row.
   void (*dot_bf16)(const float* const* x, int rows_x, const void* w, std::size_t stride, int rows_w, int k,
