@@ -1,11 +1,19 @@
 #include "kernels/cpu/thread_pool.h"
 
+#include "base/throws.h"
+
 #include <gtest/gtest.h>
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdlib>
 #include <set>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -104,6 +112,33 @@ TEST_F(ThreadPool, LoopsThatSayWhatTheyReadCallEveryItemOnceAndSayItForEachRange
       }
     }
   }
+}
+
+TEST_F(ThreadPool, RefusesANumberThatIsNotOneToTheMost) {
+  for (const int count : {-1, 0, kMostThreads + 1, 4096}) {
+    EXPECT_ERROR(set_threads(count), ErrorKind::invalid_request,
+                 testing::HasSubstr("must be 1 to 1024, got " + std::to_string(count)));
+  }
+  EXPECT_EQ(threads(), all_);
+}
+
+// Becomes somebody for whom the system starts few threads, asks for many, and says with the exit code what happened.
+[[noreturn]] void work_with_few_threads() {
+  constexpr rlimit kFew{16, 16};
+  if (::setrlimit(RLIMIT_NPROC, &kFew) != 0) std::_Exit(10);
+  if (::getuid() == 0 && (::setgid(65534) != 0 || ::setuid(65534) != 0)) std::_Exit(10);
+  set_threads(1000);
+  if (threads() == 1000) std::_Exit(10);  // this system does not keep the limit
+  std::atomic<int> calls{0};
+  parallel_for(5000, [&](std::size_t) { ++calls; });
+  std::_Exit(threads() >= 1 && calls.load() == 5000 ? 0 : 1);
+}
+
+TEST(ThreadPoolDeathTest, GoesOnWithTheThreadsThatTheSystemStarts) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // a new process: the forked one would lack this one's threads
+  EXPECT_EXIT(
+      work_with_few_threads(),
+      [](int status) { return WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 10); }, "");
 }
 
 }  // namespace

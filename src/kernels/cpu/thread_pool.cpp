@@ -1,5 +1,6 @@
 #include "kernels/cpu/thread_pool.h"
 
+#include "base/error.h"
 #include "base/machine.h"
 
 #include <algorithm>
@@ -7,6 +8,8 @@
 #include <chrono>
 #include <cstdint>
 #include <mutex>
+#include <optional>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -72,7 +75,7 @@ bool spin_until(Done done, FetchAhead& ahead) {
 }
 
 // The items of a job, shared out: each thread has a range of neighbours, which it takes from the front, so that it reads
-// memory in long streams. Who is done takes from the others' ranges.
+// memory in long streams. A thread that has finished its own range steals from the others.
 struct Job {
   struct alignas(64) Range {
     std::atomic<std::size_t> next{0};
@@ -110,8 +113,14 @@ struct Job {
 
 class Pool {
  public:
-  explicit Pool(std::size_t count) : job_(count) {
-    for (std::size_t i = 1; i < count; ++i) workers_.emplace_back([this, i] { serve(i); });
+  explicit Pool(std::size_t count) {
+    workers_.reserve(count);
+    try {
+      for (std::size_t i = 1; i < count; ++i) workers_.emplace_back([this, i] { serve(i); });
+    } catch (const std::system_error&) {
+      // The system has no more threads for this process: those that started do the work.
+    }
+    job_.emplace(workers_.size() + 1);
   }
 
   ~Pool() {
@@ -127,14 +136,14 @@ class Pool {
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
   void run(const detail::Loop& loop) {
-    job_.open(loop);
+    job_->open(loop);
     if (!workers_.empty()) {
       state_.store(kOpen, std::memory_order_release);
       signal_.fetch_add(1);
       if (sleepers_.load() > 0) signal_.notify_all();
     }
-    const Stretch reads = job_.ranges[0].reads;
-    job_.work(0);
+    const Stretch reads = job_->ranges[0].reads;
+    job_->work(0);
     if (workers_.empty()) return;
     ahead_.begin(reads);
     // Close the job to those who have not come yet, and wait for those who are inside.
@@ -172,16 +181,16 @@ class Pool {
       }
       seen = signal_.load(std::memory_order_acquire);
       if (enter()) {
-        const Stretch reads = job_.ranges[thread].reads;
-        job_.work(thread);
+        const Stretch reads = job_->ranges[thread].reads;
+        job_->work(thread);
         leave();
         ahead.begin(reads);
       }
     }
   }
 
-  Job job_;
-  FetchAhead ahead_;  // the caller's
+  std::optional<Job> job_;  // made when the number of workers is known; they touch it when a job is open
+  FetchAhead ahead_;        // the caller's
   alignas(64) std::atomic<std::uint32_t> state_{0};
   alignas(64) std::atomic<std::uint32_t> signal_{0};  // changes with every job
   std::atomic<int> sleepers_{0};
@@ -217,6 +226,9 @@ int threads() {
 }
 
 void set_threads(int count) {
+  if (count < 1 || count > kMostThreads) {
+    fail(ErrorKind::invalid_request, "threads", "must be 1 to {}, got {}", kMostThreads, count);
+  }
   const std::lock_guard lock(g_mutex);
   g_wanted = count;
   g_pool.reset();

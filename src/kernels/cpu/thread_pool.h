@@ -29,7 +29,9 @@ void parallel_for_if(bool worth_waking, std::size_t count, const Body& body);
 // How many threads take part: base/machine.h's usable_cores(), or what set_threads gave.
 int threads();
 
-// REQUIRES 1 <= count <= 1024. Waits for running work.
+// Of the whole process. Throws invalid_request unless 1 <= count <= kMostThreads. Waits for running work. Where the system
+// refuses to start so many, those that it did start do the work; threads() says how many.
+constexpr int kMostThreads = 1024;
 void set_threads(int count);
 
 namespace detail {
