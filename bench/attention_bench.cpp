@@ -3,8 +3,8 @@
 #include "machine.h"
 
 #include "kernels/cpu/attention.h"
+#include "kernels/cpu/isa.h"
 #include "kernels/cpu/mla_rows.h"
-#include "kernels/cpu/table.h"
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>

@@ -2,7 +2,7 @@
 // (group 64): microseconds and GB/s of the weights that are read, for one token, a verify step, a batch and a prefill.
 #include "machine.h"
 
-#include "kernels/kernels.h"
+#include "kernels/ops.h"
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
@@ -19,6 +19,11 @@ namespace {
 constexpr int kHidden = 2048, kIntermediate = 1536, kExperts = 64, kTopK = 4;
 constexpr int kHeads = 20, kLatent = 512, kRope = 64, kNope = 192, kValue = 256, kKeys = 256;
 constexpr int kTokens[] = {1, 3, 8, 512};
+
+const Device& device() {
+  static const Device chosen = Device::choose(false);
+  return chosen;
+}
 
 mx::array random(const mx::Shape& shape, std::uint64_t seed) {
   const mx::array x = mx::random::normal(shape, mx::float32, 0.0f, 1.0f, mx::random::key(seed));
@@ -56,7 +61,8 @@ void experts_of(benchmark::State& state, int tokens) {
   std::vector<mx::array> picks, scores;
   double distinct = 0;
   for (std::uint64_t i = 0; i < kPicks; ++i) {
-    const Routing routing = route(random({tokens, kExperts}, 100 + i), mx::zeros({kExperts}), {.top_k = kTopK});
+    const Routing routing =
+        route(device(), random({tokens, kExperts}, 100 + i), mx::zeros({kExperts}), {.top_k = kTopK});
     mx::eval(routing.indices, routing.scores);
     const auto* first = routing.indices.data<std::uint32_t>();
     distinct += static_cast<double>(std::set<std::uint32_t>(first, first + tokens * kTopK).size()) / kPicks;
@@ -66,7 +72,7 @@ void experts_of(benchmark::State& state, int tokens) {
   std::size_t next = 0;
   const auto op = [&]() -> std::vector<mx::array> {
     const std::size_t i = next++ % kPicks;
-    return {experts(x, picks[i], scores[i], w)};
+    return {experts(device(), x, picks[i], scores[i], w)};
   };
   const std::size_t of_one = w->shared->gate.nbytes() + w->shared->up.nbytes() + w->shared->down.nbytes();
   measure(state, op, (distinct + 1) * static_cast<double>(of_one));
@@ -94,7 +100,8 @@ void linear_of(benchmark::State& state, int tokens, int rows, int columns) {
       bytes, [&](std::uint64_t seed) { return std::make_shared<const Weight>(weight(0, rows, columns, seed)); });
   const mx::array x = random({tokens, columns}, 2);
   measure(
-      state, [&]() -> std::vector<mx::array> { return {linear(x, weights.next())}; }, static_cast<double>(bytes));
+      state, [&]() -> std::vector<mx::array> { return {linear(device(), x, weights.next())}; },
+      static_cast<double>(bytes));
 }
 
 // Norm, rotary embedding, storing, queries into latent space, attention to kKeys keys, values.
@@ -111,15 +118,15 @@ void mla_of(benchmark::State& state, int tokens) {
   const std::size_t bytes = first->embed_q.nbytes() + first->unembed_out.nbytes();
   Turns<std::shared_ptr<const MlaWeights>> weights(bytes, make);
   const int width = kLatent + kRope, blocks = blocks_for(kKeys + tokens);
-  std::vector<float> memory(static_cast<std::size_t>(blocks) * kBlockRows * row_bytes(RowType::bf16, width) /
-                            sizeof(float));
-  PagedRows rows{RowType::bf16, width, reinterpret_cast<std::byte*>(memory.data()), std::nullopt};
+  const auto rows = device().ops().make_rows(RowType::bf16, width, blocks);
+  const std::vector<std::byte> zeros(rows->block_bytes());
+  for (int block = 0; block < blocks; ++block) rows->write_block(block, zeros);
   std::vector<int> table(static_cast<std::size_t>(blocks));
   std::iota(table.begin(), table.end(), 0);
   const auto step = std::make_shared<const Step>(Step{{kKeys, tokens, table}});
   const mx::array q = random({tokens, kHeads * (kNope + kRope)}, 3), kv = random({tokens, width}, 4);
   measure(
-      state, [&]() -> std::vector<mx::array> { return {mla(q, kv, weights.next(), rows, step)}; },
+      state, [&]() -> std::vector<mx::array> { return {mla(device(), q, kv, weights.next(), *rows, step)}; },
       static_cast<double>(bytes));
 }
 
@@ -130,7 +137,7 @@ void router_of(benchmark::State& state, int tokens) {
   mx::eval(w->values);
   const mx::array x = random({tokens, kHidden}, 2), bias = random({kExperts}, 3);
   const auto op = [&]() -> std::vector<mx::array> {
-    const Routing routing = route(linear(x, w), bias, {.top_k = kTopK, .scale = 1.8f});
+    const Routing routing = route(device(), linear(device(), x, w), bias, {.top_k = kTopK, .scale = 1.8f});
     return {routing.indices, routing.scores};
   };
   measure(state, op, static_cast<double>(w->nbytes()));
@@ -139,7 +146,7 @@ void router_of(benchmark::State& state, int tokens) {
 void norm_of(benchmark::State& state, int tokens) {
   const mx::array x = random({tokens, kHidden}, 1), y = random({tokens, kHidden}, 2), w = random({kHidden}, 3);
   const auto op = [&]() -> std::vector<mx::array> {
-    const SumAndNorm both = add_rms_norm(x, y, w, 1e-5f);
+    const SumAndNorm both = add_rms_norm(device(), x, y, w, 1e-5f);
     return {both.sum, both.norm};
   };
   measure(state, op, static_cast<double>(4 * x.nbytes()));  // two arrays read, two written

@@ -1,7 +1,7 @@
 #include "machine.h"
 
 #include "kernels/cpu/bandwidth.h"
-#include "kernels/cpu/table.h"
+#include "kernels/cpu/isa.h"
 #include "kernels/cpu/thread_pool.h"
 
 #include <benchmark/benchmark.h>
@@ -95,10 +95,10 @@ double measure_integer_peak(std::string_view isa) {
 int run_benchmarks(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  benchmark::AddCustomContext("isa", table().isa);
+  benchmark::AddCustomContext("isa", isa().name);
   benchmark::AddCustomContext("threads", std::to_string(threads()));
   benchmark::AddCustomContext("read bandwidth GB/s", fmt::format("{:.1f}", measure_read_bandwidth() / 1e9));
-  const double peak = measure_integer_peak(table().isa);
+  const double peak = measure_integer_peak(isa().name);
   if (peak > 0) benchmark::AddCustomContext("8-bit peak GMAC/s", fmt::format("{:.0f}", peak / 1e9));
   benchmark::RunSpecifiedBenchmarks();
   return 0;

@@ -94,7 +94,7 @@ void run(benchmark::State& state, const Kind& kind, int tokens) {
     Activations activations(rows, {rows.size()}, kColumns);
     Product product{matrices.views()[next++ % matrices.views().size()], &activations, 0, {}};
     for (int t = 0; t < tokens; ++t) product.y.push_back(y.data() + static_cast<std::size_t>(t) * kRows);
-    multiply({&product, 1});
+    multiply({&product, 1}, false);
     benchmark::DoNotOptimize(y.data());
   }
   const auto calls = static_cast<double>(state.iterations());

@@ -3,7 +3,7 @@
 // 2.1). Rows lie in blocks of kBlockRows positions; block b holds the same positions of one sequence in every layer.
 #pragma once
 
-#include "kernels/paged_rows.h"
+#include "kernels/ops.h"
 
 #include <cstddef>
 #include <memory>
@@ -16,24 +16,23 @@ struct PoolShape {
   int layers = 0;  // the MTP layer's rows are the last
   int width = 0;
   kernels::RowType type = kernels::RowType::bf16;
+  const kernels::Ops* ops = &kernels::cpu_ops();  // whose rows
 
   std::size_t block_bytes() const;  // of one block in all layers
 };
 
 // On our kernels address space is reserved for all blocks and memory is taken when a block is first written; on other
-// backends an array is made at once. Who owns which block is decided elsewhere. Used by the thread that owns the model.
+// devices an array is made at once. Who owns which block is decided elsewhere. Used by the thread that owns the model.
 class LatentPool {
  public:
-  // REQUIRES blocks >= 1. Throws unsupported for q8 rows on a backend other than our kernels, internal where the address
+  // REQUIRES blocks >= 1. Throws unsupported for rows of a type that the device does not have, internal where the address
   // space is refused.
   LatentPool(const PoolShape& shape, int blocks);
-  LatentPool(LatentPool&&) noexcept = default;
-  LatentPool& operator=(LatentPool&&) noexcept = default;
 
   const PoolShape& shape() const { return shape_; }
   int blocks() const { return blocks_; }
   std::size_t nbytes() const { return static_cast<std::size_t>(blocks_) * shape_.block_bytes(); }
-  kernels::PagedRows& layer(int index) { return layers_[static_cast<std::size_t>(index)]; }
+  kernels::PagedRows& layer(int index) { return *layers_[static_cast<std::size_t>(index)]; }
 
   // Rows 0 … count of `from` into `to`, in all layers.
   void copy_rows(int from, int to, int count);
@@ -43,12 +42,9 @@ class LatentPool {
   void write_block(int block, std::span<const std::byte> bytes);
 
  private:
-  struct Mapping;
-
   PoolShape shape_;
   int blocks_;
-  std::vector<std::shared_ptr<Mapping>> mappings_;
-  std::vector<kernels::PagedRows> layers_;
+  std::vector<std::unique_ptr<kernels::PagedRows>> layers_;
 };
 
 // Sequences that grow together in a pool of their own: for comparisons and measurements.

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "cli/bytes.h"
 #include "hub/store.h"
+#include "kernels/process.h"
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -25,7 +26,7 @@ void LoadFlags::add_to(CLI::App& command) {
       ->type_name("N");
   command.add_option("--threads", options.threads, "CPU threads (default: all)")
       ->type_name("N")
-      ->check(CLI::Range(0, 4096).description(""));
+      ->check(CLI::Range(0, kernels::kMostThreads).description(""));
   command.add_flag_callback(
       "--no-huge-pages", [this] { options.huge_pages = false; },
       "Leave the weights in their files; else they are copied if memory allows, for speed");

@@ -4,9 +4,7 @@
 #include "cli/commands.h"
 #include "engine/benchmark.h"
 #include "hub/store.h"
-#include "kernels/cpu/bandwidth.h"
-#include "kernels/cpu/table.h"
-#include "kernels/cpu/thread_pool.h"
+#include "kernels/process.h"
 #include "model/summary.h"
 
 #include <fmt/format.h>
@@ -45,7 +43,8 @@ void print_table(const std::vector<BenchmarkResult>& results, std::size_t bytes_
   fmt::print("\n");
   if (huge_page_bytes > 0) fmt::print("weights: {} in huge pages\n", describe_bytes(huge_page_bytes));
   fmt::print("read bandwidth {:.1f} GB/s with {} threads ({}), {:.1f} MB of weights a token\n", bandwidth / 1e9,
-             cpu::threads(), cpu::table().isa, static_cast<double>(bytes_per_token) / 1e6);
+             kernels::process_threads(), kernels::process_instruction_set(),
+             static_cast<double>(bytes_per_token) / 1e6);
 }
 
 void run(const BenchArguments& arguments) {
@@ -53,12 +52,12 @@ void run(const BenchArguments& arguments) {
   if (arguments.options.prompt == 0 && arguments.options.generate == 0) {
     fail(ErrorKind::invalid_request, "bench", "--prompt 0 and --generate 0 leave nothing to measure");
   }
-  if (arguments.threads > 0) cpu::set_threads(arguments.threads);
+  if (arguments.threads > 0) kernels::set_process_threads(arguments.threads);
   if (arguments.json) {
     run_benchmark(folder, arguments.options, print_json);
     return;
   }
-  const double bandwidth = cpu::measure_read_bandwidth();
+  const double bandwidth = kernels::measure_read_bandwidth();
   std::vector<BenchmarkResult> results;
   const std::size_t huge =
       run_benchmark(folder, arguments.options, [&](const BenchmarkResult& r) { results.push_back(r); });
@@ -98,7 +97,7 @@ void add_bench_command(CLI::App& app) {
       ->type_name("N")
       ->capture_default_str();
   command->add_option("--threads", arguments->threads, "Threads (default: all)")
-      ->check(CLI::Range(1, 1024))
+      ->check(CLI::Range(1, kernels::kMostThreads))
       ->type_name("T");
   command->add_flag_callback(
       "--no-huge-pages", [&options] { options.huge_pages = false; },

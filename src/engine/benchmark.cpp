@@ -129,10 +129,10 @@ std::size_t run_benchmark(const std::filesystem::path& folder, const BenchmarkOp
   Bench bench(*loaded.model, options);
   const auto repeat = [&](auto measure) {
     Timing timing{};
-    const double kernels_before = kernels::kernel_seconds();
+    const double kernels_before = loaded.model->device().queue().seconds();
     for (int i = 0; i < options.repeat; ++i) timing.seconds.push_back(measure());
     const double total = std::accumulate(timing.seconds.begin(), timing.seconds.end(), 0.0);
-    timing.kernel_share = (kernels::kernel_seconds() - kernels_before) / total;
+    timing.kernel_share = (loaded.model->device().queue().seconds() - kernels_before) / total;
     return timing;
   };
   if (options.prompt > 0) {

@@ -9,8 +9,8 @@
 #include "engine/fingerprint.h"
 #include "engine/load.h"
 #include "engine/session.h"
-#include "kernels/cpu/thread_pool.h"
 #include "kernels/kernels.h"
+#include "kernels/process.h"
 #include "model/registry.h"
 
 #include <algorithm>
@@ -147,7 +147,7 @@ Engine::Impl::Impl(const std::function<EngineModel()>& make, const EngineOptions
 }
 
 std::unique_ptr<EngineLoop> Engine::Impl::start(const std::function<EngineModel()>& make) {
-  if (options_.threads > 0) cpu::set_threads(options_.threads);
+  if (options_.threads > 0) kernels::set_process_threads(options_.threads);
   mx::set_cache_limit(kBufferCacheBytes);
   EngineModel loaded = make();
   if (options_.cache_memory == 0) options_.cache_memory = default_cache_memory(loaded.weight_bytes);

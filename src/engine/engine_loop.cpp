@@ -275,7 +275,8 @@ void EngineLoop::sample(std::vector<SequenceStep>& steps, const mx::array& hidde
   if (std::any_of(steps.begin(), steps.end(), [](const SequenceStep& s) { return !s.samples; })) {
     wanted.push_back(sound.emplace(mx::all(mx::isfinite(take_rows(hidden, last)), -1)));
   }
-  totals_.kernel_seconds = kernels::evaluate(wanted);
+  kernels::evaluate(wanted);
+  totals_.kernel_seconds = model_->device().queue().seconds();
   const auto vocab = static_cast<std::size_t>(model_->config().vocab_size);
   float* next = logits ? logits->data<float>() : nullptr;
   for (std::size_t i = 0; i < steps.size(); ++i) {

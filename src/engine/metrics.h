@@ -20,7 +20,7 @@ struct EngineMetrics {
   // guesses, as estimated from the steps that had none.
   double decode_seconds = 0, plain_decode_seconds = 0;
   std::size_t huge_page_bytes = 0;  // of the weights
-  double kernel_seconds = 0;        // inside our CPU kernels, of the whole process
+  double kernel_seconds = 0;        // inside our CPU kernels
 
   // How many times as fast guessing ahead makes decoding; 1 before the first guess.
   double speculation_speedup() const {

@@ -18,6 +18,6 @@ mx::array take_rows(const mx::array& x, const std::vector<int>& rows) {
   return mx::take(x, mx::array(rows.begin(), {static_cast<int>(rows.size())}, mx::int32), 0);
 }
 
-void publish_reads() { kernels::add_kernel_time({}); }
+void publish_reads() { kernels::Handover::publish(); }
 
 }  // namespace glimt

@@ -1,14 +1,17 @@
-#include "kernels/cpu/table.h"
-#include "kernels/cpu/thread_pool.h"
 #include "kernels/kernels.h"
-#include "kernels/primitive.h"
-
-#include <algorithm>
+#include "kernels/ops.h"
+#include "kernels/plain.h"
 
 namespace glimt::kernels {
-namespace {
 
-mx::array embedding_plain(const mx::array& ids, const Weight& table, mx::Dtype dtype) {
+mx::array embedding(const Device& device, const mx::array& ids, const WeightPtr& table, mx::Dtype dtype) {
+  return device.ops().embedding(device, ids, table, dtype);
+}
+
+namespace plain {
+
+mx::array embedding(const Device&, const mx::array& ids, const WeightPtr& stored, mx::Dtype dtype) {
+  const Weight& table = *stored;
   const auto rows = [&](const mx::array& part) { return mx::take(part, ids, 0); };
   Weight picked = table;
   picked.values = rows(table.values);
@@ -23,38 +26,5 @@ mx::array embedding_plain(const mx::array& ids, const Weight& table, mx::Dtype d
   return dequantize(picked, dtype);
 }
 
-class EmbeddingRows : public CpuPrimitive {
- public:
-  EmbeddingRows(mx::Shape shape, std::shared_ptr<const Weight> table)
-      : CpuPrimitive(std::move(shape)), table_(std::move(table)) {}
-
-  void eval_cpu(const std::vector<mx::array>& inputs, mx::array& out) override {
-    allocate(out);
-    dispatch_kernel(
-        stream(), out,
-        [table = table_, ids = inputs[0].data<std::int32_t>(), count = inputs[0].size(), y = out.data<float>()] {
-          const cpu::MatrixView rows = view(*table);
-          const auto width = static_cast<std::size_t>(rows.columns);
-          cpu::parallel_for(count, [&](std::size_t i) {
-            cpu::table().decode_row(rows, std::clamp(ids[i], 0, rows.rows - 1), y + i * width);
-          });
-        });
-  }
-
-  const char* name() const override { return "GlimtEmbedding"; }
-
- private:
-  std::shared_ptr<const Weight> table_;
-};
-
-}  // namespace
-
-mx::array embedding(const mx::array& ids, const std::shared_ptr<const Weight>& table, mx::Dtype dtype) {
-  if (backend() == Backend::mlx) return embedding_plain(ids, *table, dtype);
-  mx::Shape shape = ids.shape();
-  shape.push_back(table->columns);
-  return mx::astype(make_node<EmbeddingRows>(std::move(shape), {mx::contiguous(mx::astype(ids, mx::int32))}, table),
-                    dtype);
-}
-
+}  // namespace plain
 }  // namespace glimt::kernels

@@ -1,49 +1,34 @@
 // The menu: every operation of the model that is worth a kernel of its own. Each has a definition in plain MLX
-// operations, which serves GPUs and is the oracle of the tests, and an MLX Primitive on our CPU kernels.
+// operations, which serves GPUs and is the oracle of the tests, and an MLX Primitive on our CPU kernels; the device that a
+// model was loaded for says which of them computes (ops.h).
 //
 // Activations are float32 on the CPU; on a GPU they have the dtype that the caller gives them. All functions build graph
 // nodes and return at once; weights must be evaluated (mapped or materialized) before they are used here and are kept
 // alive by the nodes. One thread builds and evaluates (MLX binds streams to threads).
 #pragma once
 
+#include "kernels/device.h"
+#include "kernels/evaluate.h"
 #include "kernels/paged_rows.h"
 #include "kernels/rotary.h"
 #include "kernels/weight.h"
 
 #include <mlx/mlx.h>
 
-#include <chrono>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace glimt::kernels {
 
-enum class Backend {
-  cpu,  // our kernels
-  mlx,  // plain MLX operations on MLX's default device
-};
-
-// Our kernels when MLX's default device is the CPU, plain MLX otherwise. GLIMT_BACKEND=mlx or set_backend overrides.
-Backend backend();
-void set_backend(Backend backend);
-
-// Seconds that our CPU kernels have run so far in this process; the rest of a step is graph building, MLX's own
-// operations and waiting.
-double kernel_seconds();
-void add_kernel_time(std::chrono::steady_clock::duration time);
-
-// mx::eval, for arrays that are read on the CPU then. The kernels count their time last and it is read here, so that a
-// sanitizer, which does not see MLX's own events, knows that what follows comes after them. Returns kernel_seconds().
-double evaluate(std::vector<mx::array> arrays);
-
 // x [.., columns] · wᵀ -> [.., rows]. REQUIRES a single matrix.
-mx::array linear(const mx::array& x, const std::shared_ptr<const Weight>& w);
+mx::array linear(const Device& device, const mx::array& x, const WeightPtr& w);
 
 // The same for several matrices with as many columns, which are read as one.
-std::vector<mx::array> linear(const mx::array& x, const std::vector<std::shared_ptr<const Weight>>& weights);
+std::vector<mx::array> linear(const Device& device, const mx::array& x, const std::vector<WeightPtr>& weights);
 
 // Rows [.., columns] of the table that ids [..] (int32, < rows) name, as `dtype`.
-mx::array embedding(const mx::array& ids, const std::shared_ptr<const Weight>& table, mx::Dtype dtype);
+mx::array embedding(const Device& device, const mx::array& ids, const WeightPtr& table, mx::Dtype dtype);
 
 // down(silu(gate x) · up x)
 struct SwiGluWeights {
@@ -51,9 +36,10 @@ struct SwiGluWeights {
   Weight up;    // the same
   Weight down;  // [hidden, intermediate]
 };
+using SwiGluPtr = std::shared_ptr<const SwiGluWeights>;
 
 // x [.., hidden] -> the same shape.
-mx::array swiglu(const mx::array& x, const std::shared_ptr<const SwiGluWeights>& w);
+mx::array swiglu(const Device& device, const mx::array& x, const SwiGluPtr& w);
 
 // The mixture of experts: for each token, the sum over its picks j of scores[j] · swiglu of that expert, plus the shared
 // expert's swiglu where there is one. Each projection is one stack of E matrices or E single ones.
@@ -63,10 +49,11 @@ struct ExpertWeights {
   std::vector<Weight> down;
   std::optional<SwiGluWeights> shared;
 };
+using ExpertsPtr = std::shared_ptr<const ExpertWeights>;
 
 // x [T, hidden], indices [T, k] uint32 (< E), scores [T, k] float32 -> [T, hidden].
-mx::array experts(const mx::array& x, const mx::array& indices, const mx::array& scores,
-                  const std::shared_ptr<const ExpertWeights>& w);
+mx::array experts(const Device& device, const mx::array& x, const mx::array& indices, const mx::array& scores,
+                  const ExpertsPtr& w);
 
 // Which experts a token goes to. Sigmoid scores plus `bias` decide; of `groups` groups of experts only the
 // `kept_groups` whose two best choices sum highest take part; the weights are the scores without the bias, divided by
@@ -85,17 +72,18 @@ struct Routing {
 };
 
 // logits [T, E] float32, bias [E] float32.
-Routing route(const mx::array& logits, const mx::array& bias, const RouterOptions& options);
+Routing route(const Device& device, const mx::array& logits, const mx::array& bias, const RouterOptions& options);
 
 // x / sqrt(mean(x²) + eps) · weight over the last axis, computed in float32; weight [columns] float32.
-mx::array rms_norm(const mx::array& x, const mx::array& weight, float eps);
+mx::array rms_norm(const Device& device, const mx::array& x, const mx::array& weight, float eps);
 
 // The sum of two arrays of one shape, and its rms_norm, in one pass.
 struct SumAndNorm {
   mx::array sum;
   mx::array norm;
 };
-SumAndNorm add_rms_norm(const mx::array& x, const mx::array& y, const mx::array& weight, float eps);
+SumAndNorm add_rms_norm(const Device& device, const mx::array& x, const mx::array& y, const mx::array& weight,
+                        float eps);
 
 // Multi-head latent attention between its projections (DeepSeek-V2, https://arxiv.org/abs/2405.04434, section 2.1).
 struct MlaWeights {
@@ -107,20 +95,25 @@ struct MlaWeights {
   float scale;  // of the scores
 };
 
-// The two ways through kv_b_proj. They compute the same. `automatic`: absorbed on our kernels, where a position then
-// gets the same bits in every chunk; the cheaper one in plain MLX.
-enum class MlaForm {
-  automatic,
-  absorbed,  // queries move into latent space: no work a key, more work a (query, key) pair
-  expanded,  // keys and values of all heads are made from the latents first; plain MLX only
+using MlaPtr = std::shared_ptr<const MlaWeights>;
+
+// Read off the weights' shapes.
+struct MlaSizes {
+  explicit MlaSizes(const MlaWeights& w)
+      : heads(w.embed_q.count),
+        latent(w.embed_q.rows),
+        nope(w.embed_q.columns),
+        rope(w.rotary.dims()),
+        v(w.unembed_out.rows) {}
+  int heads, latent, nope, rope, v;
 };
-void set_mla_form(MlaForm form);  // of the process, for tests
 
 // q [N, heads · (nope + rope)] and kv [N, latent + rope], the rows of `step`'s sequences one behind the other. Rows
 // [norm(latent) | rotated k_pe] are stored at the sequences' positions, then every query attends to its own sequence ->
-// [N, heads · v]. A row's result depends neither on the other sequences nor on how they are cut into steps. The rows are
-// stored when the result is evaluated: REQUIRES that before a graph with the next step over the same blocks is built.
-mx::array mla(const mx::array& q, const mx::array& kv, const std::shared_ptr<const MlaWeights>& w, PagedRows& rows,
+// [N, heads · v]. On our kernels a row's result depends neither on the other sequences nor on how they are cut into steps.
+// The rows are stored when the result is evaluated: REQUIRES that before a graph with the next step over the same blocks
+// is built, and rows that the same device made.
+mx::array mla(const Device& device, const mx::array& q, const mx::array& kv, const MlaPtr& w, PagedRows& rows,
               const StepPtr& step);
 
 }  // namespace glimt::kernels

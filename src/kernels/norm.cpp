@@ -1,83 +1,29 @@
-#include "kernels/cpu/norm.h"
-
-#include "kernels/cpu/thread_pool.h"
 #include "kernels/kernels.h"
-#include "kernels/primitive.h"
+#include "kernels/ops.h"
+#include "kernels/plain.h"
 
 namespace glimt::kernels {
-namespace {
 
-constexpr std::size_t kParallelRows = 16;  // fewer take less time than waking a thread
-
-template <typename Row>
-void for_rows(std::size_t rows, const Row& row) {
-  cpu::parallel_for_if(rows >= kParallelRows, rows, row);
+mx::array rms_norm(const Device& device, const mx::array& x, const mx::array& weight, float eps) {
+  return device.ops().rms_norm(device, x, weight, eps);
 }
 
-class RmsNorm : public CpuPrimitive {
- public:
-  RmsNorm(mx::Shape shape, float eps) : CpuPrimitive(std::move(shape)), eps_(eps) {}
-
-  void eval_cpu(const std::vector<mx::array>& inputs, mx::array& out) override {
-    allocate(out);
-    const auto columns = static_cast<std::size_t>(inputs[1].size());
-    dispatch_kernel(
-        stream(), out,
-        [columns, rows = out.size() / columns, eps = eps_, x = inputs[0].data<float>(),
-         weight = inputs[1].data<float>(), y = out.data<float>()] {
-          for_rows(rows, [&](std::size_t i) { cpu::rms_norm(x + i * columns, weight, columns, eps, y + i * columns); });
-        });
-  }
-
-  const char* name() const override { return "GlimtRmsNorm"; }
-
- private:
-  float eps_;
-};
-
-class AddRmsNorm : public CpuMultiPrimitive {
- public:
-  explicit AddRmsNorm(float eps) : eps_(eps) {}
-
-  void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
-    for (mx::array& output : outputs) allocate(output);
-    const auto columns = static_cast<std::size_t>(inputs[2].size());
-    dispatch_kernel(stream(), outputs,
-                    [columns, rows = inputs[0].size() / columns, eps = eps_, x = inputs[0].data<float>(),
-                     y = inputs[1].data<float>(), weight = inputs[2].data<float>(), sum = outputs[0].data<float>(),
-                     norm = outputs[1].data<float>()] {
-                      for_rows(rows, [&](std::size_t row) {
-                        const std::size_t at = row * columns;
-                        for (std::size_t i = at; i < at + columns; ++i) sum[i] = x[i] + y[i];
-                        cpu::rms_norm(sum + at, weight, columns, eps, norm + at);
-                      });
-                    });
-  }
-  std::vector<mx::Shape> output_shapes(const std::vector<mx::array>& inputs) override {
-    return {inputs[0].shape(), inputs[0].shape()};
-  }
-  const char* name() const override { return "GlimtAddRmsNorm"; }
-
- private:
-  float eps_;
-};
-
-}  // namespace
-
-mx::array rms_norm(const mx::array& x, const mx::array& weight, float eps) {
-  if (backend() == Backend::mlx) return mx::fast::rms_norm(x, mx::astype(weight, x.dtype()), eps);
-  return make_node<RmsNorm>(x.shape(), {contiguous_f32(x), contiguous_f32(weight)}, eps);
+SumAndNorm add_rms_norm(const Device& device, const mx::array& x, const mx::array& y, const mx::array& weight,
+                        float eps) {
+  return device.ops().add_rms_norm(device, x, y, weight, eps);
 }
 
-SumAndNorm add_rms_norm(const mx::array& x, const mx::array& y, const mx::array& weight, float eps) {
-  if (backend() == Backend::mlx) {
-    const mx::array sum = mx::add(x, y);
-    return {sum, rms_norm(sum, weight, eps)};
-  }
-  const std::vector<mx::array> both =
-      mx::array::make_arrays({x.shape(), x.shape()}, {mx::float32, mx::float32}, std::make_shared<AddRmsNorm>(eps),
-                             {contiguous_f32(x), contiguous_f32(y), contiguous_f32(weight)});
-  return {both[0], both[1]};
+namespace plain {
+
+mx::array rms_norm(const Device&, const mx::array& x, const mx::array& weight, float eps) {
+  return mx::fast::rms_norm(x, mx::astype(weight, x.dtype()), eps);
 }
 
+SumAndNorm add_rms_norm(const Device& device, const mx::array& x, const mx::array& y, const mx::array& weight,
+                        float eps) {
+  const mx::array sum = mx::add(x, y);
+  return {sum, plain::rms_norm(device, sum, weight, eps)};
+}
+
+}  // namespace plain
 }  // namespace glimt::kernels

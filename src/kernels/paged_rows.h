@@ -4,28 +4,50 @@
 // may be read by several sequences.
 #pragma once
 
+#include "base/error.h"
 #include "kernels/row_type.h"
-
-#include <mlx/mlx.h>
 
 #include <cstddef>
 #include <memory>
-#include <optional>
+#include <span>
 #include <vector>
 
 namespace glimt::kernels {
 
-namespace mx = mlx::core;
-
 constexpr int kBlockRows = 128;
 
-// Not owned: see cache/latent_pool.h. Either memory (our kernels) or an array (plain MLX).
-struct PagedRows {
-  RowType type = RowType::bf16;
-  int width = 0;                   // latent + rope
-  std::byte* memory = nullptr;     // [blocks, kBlockRows] rows of row_bytes
-  std::optional<mx::array> array;  // [blocks, kBlockRows, width], f32 or bf16
+// One layer's rows and how they are stored, which the device decides (Ops::make_rows). Used by the thread that owns the
+// model; a kernel that has not run yet keeps the storage alive.
+class PagedRows {
+ public:
+  PagedRows(RowType type, int width) : type_(type), width_(width) {}
+  virtual ~PagedRows() = default;
+  PagedRows(const PagedRows&) = delete;
+  PagedRows& operator=(const PagedRows&) = delete;
+
+  RowType type() const { return type_; }
+  int width() const { return width_; }  // latent + rope
+  std::size_t block_bytes() const { return kBlockRows * row_bytes(type_, width_); }
+
+  // Rows 0 … count of block `from` into block `to`.
+  virtual void copy_rows(int from, int to, int count) = 0;
+
+  // All rows of a block as block_bytes() bytes.
+  virtual void read_block(int block, std::span<std::byte> bytes) const = 0;
+  virtual void write_block(int block, std::span<const std::byte> bytes) = 0;
+
+ private:
+  RowType type_;
+  int width_;
 };
+
+// The rows as the kind that a device's operations take. Throws internal if another device made them.
+template <typename Kind>
+Kind& as_kind(PagedRows& rows) {
+  auto* own = dynamic_cast<Kind*>(&rows);
+  if (own == nullptr) fail(ErrorKind::internal, "mla", "cache rows of another device");
+  return *own;
+}
 
 // What a step does with one sequence: `length` new rows at `position`…, each of which sees the rows from first_key up to
 // itself. REQUIRES blocks for all of them.

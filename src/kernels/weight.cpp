@@ -1,7 +1,5 @@
 #include "kernels/weight.h"
 
-#include "base/error.h"
-
 #include <mlx/mlx.h>
 
 #include <cstring>
@@ -17,23 +15,6 @@ constexpr ModeName kModes[] = {{QuantMode::affine, "affine"},
                                {QuantMode::mxfp4, "mxfp4"},
                                {QuantMode::mxfp8, "mxfp8"},
                                {QuantMode::nvfp4, "nvfp4"}};
-
-cpu::Format float_format(mx::Dtype dtype) {
-  if (dtype == mx::float32) return cpu::Format::f32;
-  if (dtype == mx::float16) return cpu::Format::f16;
-  if (dtype == mx::bfloat16) return cpu::Format::bf16;
-  throw Error(ErrorKind::internal, "a weight is neither float32, float16, bfloat16 nor quantized");
-}
-
-cpu::Format format_of(QuantMode mode) {
-  switch (mode) {
-    case QuantMode::affine: return cpu::Format::affine;
-    case QuantMode::mxfp4: return cpu::Format::mxfp4;
-    case QuantMode::mxfp8: return cpu::Format::mxfp8;
-    case QuantMode::nvfp4: return cpu::Format::nvfp4;
-  }
-  return cpu::Format::affine;
-}
 
 const std::byte* bytes_of(const mx::array& array) { return array.data<std::byte>(); }
 
@@ -89,45 +70,6 @@ std::size_t Weight::nbytes() const {
   return total;
 }
 
-cpu::MatrixView view(const Weight& w, int index) {
-  cpu::MatrixView v;
-  v.rows = w.rows;
-  v.columns = w.columns;
-  const auto i = static_cast<std::size_t>(index);
-  const std::size_t stack = w.count > 0 ? static_cast<std::size_t>(w.count) : 1;
-  const auto part = [&](const mx::array& array) { return bytes_of(array) + i * (array.nbytes() / stack); };
-  v.values = part(w.values);
-  if (!w.quantization) {
-    v.format = float_format(w.values.dtype());
-    v.bits = v.format == cpu::Format::f32 ? 32 : 16;
-    return v;
-  }
-  v.format = format_of(w.quantization->mode);
-  v.bits = w.quantization->bits;
-  v.group_size = w.quantization->group_size;
-  v.scales = part(*w.scales);
-  if (w.biases) {
-    v.biases = part(*w.biases);
-    v.scale_format = float_format(w.scales->dtype());
-  }
-  if (w.global_scale) {
-    const auto size = w.global_scale->size();
-    v.global_scale = w.global_scale->data<float>() + (size > 1 && w.count > 0 ? i : 0);
-    v.global_scale_per_row = size > 1 && w.count == 0;
-  }
-  return v;
-}
-
-std::size_t matrix_count(const std::vector<Weight>& weights) {
-  const bool stacked = weights.size() == 1 && weights[0].count > 0;
-  return stacked ? static_cast<std::size_t>(weights[0].count) : weights.size();
-}
-
-cpu::MatrixView view(const std::vector<Weight>& weights, std::size_t index) {
-  const bool stacked = weights.size() == 1 && weights[0].count > 0;
-  return stacked ? view(weights[0], static_cast<int>(index)) : view(weights[index]);
-}
-
 Weight aligned(const Weight& weight) {
   Weight w = weight;
   w.values = aligned_array(w.values);
@@ -161,6 +103,24 @@ Weight quantize(const mx::array& values, const Quantization& q) {
            .global_scale = std::nullopt};
   mx::eval(parts);
   return w;
+}
+
+Weight stacked(const std::vector<Weight>& weights) {
+  if (weights.size() == 1 && weights[0].count > 0) return weights[0];
+  std::vector<mx::array> values, scales, biases, global_scales;
+  for (const Weight& w : weights) {
+    values.push_back(w.values);
+    if (w.scales) scales.push_back(*w.scales);
+    if (w.biases) biases.push_back(*w.biases);
+    if (w.global_scale) global_scales.push_back(mx::reshape(*w.global_scale, {-1}));
+  }
+  Weight stack = weights[0];
+  stack.count = static_cast<int>(weights.size());
+  stack.values = mx::stack(values);
+  if (!scales.empty()) stack.scales = mx::stack(scales);
+  if (!biases.empty()) stack.biases = mx::stack(biases);
+  if (!global_scales.empty()) stack.global_scale = mx::concatenate(global_scales);
+  return stack;
 }
 
 }  // namespace glimt

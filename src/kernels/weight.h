@@ -1,10 +1,10 @@
 // One weight matrix as the model files store it: plain or quantized, alone or stacked (heads, experts).
 #pragma once
 
-#include "kernels/cpu/matrix.h"
-
 #include <mlx/array.h>
 
+#include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -49,12 +49,10 @@ struct Weight {
   std::size_t nbytes() const;
 };
 
-// The matrix `index` of the stack (0 for a single one) for the CPU kernels. The arrays must be evaluated and outlive it.
-cpu::MatrixView view(const Weight& weight, int index = 0);
+using WeightPtr = std::shared_ptr<const Weight>;
 
-// Of `weights`, which is one stack or single matrices: how many there are, and the one of this index.
-std::size_t matrix_count(const std::vector<Weight>& weights);
-cpu::MatrixView view(const std::vector<Weight>& weights, std::size_t index);
+// Single matrices of one form as one stack; a stack is returned as it is.
+Weight stacked(const std::vector<Weight>& weights);
 
 // The same weight for MLX's operations: arrays that do not begin at a multiple of their element's size are copied.
 Weight aligned(const Weight& weight);

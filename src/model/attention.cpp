@@ -31,7 +31,7 @@ KvB take_kv_b(const Config& c, Weights& weights, const std::string& path) {
     Weight embed_q = weights.take_matrix(path + ".embed_q", kv_lora, nope, heads);
     return {std::move(embed_q), weights.take_matrix(path + ".unembed_out", v, kv_lora, heads)};
   }
-  const Weight joined = weights.take_matrix(path + ".kv_b_proj", heads * (nope + v), kv_lora);
+  const Weight joined = aligned(weights.take_matrix(path + ".kv_b_proj", heads * (nope + v), kv_lora));
   const mx::Dtype dtype = joined.quantization ? mx::float32 : joined.values.dtype();
   const mx::array by_head = mx::reshape(dequantize(joined, dtype), {heads, nope + v, kv_lora});
   const mx::array keys = mx::slice(by_head, {0, 0, 0}, {heads, nope, kv_lora});
@@ -39,8 +39,9 @@ KvB take_kv_b(const Config& c, Weights& weights, const std::string& path) {
   return {derived(mx::swapaxes(keys, 1, 2), joined.quantization), derived(values, joined.quantization)};
 }
 
-std::shared_ptr<const kernels::MlaWeights> take_heads(const Config& c, Weights& weights, const std::string& path) {
-  const RmsNorm norm(weights.take_vector(path + ".kv_a_layernorm.weight", c.kv_lora_rank), c.rms_norm_eps);
+kernels::MlaPtr take_heads(const Config& c, Weights& weights, const std::string& path) {
+  const RmsNorm norm(weights.device(), weights.take_vector(path + ".kv_a_layernorm.weight", c.kv_lora_rank),
+                     c.rms_norm_eps);
   KvB kv_b = take_kv_b(c, weights, path);
   return std::make_shared<const kernels::MlaWeights>(kernels::MlaWeights{
       std::move(kv_b.embed_q), std::move(kv_b.unembed_out), norm.weight(), norm.eps(),
@@ -51,26 +52,27 @@ std::shared_ptr<const kernels::MlaWeights> take_heads(const Config& c, Weights& 
 }  // namespace
 
 MlaAttention::MlaAttention(const Config& c, Weights& weights, const std::string& path)
-    : kv_a_proj_(weights.take_shared(path + ".kv_a_proj_with_mqa", c.cache_width(), c.hidden_size),
+    : device_(weights.device()),
+      kv_a_proj_(device_, weights.take_shared(path + ".kv_a_proj_with_mqa", c.cache_width(), c.hidden_size),
                  bias_of(c, weights, path + ".kv_a_proj_with_mqa", c.cache_width())),
       heads_(take_heads(c, weights, path)),
-      o_proj_(weights.take_shared(path + ".o_proj", c.hidden_size, c.num_attention_heads * c.v_head_dim),
+      o_proj_(device_, weights.take_shared(path + ".o_proj", c.hidden_size, c.num_attention_heads * c.v_head_dim),
               bias_of(c, weights, path + ".o_proj", c.hidden_size)) {
   const int q_rows = c.num_attention_heads * c.qk_head_dim();
   if (!c.q_lora_rank) {
-    q_proj_.emplace(weights.take_shared(path + ".q_proj", q_rows, c.hidden_size));
+    q_proj_.emplace(device_, weights.take_shared(path + ".q_proj", q_rows, c.hidden_size));
     return;
   }
-  q_a_proj_.emplace(weights.take_shared(path + ".q_a_proj", *c.q_lora_rank, c.hidden_size),
+  q_a_proj_.emplace(device_, weights.take_shared(path + ".q_a_proj", *c.q_lora_rank, c.hidden_size),
                     bias_of(c, weights, path + ".q_a_proj", *c.q_lora_rank));
-  q_a_layernorm_.emplace(weights.take_vector(path + ".q_a_layernorm.weight", *c.q_lora_rank), c.rms_norm_eps);
-  q_b_proj_.emplace(weights.take_shared(path + ".q_b_proj", q_rows, *c.q_lora_rank));
+  q_a_layernorm_.emplace(device_, weights.take_vector(path + ".q_a_layernorm.weight", *c.q_lora_rank), c.rms_norm_eps);
+  q_b_proj_.emplace(device_, weights.take_shared(path + ".q_b_proj", q_rows, *c.q_lora_rank));
 }
 
 mx::array MlaAttention::forward(const mx::array& x, kernels::PagedRows& rows, const kernels::StepPtr& step) const {
   const auto [projected, latent] = Linear::both(q_proj_ ? *q_proj_ : *q_a_proj_, kv_a_proj_, x);
   const mx::array q = q_proj_ ? projected : (*q_b_proj_)((*q_a_layernorm_)(projected));
-  return o_proj_(kernels::mla(q, latent, heads_, rows, step));
+  return o_proj_(kernels::mla(device_, q, latent, heads_, rows, step));
 }
 
 }  // namespace glimt

@@ -18,10 +18,11 @@ class MlaAttention {
   mx::array forward(const mx::array& x, kernels::PagedRows& rows, const kernels::StepPtr& step) const;
 
  private:
+  kernels::Device device_;
   std::optional<Linear> q_proj_, q_a_proj_, q_b_proj_;  // q_proj_, or the other two
   std::optional<RmsNorm> q_a_layernorm_;
   Linear kv_a_proj_;
-  std::shared_ptr<const kernels::MlaWeights> heads_;  // kv_a_layernorm and both halves of kv_b_proj
+  kernels::MlaPtr heads_;  // kv_a_layernorm and both halves of kv_b_proj
   Linear o_proj_;
 };
 

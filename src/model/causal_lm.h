@@ -22,6 +22,7 @@ class CausalLm {
   virtual ~CausalLm() = default;
 
   virtual const Config& config() const = 0;
+  virtual const kernels::Device& device() const = 0;
   virtual int max_context_length() const = 0;
 
   // What the cache holds for a position: the trunk's layers, and the MTP layer's rows behind them if there is one.

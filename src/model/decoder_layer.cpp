@@ -6,16 +6,18 @@ namespace {
 std::variant<SwiGluMlp, MoeBlock> take_feed_forward(const Config& c, Weights& weights, const std::string& path,
                                                     bool is_moe) {
   if (is_moe) return MoeBlock(c, weights, path);
-  return SwiGluMlp(
-      std::make_shared<const kernels::SwiGluWeights>(take_swiglu(weights, path, c.hidden_size, c.intermediate_size)));
+  return SwiGluMlp(weights.device(), std::make_shared<const kernels::SwiGluWeights>(
+                                         take_swiglu(weights, path, c.hidden_size, c.intermediate_size)));
 }
 
 }  // namespace
 
 DecoderLayer::DecoderLayer(const Config& c, Weights& weights, const std::string& path, bool is_moe)
-    : input_layernorm_(weights.take_vector(path + ".input_layernorm.weight", c.hidden_size), c.rms_norm_eps),
+    : input_layernorm_(weights.device(), weights.take_vector(path + ".input_layernorm.weight", c.hidden_size),
+                       c.rms_norm_eps),
       self_attn_(c, weights, path + ".self_attn"),
-      post_attention_layernorm_(weights.take_vector(path + ".post_attention_layernorm.weight", c.hidden_size),
+      post_attention_layernorm_(weights.device(),
+                                weights.take_vector(path + ".post_attention_layernorm.weight", c.hidden_size),
                                 c.rms_norm_eps),
       mlp_(take_feed_forward(c, weights, path + ".mlp", is_moe)) {}
 

@@ -6,20 +6,19 @@ namespace glimt {
 namespace {
 
 Linear take_head(const Config& c, Weights& weights, const Embedding& embedding) {
-  if (c.tie_word_embeddings) return Linear(embedding.table());
-  return Linear(weights.take_shared("lm_head", c.vocab_size, c.hidden_size));
+  if (c.tie_word_embeddings) return {weights.device(), embedding.table()};
+  return {weights.device(), weights.take_shared("lm_head", c.vocab_size, c.hidden_size)};
 }
 
 std::string layer_path(int index) { return "model.layers." + std::to_string(index); }
 
 }  // namespace
 
-Glm4MoeLite::Glm4MoeLite(Config config, Weights& weights, mx::Dtype activations, kernels::RowType rows)
+Glm4MoeLite::Glm4MoeLite(Config config, Weights& weights)
     : config_(std::move(config)),
-      activations_(activations),
-      row_type_(rows),
-      embed_tokens_(weights.take_shared("model.embed_tokens", config_.vocab_size, config_.hidden_size)),
-      norm_(weights.take_vector("model.norm.weight", config_.hidden_size), config_.rms_norm_eps),
+      device_(weights.device()),
+      embed_tokens_(device_, weights.take_shared("model.embed_tokens", config_.vocab_size, config_.hidden_size)),
+      norm_(device_, weights.take_vector("model.norm.weight", config_.hidden_size), config_.rms_norm_eps),
       lm_head_(take_head(config_, weights, embed_tokens_)) {
   for (int i = 0; i < config_.num_hidden_layers; ++i) {
     layers_.emplace_back(config_, weights, layer_path(i), config_.is_moe_layer[static_cast<std::size_t>(i)]);
@@ -29,12 +28,12 @@ Glm4MoeLite::Glm4MoeLite(Config config, Weights& weights, mx::Dtype activations,
 }
 
 PoolShape Glm4MoeLite::cache_shape() const {
-  return {config_.num_hidden_layers + (has_mtp() ? 1 : 0), config_.cache_width(), row_type_};
+  return {config_.num_hidden_layers + (has_mtp() ? 1 : 0), config_.cache_width(), device_.rows(), &device_.ops()};
 }
 
 mx::array Glm4MoeLite::forward(const mx::array& ids, LatentPool& pool, const kernels::StepPtr& step,
                                const Observer& observe) const {
-  Residual h{embed_tokens_(ids, activations_), std::nullopt};
+  Residual h{embed_tokens_(ids, device_.activations()), std::nullopt};
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     Observer observe_layer;
     if (observe) {

@@ -15,11 +15,11 @@ namespace glimt {
 
 class Glm4MoeLite : public CausalLm {
  public:
-  // Takes every tensor of `weights`; the caller calls weights.finish(). `activations` is the dtype of hidden states,
-  // `rows` the default type of cache rows.
-  Glm4MoeLite(Config config, Weights& weights, mx::Dtype activations, kernels::RowType rows);
+  // Takes every tensor of `weights`; the caller calls weights.finish().
+  Glm4MoeLite(Config config, Weights& weights);
 
   const Config& config() const override { return config_; }
+  const kernels::Device& device() const override { return device_; }
   int max_context_length() const override { return config_.max_position_embeddings; }
   PoolShape cache_shape() const override;
   mx::array forward(const mx::array& ids, LatentPool& pool, const kernels::StepPtr& step,
@@ -33,8 +33,7 @@ class Glm4MoeLite : public CausalLm {
 
  private:
   Config config_;
-  mx::Dtype activations_;
-  kernels::RowType row_type_;
+  kernels::Device device_;
   Embedding embed_tokens_;
   std::vector<DecoderLayer> layers_;
   RmsNorm norm_;

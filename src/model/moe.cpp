@@ -1,19 +1,27 @@
 #include "model/moe.h"
 
+#include "kernels/ops.h"
+
 namespace glimt {
 namespace {
 
 // The projection of all experts: one stack (mlx-lm, Ollama), or a tensor an expert (released checkpoint).
 std::vector<Weight> take_experts(Weights& weights, const std::string& path, const std::string& projection, int count,
                                  int rows, int columns) {
-  const std::string stacked = path + ".switch_mlp." + projection;
-  if (weights.has(stacked + ".weight")) return {weights.take_matrix(stacked, rows, columns, count)};
+  const std::string stack_path = path + ".switch_mlp." + projection;
+  if (weights.has(stack_path + ".weight")) return {weights.take_matrix(stack_path, rows, columns, count)};
   std::vector<Weight> single;
   single.reserve(static_cast<std::size_t>(count));
   for (int e = 0; e < count; ++e) {
     single.push_back(weights.take_matrix(fmt::format("{}.experts.{}.{}", path, e, projection), rows, columns));
   }
-  return single;
+  if (!weights.device().ops().wants_stacked_experts) return single;
+  const Weight stack = stacked(single);
+  for (const std::optional<mx::array>& part :
+       {std::optional(stack.values), stack.scales, stack.biases, stack.global_scale}) {
+    if (part) mx::eval(*part);
+  }
+  return {stack};
 }
 
 }  // namespace
@@ -25,15 +33,17 @@ kernels::SwiGluWeights take_swiglu(Weights& weights, const std::string& path, in
 }
 
 MoeGate::MoeGate(const Config& c, Weights& weights, const std::string& path)
-    : weight_(weights.take_shared(path, c.n_routed_experts, c.hidden_size)),
+    : device_(weights.device()),
+      weight_(device_, weights.take_shared(path, c.n_routed_experts, c.hidden_size)),
       e_score_correction_bias_(weights.take_vector(path + ".e_score_correction_bias", c.n_routed_experts)),
       options_{c.num_experts_per_tok, c.n_group, c.topk_group, c.norm_topk_prob, c.routed_scaling_factor} {}
 
 kernels::Routing MoeGate::forward(const mx::array& x) const {
-  return kernels::route(weight_(mx::astype(x, mx::float32)), e_score_correction_bias_, options_);
+  return kernels::route(device_, weight_(mx::astype(x, mx::float32)), e_score_correction_bias_, options_);
 }
 
-MoeBlock::MoeBlock(const Config& c, Weights& weights, const std::string& path) : gate_(c, weights, path + ".gate") {
+MoeBlock::MoeBlock(const Config& c, Weights& weights, const std::string& path)
+    : device_(weights.device()), gate_(c, weights, path + ".gate") {
   auto experts = std::make_shared<kernels::ExpertWeights>();
   experts->gate = take_experts(weights, path, "gate_proj", c.n_routed_experts, c.moe_intermediate_size, c.hidden_size);
   experts->up = take_experts(weights, path, "up_proj", c.n_routed_experts, c.moe_intermediate_size, c.hidden_size);
@@ -51,7 +61,7 @@ mx::array MoeBlock::forward(const mx::array& x, const Observer& observe) const {
     observe("gate.inds", choice.indices);
     observe("gate.scores", choice.scores);
   }
-  return kernels::experts(x, choice.indices, choice.scores, experts_);
+  return kernels::experts(device_, x, choice.indices, choice.scores, experts_);
 }
 
 }  // namespace glimt

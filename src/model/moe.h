@@ -19,6 +19,7 @@ class MoeGate {
   kernels::Routing forward(const mx::array& x) const;  // x [T, hidden] -> indices, scores [T, k]
 
  private:
+  kernels::Device device_;
   Linear weight_;                      // [experts, hidden]
   mx::array e_score_correction_bias_;  // [experts]
   kernels::RouterOptions options_;
@@ -32,8 +33,9 @@ class MoeBlock {
   mx::array forward(const mx::array& x, const Observer& observe) const;
 
  private:
+  kernels::Device device_;
   MoeGate gate_;
-  std::shared_ptr<const kernels::ExpertWeights> experts_;  // routed and shared
+  kernels::ExpertsPtr experts_;  // routed and shared
 };
 
 // `path`.{gate,up,down}_proj as one SwiGLU.

@@ -11,13 +11,13 @@ WeightPtr own_or(Weights& weights, const std::string& path, const Config& c, con
 
 MtpLayer::MtpLayer(const Config& c, Weights& weights, const std::string& path, const Embedding& embed_tokens,
                    const Linear& lm_head)
-    : embed_tokens_(own_or(weights, path + ".embed_tokens", c, embed_tokens.table())),
-      enorm_(weights.take_vector(path + ".enorm.weight", c.hidden_size), c.rms_norm_eps),
-      hnorm_(weights.take_vector(path + ".hnorm.weight", c.hidden_size), c.rms_norm_eps),
-      eh_proj_(weights.take_shared(path + ".eh_proj", c.hidden_size, 2 * c.hidden_size)),
+    : embed_tokens_(weights.device(), own_or(weights, path + ".embed_tokens", c, embed_tokens.table())),
+      enorm_(weights.device(), weights.take_vector(path + ".enorm.weight", c.hidden_size), c.rms_norm_eps),
+      hnorm_(weights.device(), weights.take_vector(path + ".hnorm.weight", c.hidden_size), c.rms_norm_eps),
+      eh_proj_(weights.device(), weights.take_shared(path + ".eh_proj", c.hidden_size, 2 * c.hidden_size)),
       layer_(c, weights, path, true),
-      norm_(weights.take_vector(path + ".shared_head.norm.weight", c.hidden_size), c.rms_norm_eps),
-      head_(own_or(weights, path + ".shared_head.head", c, lm_head.shared_weight())) {}
+      norm_(weights.device(), weights.take_vector(path + ".shared_head.norm.weight", c.hidden_size), c.rms_norm_eps),
+      head_(weights.device(), own_or(weights, path + ".shared_head.head", c, lm_head.shared_weight())) {}
 
 mx::array MtpLayer::forward(const mx::array& hidden, const mx::array& ids, kernels::PagedRows& rows,
                             const kernels::StepPtr& step) const {

@@ -1,18 +1,16 @@
 #include "model/registry.h"
 
 #include "base/error.h"
-#include "kernels/cpu/grouped_matmul.h"
-#include "kernels/cpu/table.h"
+#include "kernels/device.h"
 #include "model/glm4_moe_lite.h"
 
 namespace glimt {
 namespace {
 
-using Factory = std::unique_ptr<CausalLm> (*)(Config, Weights&, mx::Dtype activations, kernels::RowType rows);
+using Factory = std::unique_ptr<CausalLm> (*)(Config, Weights&);
 
-std::unique_ptr<CausalLm> make_glm4_moe_lite(Config config, Weights& weights, mx::Dtype activations,
-                                             kernels::RowType rows) {
-  return std::make_unique<Glm4MoeLite>(std::move(config), weights, activations, rows);
+std::unique_ptr<CausalLm> make_glm4_moe_lite(Config config, Weights& weights) {
+  return std::make_unique<Glm4MoeLite>(std::move(config), weights);
 }
 
 struct Entry {
@@ -50,17 +48,14 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   const Factory make = factory_of(architecture_in(object, where), where);
   Config config = Config::from_json(object, where);
   config.round_rope_frequencies = options.round_rope_frequencies;
-  Weights weights(folder, config.quantization);
-  cpu::table();  // says here what is wrong with GLIMT_CPU_ISA: a kernel's thread has nobody to say it to
-  cpu::set_exact(options.exact);
-  const bool gpu = mx::default_device() != mx::Device::cpu;
-  const mx::Dtype activations = gpu && !options.exact ? mx::bfloat16 : mx::float32;
-  const auto rows = options.exact ? kernels::RowType::f32 : kernels::RowType::bf16;
+  const auto device =
+      options.ops != nullptr ? kernels::Device(*options.ops, options.exact) : kernels::Device::choose(options.exact);
+  Weights weights(folder, config.quantization, device);
   LoadedModel loaded;
-  loaded.model = make(std::move(config), weights, activations, rows);
+  loaded.model = make(std::move(config), weights);
   weights.finish();
   loaded.weight_bytes = weights.total_bytes();
-  if (!gpu) loaded.files = weights.maps();
+  if (kernels::computes_on_cpu()) loaded.files = weights.maps();
   return loaded;
 }
 

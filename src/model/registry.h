@@ -13,8 +13,11 @@ namespace glimt {
 
 struct LoadOptions {
   // Cache rows in float32 instead of bfloat16, and no shortcut that rounds activations: for comparison with reference
-  // numbers. Process-wide (cpu::set_exact): the last load decides.
+  // numbers.
   bool exact = false;
+
+  // Who computes; null: what Device::choose says.
+  const kernels::Ops* ops = nullptr;
 
   // Rotary frequencies rounded to bfloat16: reference numbers made by transformers after model.to(torch.bfloat16) have
   // that error in them, because the cast reaches the buffer of frequencies too.

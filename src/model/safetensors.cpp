@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "kernels/device.h"
 
 #include <algorithm>
 #include <cstring>
@@ -39,7 +40,7 @@ mx::array borrow(const std::byte* data, const mx::Shape& shape, mx::Dtype dtype,
 
 bool borrowing_works() {
   static const bool works = [] {
-    if (mx::default_device() != mx::Device::cpu) return false;
+    if (!kernels::host_memory()) return false;
     alignas(16) static float storage[6] = {0, 0, 1, 2, 3, 4};
     const mx::array probe = borrow(reinterpret_cast<const std::byte*>(storage + 2), {4}, mx::float32, nullptr);
     return probe.data<float>() == storage + 2 && mx::sum(probe).item<float>() == 10.0f;
@@ -180,7 +181,7 @@ void SafetensorsFile::parse_header(std::string_view header, std::size_t data_sta
 
 mx::array SafetensorsFile::array(const std::string& name, Offset offset) const {
   const TensorInfo& info = tensors_.at(name);
-  if (mx::default_device() != mx::Device::cpu) {
+  if (!kernels::computes_on_cpu()) {
     if (!loaded_by_mlx_) {
       loaded_by_mlx_ =
           std::make_shared<std::unordered_map<std::string, mx::array>>(mx::load_safetensors(path_.string()).first);

@@ -1,6 +1,7 @@
 #include "model/weights.h"
 
 #include "base/error.h"
+#include "kernels/ops.h"
 
 #include <algorithm>
 #include <cctype>
@@ -97,15 +98,14 @@ std::vector<std::filesystem::path> shards_of(const std::filesystem::path& folder
 }
 
 // Writers put tensors at any byte of a file. Our kernels read matrices there; plain MLX operations do not promise to.
-SafetensorsFile::Offset matrix_offset() {
-  const bool ours = kernels::backend() == kernels::Backend::cpu;
-  return ours ? SafetensorsFile::Offset::any : SafetensorsFile::Offset::aligned;
+SafetensorsFile::Offset matrix_offset(const kernels::Device& device) {
+  return device.ops().reads_any_address ? SafetensorsFile::Offset::any : SafetensorsFile::Offset::aligned;
 }
 
 }  // namespace
 
-Weights::Weights(const std::filesystem::path& folder, QuantizationConfig quantization)
-    : folder_(folder), quantization_(std::move(quantization)) {
+Weights::Weights(const std::filesystem::path& folder, QuantizationConfig quantization, kernels::Device device)
+    : folder_(folder), quantization_(std::move(quantization)), device_(std::move(device)) {
   std::map<std::string, std::string> weight_map;
   for (const std::filesystem::path& shard : shards_of(folder, weight_map)) open(shard);
   for (const auto& [name, shard] : weight_map) {
@@ -192,7 +192,7 @@ std::optional<Quantization> Weights::stored_quantization(const std::string& path
 Weight Weights::take_matrix(const std::string& path, int rows, int columns, int count) {
   const std::string name = path + ".weight";
   const TensorInfo& got = info(name);
-  const auto where = matrix_offset();
+  const auto where = matrix_offset(device_);
   const mx::Shape plain = shape_of(count, rows, columns);
   if (!has(path + ".scales")) {
     if (got.shape != plain || !is_float(got.dtype)) wrong_shape(name, "float " + text(plain));

@@ -30,7 +30,11 @@ class Weights {
  public:
   // Opens every shard: those of model.safetensors.index.json, or else all *.safetensors of the folder. Throws not_found
   // or bad_file for a missing shard, a tensor that is not where the index says, or two tensors of one meaning.
-  Weights(const std::filesystem::path& folder, QuantizationConfig quantization);
+  Weights(const std::filesystem::path& folder, QuantizationConfig quantization,
+          kernels::Device device = kernels::Device::choose(false));
+
+  // Where the layers that take the tensors compute.
+  const kernels::Device& device() const { return device_; }
 
   bool has(const std::string& name) const { return tensors_.contains(name); }
   bool has_prefix(const std::string& prefix) const;
@@ -69,6 +73,7 @@ class Weights {
 
   std::filesystem::path folder_;
   QuantizationConfig quantization_;
+  kernels::Device device_;
   std::vector<std::unique_ptr<SafetensorsFile>> files_;
   std::map<std::string, Source> tensors_;
   std::size_t total_bytes_ = 0;

@@ -2,8 +2,8 @@
 
 namespace glimt {
 
-RmsNorm::RmsNorm(const mx::array& weight, float eps)
-    : weight_(mx::contiguous(mx::astype(weight, mx::float32))), eps_(eps) {
+RmsNorm::RmsNorm(kernels::Device device, const mx::array& weight, float eps)
+    : device_(std::move(device)), weight_(mx::contiguous(mx::astype(weight, mx::float32))), eps_(eps) {
   mx::eval(weight_);
 }
 

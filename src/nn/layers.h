@@ -8,15 +8,16 @@ namespace glimt {
 // x / sqrt(mean(x²) + eps) · weight over the last axis, computed in float32.
 class RmsNorm {
  public:
-  RmsNorm(const mx::array& weight, float eps);
-  mx::array operator()(const mx::array& x) const { return kernels::rms_norm(x, weight_, eps_); }
+  RmsNorm(kernels::Device device, const mx::array& weight, float eps);
+  mx::array operator()(const mx::array& x) const { return kernels::rms_norm(device_, x, weight_, eps_); }
   kernels::SumAndNorm of_sum(const mx::array& x, const mx::array& y) const {
-    return kernels::add_rms_norm(x, y, weight_, eps_);
+    return kernels::add_rms_norm(device_, x, y, weight_, eps_);
   }
   const mx::array& weight() const { return weight_; }
   float eps() const { return eps_; }
 
  private:
+  kernels::Device device_;
   mx::array weight_;  // float32
   float eps_;
 };
@@ -24,22 +25,27 @@ class RmsNorm {
 // ids [B, L] -> rows [B, L, hidden] of the table, as `dtype`. The table may be quantized; only the rows asked for are read.
 class Embedding {
  public:
-  explicit Embedding(WeightPtr table) : table_(std::move(table)) {}
-  mx::array operator()(const mx::array& ids, mx::Dtype dtype) const { return kernels::embedding(ids, table_, dtype); }
+  Embedding(kernels::Device device, WeightPtr table) : device_(std::move(device)), table_(std::move(table)) {}
+  mx::array operator()(const mx::array& ids, mx::Dtype dtype) const {
+    return kernels::embedding(device_, ids, table_, dtype);
+  }
   const WeightPtr& table() const { return table_; }
 
  private:
+  kernels::Device device_;
   WeightPtr table_;
 };
 
 // down(silu(gate x) · up x)
 class SwiGluMlp {
  public:
-  explicit SwiGluMlp(std::shared_ptr<const kernels::SwiGluWeights> weights) : weights_(std::move(weights)) {}
-  mx::array operator()(const mx::array& x) const { return kernels::swiglu(x, weights_); }
+  SwiGluMlp(kernels::Device device, kernels::SwiGluPtr weights)
+      : device_(std::move(device)), weights_(std::move(weights)) {}
+  mx::array operator()(const mx::array& x) const { return kernels::swiglu(device_, x, weights_); }
 
  private:
-  std::shared_ptr<const kernels::SwiGluWeights> weights_;
+  kernels::Device device_;
+  kernels::SwiGluPtr weights_;
 };
 
 }  // namespace glimt

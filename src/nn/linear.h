@@ -1,4 +1,5 @@
-// Linear layers over plain or quantized weights. A layer is complete when it is built; calls build graph nodes.
+// Linear layers over plain or quantized weights. A layer is complete when it is built, for one device; calls build graph
+// nodes.
 #pragma once
 
 #include "kernels/kernels.h"
@@ -9,13 +10,11 @@
 
 namespace glimt {
 
-using WeightPtr = std::shared_ptr<const Weight>;
-
 // y = x · wᵀ + bias, for x [.., columns].
 class Linear {
  public:
-  explicit Linear(WeightPtr weight, std::optional<mx::array> bias = std::nullopt)
-      : weight_(std::move(weight)), bias_(std::move(bias)) {}
+  Linear(kernels::Device device, WeightPtr weight, std::optional<mx::array> bias = std::nullopt)
+      : device_(std::move(device)), weight_(std::move(weight)), bias_(std::move(bias)) {}
 
   mx::array operator()(const mx::array& x) const;
 
@@ -28,6 +27,7 @@ class Linear {
  private:
   mx::array with_bias(const mx::array& y) const;
 
+  kernels::Device device_;
   WeightPtr weight_;
   std::optional<mx::array> bias_;
 };

@@ -36,13 +36,6 @@ const std::vector<Fence>& fences() {
 // What breaks a rule today. Whoever mends one deletes its line: an exception that is not needed fails the test.
 const std::set<KnownInclude>& known() {
   static const std::set<KnownInclude> all = {
-      // What is set for the whole process, and what the benchmark says about the machine.
-      {"engine/engine.cpp", "kernels/cpu/thread_pool.h"},
-      {"model/registry.cpp", "kernels/cpu/grouped_matmul.h"},
-      {"model/registry.cpp", "kernels/cpu/table.h"},
-      {"cli/cmd_bench.cpp", "kernels/cpu/bandwidth.h"},
-      {"cli/cmd_bench.cpp", "kernels/cpu/table.h"},
-      {"cli/cmd_bench.cpp", "kernels/cpu/thread_pool.h"},
       // Commands on parts that belong into measure/ and checkpoint/.
       {"cli/cmd_bench.cpp", "engine/benchmark.h"},
       {"cli/cmd_bench.cpp", "model/summary.h"},

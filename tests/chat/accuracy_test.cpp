@@ -4,7 +4,6 @@
 #include "base/file.h"
 #include "base/temporary_folder.h"
 #include "engine/engine.h"
-#include "kernels/cpu/grouped_matmul.h"
 #include "model/registry.h"
 #include "model/safetensors.h"
 #include "text/chat_template.h"
@@ -73,8 +72,7 @@ std::vector<std::vector<TokenId>> prompts() {
 
 // Log-probabilities [count, vocab] of the last `count` positions.
 mx::array log_probabilities(const CausalLm& model, const PoolShape& shape, const std::vector<TokenId>& tokens,
-                            int count, bool exact) {
-  cpu::set_exact(exact);
+                            int count) {
   const int length = static_cast<int>(tokens.size());
   UniformCache cache(shape, 1, length);
   const mx::array hidden =
@@ -101,7 +99,6 @@ Difference compare_paths(const std::filesystem::path& folder, std::optional<kern
   const std::vector<std::vector<TokenId>> all = prompts();
   for (std::size_t i = 0; i < all.size() && total.tokens < wanted_tokens(); ++i) {
     std::vector<TokenId> tokens = all[i * 37 % all.size()];
-    cpu::set_exact(true);
     SamplingParams greedy;
     greedy.temperature = 0;
     const std::size_t prompt = tokens.size();
@@ -111,15 +108,14 @@ Difference compare_paths(const std::filesystem::path& folder, std::optional<kern
                        return true;
                      });
     const int count = static_cast<int>(tokens.size() - prompt) + 1;
-    const mx::array reference = log_probabilities(*exact.model, exact.model->cache_shape(), tokens, count, true);
-    const mx::array ours = log_probabilities(*fast.model, shape, tokens, count, false);
+    const mx::array reference = log_probabilities(*exact.model, exact.model->cache_shape(), tokens, count);
+    const mx::array ours = log_probabilities(*fast.model, shape, tokens, count);
     total.kl +=
         static_cast<double>(mx::sum(mx::multiply(mx::exp(reference), mx::subtract(reference, ours))).item<float>());
     total.equal +=
         static_cast<std::size_t>(mx::sum(mx::equal(mx::argmax(reference, -1), mx::argmax(ours, -1))).item<int>());
     total.tokens += static_cast<std::size_t>(count);
   }
-  cpu::set_exact(false);
   return total;
 }
 

@@ -1,6 +1,6 @@
 // Every instruction set that this CPU has, against arithmetic in double precision written from the formats' definitions,
 // and its results against themselves: they must not depend on what else is computed in the same call.
-#include "kernels/cpu/table.h"
+#include "kernels/cpu/isa.h"
 
 #include "base/throws.h"
 #include "kernels/cpu/buffer.h"
@@ -274,14 +274,14 @@ std::vector<int> widths_of(const Form& form) {
   return {group, 2 * group, 3 * group, 5 * group, 8 * group};
 }
 
-class Kernels : public testing::TestWithParam<const Table*> {
+class Kernels : public testing::TestWithParam<const Isa*> {
  protected:
-  const Table& isa() const { return *GetParam(); }
+  const Isa& isa() const { return *GetParam(); }
   std::mt19937 random_{1};
 };
 
-INSTANTIATE_TEST_SUITE_P(On, Kernels, testing::ValuesIn(supported_tables()),
-                         [](const auto& test) { return std::string(test.param->isa); });
+INSTANTIATE_TEST_SUITE_P(On, Kernels, testing::ValuesIn(supported_isas()),
+                         [](const auto& test) { return std::string(test.param->name); });
 
 TEST_P(Kernels, DecodeEveryFormatAtEveryWidth) {
   for (const Form& form : all_forms()) {
@@ -477,7 +477,7 @@ std::size_t position(int column, bool interleave) {
 }
 
 struct Integers {
-  Integers(const Table& isa, Rows& x, int group, bool interleave)
+  Integers(const Isa& isa, Rows& x, int group, bool interleave)
       : stride(padded_columns(x.columns_, group)), group_stride(padded_groups(x.columns_, group)) {
     const std::size_t rows = x.pointers.size();
     values.assign(rows * stride, 99);
@@ -493,7 +493,7 @@ struct Integers {
   }
 
   // The first `rows` as dot_integer wants so many: in tiles, word by word.
-  Integers arranged(const Table& isa, int rows) const {
+  Integers arranged(const Isa& isa, int rows) const {
     Integers out = *this;
     if (rows <= kFewRows || isa.tile_rows == 0) return out;
     const int tiles = tile_count(rows, isa.tile_rows);
@@ -578,7 +578,7 @@ TEST_P(Kernels, ActivationsTooSmallToDivideAreZero) {
 }
 
 TEST_P(Kernels, InterleavedRowsLieWordByWord) {
-  if (isa().tile_rows == 0) GTEST_SKIP() << isa().isa << " takes plain rows";
+  if (isa().tile_rows == 0) GTEST_SKIP() << isa().name << " takes plain rows";
   ASSERT_LE(isa().tile_rows, kMostTileRows);
   for (int count = 1; count <= isa().tile_rows; ++count) {
     for (const std::size_t words : {1u, 2u, 7u, 16u, 17u, 33u}) {
@@ -748,7 +748,7 @@ TEST_P(Kernels, TheLargestSumsDoNotOverflow) {
 
 // The other sets compute what the first, plain one does, up to the order of their sums.
 TEST_P(Kernels, AgreeWithThePlainOnes) {
-  const Table& plain = *supported_tables().front();
+  const Isa& plain = *supported_isas().front();
   for (const int columns : {17, 64, 129, 2048}) {
     Rows x(3, columns, random_), w(5, columns, random_);
     Results a(3, 5), b(3, 5);
@@ -767,21 +767,21 @@ TEST_P(Kernels, AgreeWithThePlainOnes) {
 }
 
 TEST(Dispatch, TheEnvironmentChoosesTheInstructionSetAndUnknownOnesAreRefused) {
-  const std::vector<const Table*> tables = supported_tables();
-  EXPECT_STREQ(tables.front()->isa, "scalar");
+  const std::vector<const Isa*> tables = supported_isas();
+  EXPECT_STREQ(tables.front()->name, "scalar");
   const char* wanted = std::getenv("GLIMT_CPU_ISA");
   if (wanted == nullptr || *wanted == '\0') {
-    EXPECT_STREQ(table().isa, tables.back()->isa);
+    EXPECT_STREQ(isa().name, tables.back()->name);
     return;
   }
-  for (const Table* one : tables) {
-    if (std::string(one->isa) == wanted) {
-      EXPECT_STREQ(table().isa, wanted);
+  for (const Isa* one : tables) {
+    if (std::string(one->name) == wanted) {
+      EXPECT_STREQ(isa().name, wanted);
       return;
     }
   }
   EXPECT_ERROR(
-      table(), ErrorKind::unsupported,
+      isa(), ErrorKind::unsupported,
       testing::AllOf(testing::HasSubstr("GLIMT_CPU_ISA"), testing::HasSubstr(wanted), testing::HasSubstr("scalar")));
 }
 

@@ -3,20 +3,21 @@
 #include "kernels/kernels.h"
 
 #include "kernels/cpu/grouped_matmul.h"
-#include "kernels/cpu/table.h"
 #include "kernels/cpu/thread_pool.h"
+#include "kernels/cpu_ops/views.h"
+#include "kernels/ops.h"
+#include "kernels/plain_ops.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <limits>
 
 namespace glimt::kernels {
 namespace {
-
-using WeightPtr = std::shared_ptr<const Weight>;
 
 mx::array random(const mx::Shape& shape, std::uint64_t seed, float size = 1) {
   const mx::array x =
@@ -100,34 +101,28 @@ float relative(const mx::array& a, const mx::array& b) {
 
 class KernelsTest : public testing::Test {
  protected:
-  void SetUp() override {
-    cpu::set_exact(true);
-    set_backend(Backend::cpu);
-  }
-  void TearDown() override {
-    cpu::set_exact(false);
-    set_backend(Backend::cpu);
-    cpu::set_threads(threads_);
-  }
+  explicit KernelsTest(bool exact = true) : device_(cpu_ops(), exact) {}
+  void TearDown() override { cpu::set_threads(threads_); }
 
-  static mx::array plain(const std::function<mx::array()>& compute) {
-    set_backend(Backend::mlx);
-    const mx::array y = compute();
+  static mx::array plain(const std::function<mx::array(const Device&)>& compute) {
+    const mx::array y = compute(Device(plain_ops(), true));
     mx::eval(y);
-    set_backend(Backend::cpu);
     return y;
   }
 
-  // Float activations as the definition; 8-bit ones within their error budget. Results have a size of about one.
-  static void expect_same(const std::function<mx::array()>& compute, float tolerance = 3e-5f) {
+  // Every table against the plain one: float activations as the definition, 8-bit ones within their error budget. Results
+  // have a size of about one.
+  static void expect_same(const std::function<mx::array(const Device&)>& compute, float tolerance = 3e-5f) {
     const mx::array wanted = plain(compute);
-    cpu::set_exact(true);
-    EXPECT_LE(worst(compute(), wanted), tolerance);
-    cpu::set_exact(false);
-    EXPECT_LE(relative(compute(), wanted), 0.02f) << "8-bit activations";
-    cpu::set_exact(true);
+    for (const Ops* ops : all_ops()) {
+      if (ops == &plain_ops()) continue;
+      SCOPED_TRACE(ops->name);
+      EXPECT_LE(worst(compute(Device(*ops, true)), wanted), tolerance);
+      EXPECT_LE(relative(compute(Device(*ops, false)), wanted), 0.02f) << "8-bit activations";
+    }
   }
 
+  const Device device_;
   const int threads_ = cpu::threads();
 };
 
@@ -143,7 +138,58 @@ TEST_F(KernelsTest, LinearIsItsDefinitionForEveryFormat) {
       const auto w = std::make_shared<const Weight>(form.make(0, rows, columns, 3));
       for (const mx::Shape& shape : {mx::Shape{1, columns}, mx::Shape{5, columns}, mx::Shape{2, 1, 35, columns}}) {
         const mx::array x = random(shape, 4);
-        expect_same([&] { return linear(x, w); });
+        expect_same([&](const Device& d) { return linear(d, x, w); });
+      }
+    }
+  }
+}
+
+// The matrix with its values, scales and biases `offset` bytes behind aligned addresses.
+class MovedMatrix {
+ public:
+  MovedMatrix(const Weight& w, std::size_t offset) : view_(view(w)) {
+    const auto moved = [&](const mx::array& array) -> const void* {
+      bytes_.emplace_back(array.nbytes() + offset);
+      std::memcpy(bytes_.back().data() + offset, array.data<std::byte>(), array.nbytes());
+      return bytes_.back().data() + offset;
+    };
+    bytes_.reserve(3);
+    view_.values = moved(w.values);
+    if (w.scales) view_.scales = moved(*w.scales);
+    if (w.biases) view_.biases = moved(*w.biases);
+  }
+
+  // With rows [tokens, columns] -> [tokens, rows].
+  std::vector<float> times(const mx::array& x, bool exact) const {
+    const auto tokens = static_cast<std::size_t>(x.shape(0)), rows = static_cast<std::size_t>(view_.rows);
+    std::vector<float> y(tokens * rows);
+    std::vector<const float*> in;
+    cpu::Product product{view_, nullptr, 0, {}};
+    for (std::size_t t = 0; t < tokens; ++t) {
+      in.push_back(x.data<float>() + t * static_cast<std::size_t>(view_.columns));
+      product.y.push_back(y.data() + t * rows);
+    }
+    cpu::Activations activations(in, {tokens}, view_.columns);
+    product.x = &activations;
+    cpu::multiply({&product, 1}, exact);
+    return y;
+  }
+
+ private:
+  std::vector<std::vector<std::byte>> bytes_;
+  cpu::MatrixView view_;
+};
+
+// Files have tensors at any byte.
+TEST_F(KernelsTest, ProductsHaveTheSameBitsWhereverTheWeightsLie) {
+  for (const Form& form : all_forms()) {
+    SCOPED_TRACE(form.name());
+    const Weight w = form.make(0, 45, 640, 3);
+    for (const int tokens : {1, 3, 14}) {
+      const mx::array x = random({tokens, 640}, 4);
+      for (const bool exact : {true, false}) {
+        const std::vector<float> wanted = MovedMatrix(w, 0).times(x, exact);
+        for (const std::size_t offset : {1, 2, 3}) EXPECT_EQ(MovedMatrix(w, offset).times(x, exact), wanted) << offset;
       }
     }
   }
@@ -152,10 +198,10 @@ TEST_F(KernelsTest, LinearIsItsDefinitionForEveryFormat) {
 TEST_F(KernelsTest, LinearTakesInputsOfAnyLayoutAndDtype) {
   const auto w = std::make_shared<const Weight>(affine(4, 64).make(0, 20, 64, 3));
   const mx::array x = random({64, 3, 2}, 4);
-  expect_same([&] { return linear(mx::transpose(x), w); });
-  expect_same([&] { return linear(mx::swapaxes(mx::slice(x, {0, 1, 0}, {64, 3, 2}), 0, 2), w); });
+  expect_same([&](const Device& d) { return linear(d, mx::transpose(x), w); });
+  expect_same([&](const Device& d) { return linear(d, mx::swapaxes(mx::slice(x, {0, 1, 0}, {64, 3, 2}), 0, 2), w); });
   const mx::array half = mx::astype(mx::transpose(x), mx::bfloat16);
-  EXPECT_LE(worst(linear(half, w), linear(mx::astype(half, mx::float32), w)), 0.0f);
+  EXPECT_LE(worst(linear(device_, half, w), linear(device_, mx::astype(half, mx::float32), w)), 0.0f);
 }
 
 TEST_F(KernelsTest, RmsNormIsItsDefinition) {
@@ -163,10 +209,11 @@ TEST_F(KernelsTest, RmsNormIsItsDefinition) {
     const mx::array x = random({7, columns}, 1), weight = random({columns}, 2);
     for (const float size : {1e-4f, 1.0f, 1e4f}) {
       const mx::array scaled = mx::multiply(x, mx::array(size));
-      expect_same([&] { return rms_norm(scaled, weight, 1e-5f); });
+      expect_same([&](const Device& d) { return rms_norm(d, scaled, weight, 1e-5f); });
     }
     const auto third = [&](const mx::array& of) { return mx::slice(of, {3, 0}, {4, columns}); };
-    EXPECT_TRUE(mx::array_equal(third(rms_norm(x, weight, 0.1f)), rms_norm(third(x), weight, 0.1f)).item<bool>());
+    EXPECT_TRUE(mx::array_equal(third(rms_norm(device_, x, weight, 0.1f)), rms_norm(device_, third(x), weight, 0.1f))
+                    .item<bool>());
   }
 }
 
@@ -175,20 +222,50 @@ TEST_F(KernelsTest, OutputsDoNotPileUpBeforeTheirKernelsHaveRun) {
   constexpr std::size_t kOutput = std::size_t{4} << 20;  // of one kernel
   mx::array x = random({512, 2048}, 1);
   const mx::array weight = random({2048}, 2);
-  for (int i = 0; i < 60; ++i) x = rms_norm(x, weight, 1e-5f);
+  for (int i = 0; i < 60; ++i) x = rms_norm(device_, x, weight, 1e-5f);
   mx::reset_peak_memory();
   const std::size_t before = mx::get_active_memory();
   evaluate({x});
   EXPECT_LE(mx::get_peak_memory() - before, 8 * kOutput);
 }
 
+// Two models in one process: each device counts its own kernels.
+TEST_F(KernelsTest, ADeviceCountsTheTimeOfItsOwnKernels) {
+  const Device other(cpu_ops(), true);
+  const mx::array x = random({64, 2048}, 1), weight = random({2048}, 2);
+  evaluate({rms_norm(device_, x, weight, 1e-5f)});
+  EXPECT_GT(device_.queue().seconds(), 0.0);
+  EXPECT_EQ(other.queue().seconds(), 0.0);
+  const Device copy = other;
+  evaluate({rms_norm(copy, x, weight, 1e-5f)});
+  EXPECT_GT(other.queue().seconds(), 0.0) << "a copy is the same device";
+}
+
+// Exactness belongs to a device, and holds for the kernels that it has not run yet.
+TEST_F(KernelsTest, ExactAndRoundedKernelsOfOneGraphKeepTheirArithmetic) {
+  const auto w = std::make_shared<const Weight>(affine(4, 64).make(0, 40, 128, 3));
+  const mx::array x = random({3, 128}, 4);
+  const Device fast(cpu_ops(), false);
+  const auto alone = [&](const Device& device) {
+    const mx::array y = linear(device, x, w);
+    evaluate({y});
+    return y;
+  };
+  const mx::array exact_wanted = alone(device_), fast_wanted = alone(fast);
+  EXPECT_FALSE(mx::array_equal(exact_wanted, fast_wanted).item<bool>());
+  const mx::array a = linear(device_, x, w), b = linear(fast, x, w);
+  evaluate({a, b});
+  EXPECT_TRUE(mx::array_equal(a, exact_wanted).item<bool>());
+  EXPECT_TRUE(mx::array_equal(b, fast_wanted).item<bool>());
+}
+
 TEST_F(KernelsTest, TheNormOfASumIsItsDefinition) {
   for (const int rows : {1, 40}) {
     const mx::array x = random({rows, 96}, 1), y = random({rows, 96}, 2), weight = random({96}, 3);
-    expect_same([&] { return add_rms_norm(x, y, weight, 1e-5f).sum; });
-    expect_same([&] { return add_rms_norm(x, y, weight, 1e-5f).norm; });
-    const SumAndNorm both = add_rms_norm(x, y, weight, 1e-5f);
-    EXPECT_TRUE(mx::array_equal(both.norm, rms_norm(both.sum, weight, 1e-5f)).item<bool>());
+    expect_same([&](const Device& d) { return add_rms_norm(d, x, y, weight, 1e-5f).sum; });
+    expect_same([&](const Device& d) { return add_rms_norm(d, x, y, weight, 1e-5f).norm; });
+    const SumAndNorm both = add_rms_norm(device_, x, y, weight, 1e-5f);
+    EXPECT_TRUE(mx::array_equal(both.norm, rms_norm(device_, both.sum, weight, 1e-5f)).item<bool>());
   }
 }
 
@@ -229,7 +306,7 @@ TEST_F(KernelsTest, ExpertsAreTheirDefinitionForEveryFormat) {
       for (const int tokens : {1, 40}) {
         const mx::array x = random({tokens, 128}, 16), scores = mx::abs(random({tokens, 3}, 17)),
                         indices = picks(tokens, 3, 6, 18);
-        expect_same([&] { return experts(x, indices, scores, w); }, 1e-4f);
+        expect_same([&](const Device& d) { return experts(d, x, indices, scores, w); }, 1e-4f);
       }
     }
   }
@@ -239,7 +316,7 @@ TEST_F(KernelsTest, ExpertsMayHaveAGlobalScaleEach) {
   const Form form{Quantization{QuantMode::nvfp4, 4, 16}, mx::float32, 2};
   const auto w = std::make_shared<const ExpertWeights>(experts_of(form, 6, 64, 32, true, false));
   const mx::array x = random({9, 64}, 16), scores = mx::abs(random({9, 2}, 17)), indices = picks(9, 2, 6, 18);
-  expect_same([&] { return experts(x, indices, scores, w); }, 1e-4f);
+  expect_same([&](const Device& d) { return experts(d, x, indices, scores, w); }, 1e-4f);
 }
 
 TEST_F(KernelsTest, SwiGluIsItsDefinition) {
@@ -248,7 +325,7 @@ TEST_F(KernelsTest, SwiGluIsItsDefinition) {
         SwiGluWeights{form.make(0, 192, 128, 1), form.make(0, 192, 128, 2), form.make(0, 128, 192, 3)});
     for (const mx::Shape& shape : {mx::Shape{1, 128}, mx::Shape{2, 17, 128}}) {
       const mx::array x = random(shape, 4);
-      expect_same([&] { return swiglu(x, w); }, 1e-4f);
+      expect_same([&](const Device& d) { return swiglu(d, x, w); }, 1e-4f);
     }
   }
 }
@@ -258,18 +335,16 @@ TEST_F(KernelsTest, EmbeddingIsItsDefinitionForEveryFormat) {
   for (const Form& form : all_forms()) {
     SCOPED_TRACE(form.name());
     const auto table = std::make_shared<const Weight>(form.make(0, 30, 128, 3));
-    const auto compute = [&] { return embedding(ids, table, mx::float32); };
-    EXPECT_LE(worst(compute(), plain(compute)), 1e-6f);
+    const auto compute = [&](const Device& d) { return embedding(d, ids, table, mx::float32); };
+    EXPECT_LE(worst(compute(device_), plain(compute)), 1e-6f);
   }
 }
 
 // ---- The router
 
 Routing plain_route(const mx::array& logits, const mx::array& bias, const RouterOptions& options) {
-  set_backend(Backend::mlx);
-  const Routing routing = route(logits, bias, options);
+  const Routing routing = route(Device(plain_ops(), true), logits, bias, options);
   evaluate({routing.indices, routing.scores});
-  set_backend(Backend::cpu);
   return routing;
 }
 
@@ -284,7 +359,7 @@ TEST_F(KernelsTest, RoutingIsItsDefinition) {
     for (const float shift : {-3.0f, 0.0f, 8.0f}) {  // below zero, an excluded group must not win with a zero
       SCOPED_TRACE(fmt::format("top {} of {} groups, biases around {}", options.top_k, options.groups, shift));
       const mx::array logits = random({50, 32}, 1, 2), bias = mx::add(random({32}, 2, 0.2f), mx::array(shift));
-      const Routing ours = route(logits, bias, options), wanted = plain_route(logits, bias, options);
+      const Routing ours = route(device_, logits, bias, options), wanted = plain_route(logits, bias, options);
       EXPECT_TRUE(mx::array_equal(ours.indices, wanted.indices).item<bool>());
       EXPECT_LE(worst(ours.scores, wanted.scores), 1e-6f);
     }
@@ -294,7 +369,7 @@ TEST_F(KernelsTest, RoutingIsItsDefinition) {
 TEST_F(KernelsTest, RoutingTakesTheLowerIndexOfEqualChoicesAndTheBiasOnlyToChoose) {
   const mx::array same = mx::zeros({1, 6});
   const mx::array bias = mx::array({0.0f, 1.0f, 0.0f, 1.0f, 0.0f, 0.0f});
-  const Routing routing = route(same, bias, {.top_k = 3, .normalize = false});
+  const Routing routing = route(device_, same, bias, {.top_k = 3, .normalize = false});
   EXPECT_TRUE(mx::array_equal(routing.indices, mx::array({1u, 3u, 0u}, {1, 3})).item<bool>());
   EXPECT_EQ(values_of(routing.scores), (std::vector<float>{0.5f, 0.5f, 0.5f}));
 }
@@ -302,7 +377,8 @@ TEST_F(KernelsTest, RoutingTakesTheLowerIndexOfEqualChoicesAndTheBiasOnlyToChoos
 TEST_F(KernelsTest, RoutingSurvivesNanLogits) {
   const mx::array logits = mx::full({2, 8}, std::numeric_limits<float>::quiet_NaN());
   for (const int groups : {1, 2}) {
-    const Routing routing = route(logits, mx::zeros({8}), {.top_k = 2, .groups = groups, .kept_groups = groups});
+    const Routing routing =
+        route(device_, logits, mx::zeros({8}), {.top_k = 2, .groups = groups, .kept_groups = groups});
     evaluate({routing.indices, routing.scores});
     for (std::size_t i = 0; i < 4; ++i) {
       EXPECT_LT(routing.indices.data<std::uint32_t>()[i], 8u);
@@ -315,10 +391,7 @@ TEST_F(KernelsTest, RoutingSurvivesNanLogits) {
 
 class Independence : public KernelsTest, public testing::WithParamInterface<bool> {
  protected:
-  void SetUp() override {
-    KernelsTest::SetUp();
-    cpu::set_exact(GetParam());
-  }
+  Independence() : KernelsTest(GetParam()) {}
 
   static std::vector<Form> forms() {
     return {{},
@@ -342,12 +415,12 @@ TEST_P(Independence, ARowIsTheSameAloneAndInEveryBatch) {
   for (const Form& form : forms()) {
     SCOPED_TRACE(form.name());
     const auto w = std::make_shared<const Weight>(form.make(0, 150, 384, 3));
-    const mx::array x = random({64, 384}, 4), all = linear(x, w);
+    const mx::array x = random({64, 384}, 4), all = linear(device_, x, w);
     mx::eval(all);
     for (const int size : {1, 2, 3, 5, 8, 33}) {
       for (int from = 0; from + size <= 64; from += 13) {
-        EXPECT_TRUE(
-            mx::array_equal(linear(rows_of(x, from, from + size), w), rows_of(all, from, from + size)).item<bool>())
+        EXPECT_TRUE(mx::array_equal(linear(device_, rows_of(x, from, from + size), w), rows_of(all, from, from + size))
+                        .item<bool>())
             << size << " rows from " << from;
       }
     }
@@ -359,11 +432,11 @@ TEST_P(Independence, ATokensExpertsAreTheSameAloneAndInEveryBatch) {
     SCOPED_TRACE(form.name());
     const auto w = std::make_shared<const ExpertWeights>(experts_of(form, 8, 128, 128, true, true));
     const mx::array x = random({40, 128}, 4), scores = random({40, 3}, 5), indices = picks(40, 3, 8, 6);
-    const mx::array all = experts(x, indices, scores, w);
+    const mx::array all = experts(device_, x, indices, scores, w);
     mx::eval(all);
     for (const int size : {1, 2, 7, 32}) {
       for (int from = 0; from + size <= 40; from += 11) {
-        const mx::array part = experts(rows_of(x, from, from + size), rows_of(indices, from, from + size),
+        const mx::array part = experts(device_, rows_of(x, from, from + size), rows_of(indices, from, from + size),
                                        rows_of(scores, from, from + size), w);
         EXPECT_TRUE(mx::array_equal(part, rows_of(all, from, from + size)).item<bool>())
             << size << " tokens from " << from;
@@ -383,7 +456,7 @@ TEST_P(Independence, ResultsDoNotDependOnTheNumberOfThreads) {
     for (const int threads : {1, 2, 3, 4}) {
       cpu::set_threads(threads);
       EXPECT_EQ(cpu::threads(), threads);
-      std::vector<mx::array> results = {linear(x, w), experts(t, indices, scores, moe)};
+      std::vector<mx::array> results = {linear(device_, x, w), experts(device_, t, indices, scores, moe)};
       mx::eval(results);
       if (!first) first = results;
       for (std::size_t i = 0; i < results.size(); ++i) {
@@ -403,7 +476,8 @@ TEST_P(Independence, NanAndInfinityStayInTheirRows) {
       const mx::array good = random({6, 384}, 4);
       const mx::array here =
           mx::equal(mx::reshape(mx::arange(0, 6 * 384, mx::int32), {6, 384}), mx::array(2 * 384 + 200));
-      const mx::array y = linear(mx::where(here, mx::array(poison), good), w), wanted = linear(good, w);
+      const mx::array y = linear(device_, mx::where(here, mx::array(poison), good), w),
+                      wanted = linear(device_, good, w);
       const mx::array broken = mx::logical_not(mx::isfinite(y));
       EXPECT_EQ(mx::sum(mx::all(broken, 1)).item<int>(), 1);
       EXPECT_EQ(mx::sum(mx::any(broken, 1)).item<int>(), 1);
@@ -417,13 +491,13 @@ TEST_P(Independence, VerySmallAndVeryLargeActivationsKeepTheirSize) {
   for (const Form& form : forms()) {
     SCOPED_TRACE(form.name());
     const auto w = std::make_shared<const Weight>(form.make(0, 40, 384, 3));
-    const mx::array x = random({3, 384}, 4), wanted = linear(x, w);
+    const mx::array x = random({3, 384}, 4), wanted = linear(device_, x, w);
     for (const float size : {1e-30f, 1e-10f, 1e10f, 1e30f}) {
-      const mx::array y = linear(mx::multiply(x, mx::array(size)), w);
+      const mx::array y = linear(device_, mx::multiply(x, mx::array(size)), w);
       EXPECT_LE(relative(mx::divide(y, mx::array(size)), wanted), 0.01f) << size;
     }
-    EXPECT_LE(mx::max(mx::abs(linear(mx::multiply(x, mx::array(1e-39f)), w))).item<float>(), 1e-36f);
-    EXPECT_EQ(mx::max(mx::abs(linear(mx::zeros({1, 384}), w))).item<float>(), 0.0f);
+    EXPECT_LE(mx::max(mx::abs(linear(device_, mx::multiply(x, mx::array(1e-39f)), w))).item<float>(), 1e-36f);
+    EXPECT_EQ(mx::max(mx::abs(linear(device_, mx::zeros({1, 384}), w))).item<float>(), 0.0f);
   }
 }
 

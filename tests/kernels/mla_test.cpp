@@ -1,9 +1,9 @@
 // Latent attention between its projections: our kernels against the definition in plain MLX, and against themselves: a
 // row must not depend on the chunk, the batch, the blocks or the number of threads that it comes with.
 #include "base/throws.h"
-#include "kernels/cpu/grouped_matmul.h"
 #include "kernels/cpu/thread_pool.h"
-#include "kernels/kernels.h"
+#include "kernels/ops.h"
+#include "kernels/plain_ops.h"
 
 #include <gtest/gtest.h>
 
@@ -41,21 +41,16 @@ std::shared_ptr<const MlaWeights> weights(const Sizes& n, bool quantized, bool i
       MlaWeights{stack(n.latent, n.nope, 1), stack(n.v, n.latent, 2), norm, 1e-5f, rotary, 0.3f});
 }
 
-// One layer's rows on the current backend.
+// One layer's rows on a device, NaN where nothing was stored yet, if its numbers can be NaN there.
 struct Layer {
-  Layer(RowType type, int width, int blocks) {
-    rows.type = type;
-    rows.width = width;
-    if (backend() == Backend::cpu) {
-      memory.assign(static_cast<std::size_t>(blocks) * kBlockRows * row_bytes(type, width) / sizeof(float),
-                    std::nanf(""));
-      rows.memory = reinterpret_cast<std::byte*>(memory.data());
-    } else {
-      rows.array = mx::zeros({blocks, kBlockRows, width}, type == RowType::f32 ? mx::float32 : mx::bfloat16);
-    }
+  Layer(const Device& on, RowType type, int width, int blocks)
+      : device(on), rows(on.ops().make_rows(type, width, blocks)) {
+    if (&on.ops() == &plain_ops()) return;  // there rows behind a sequence's last one are not read
+    const std::vector<std::byte> nan(rows->block_bytes(), std::byte{0xff});
+    for (int block = 0; block < blocks; ++block) rows->write_block(block, nan);
   }
-  std::vector<float> memory;
-  PagedRows rows;
+  Device device;
+  std::unique_ptr<PagedRows> rows;
 };
 
 // A sequence's inputs for all its positions.
@@ -81,7 +76,8 @@ mx::array run(const std::shared_ptr<const MlaWeights>& w, Layer& layer, const st
     kv.push_back(rows_of(part.sequence->kv, part.from, part.to));
     step.push_back({part.from, part.to - part.from, part.blocks});
   }
-  mx::array y = mla(mx::concatenate(q, 0), mx::concatenate(kv, 0), w, layer.rows, std::make_shared<const Step>(step));
+  mx::array y = mla(layer.device, mx::concatenate(q, 0), mx::concatenate(kv, 0), w, *layer.rows,
+                    std::make_shared<const Step>(step));
   mx::eval(y);
   return y;
 }
@@ -96,16 +92,9 @@ float difference(const mx::array& a, const mx::array& b) {
 // Parameter: exact arithmetic, or what answers are made with.
 class Mla : public testing::TestWithParam<bool> {
  protected:
-  void SetUp() override {
-    set_backend(Backend::cpu);
-    cpu::set_exact(GetParam());
-  }
-  void TearDown() override {
-    set_backend(Backend::cpu);
-    set_mla_form(MlaForm::automatic);
-    cpu::set_exact(false);
-    cpu::set_threads(threads_);
-  }
+  void TearDown() override { cpu::set_threads(threads_); }
+
+  const Device device_{cpu_ops(), GetParam()};
   const int threads_ = cpu::threads();
 };
 
@@ -121,16 +110,11 @@ TEST_P(Mla, IsItsDefinitionInBothForms) {
           // A prefill, a chunk over the border of a block, and one token.
           const std::pair<int, int> cuts[] = {{0, 120}, {120, 299}, {299, 300}};
           for (const MlaForm form : {MlaForm::absorbed, MlaForm::expanded}) {
-            set_mla_form(form);
-            set_backend(Backend::mlx);
-            Layer plain(type, n.latent + n.rope, 4);
-            set_backend(Backend::cpu);
-            Layer ours(type, n.latent + n.rope, 4);
+            Layer plain(Device(plain_ops(form), true), type, n.latent + n.rope, 4);
+            Layer ours(device_, type, n.latent + n.rope, 4);
             for (const auto& [from, to] : cuts) {
               const std::vector<Part> part = {{&sequence, from, to, {2, 0, 3}}};
-              set_backend(Backend::mlx);
               const mx::array wanted = run(w, plain, part);
-              set_backend(Backend::cpu);
               EXPECT_LE(difference(run(w, ours, part), wanted),
                         GetParam() ? (type == RowType::f32 ? 2e-5f : 5e-3f) : 3e-2f)
                   << from << " to " << to << ", " << n.latent << " wide" << (quantized ? ", quantized" : "");
@@ -147,14 +131,14 @@ TEST_P(Mla, ARowIsTheSameInEveryChunkBatchBlockAndThread) {
   const auto w = weights(n, true);
   const Sequence a(n, 290, 7), b(n, 40, 8), c(n, 200, 9);
   for (const RowType type : {RowType::f32, RowType::bf16, RowType::q8}) {
-    Layer whole(type, n.latent + n.rope, 3);
+    Layer whole(device_, type, n.latent + n.rope, 3);
     cpu::set_threads(1);
     const mx::array wanted = run(w, whole, {{&a, 0, 290, {0, 1, 2}}});
     for (const int threads : {1, 2, 3}) {
       cpu::set_threads(threads);
       for (const int chunk : {1, 3, 8, 128, 150}) {
         if (chunk == 1 && threads > 1) continue;
-        Layer layer(type, n.latent + n.rope, 9);
+        Layer layer(device_, type, n.latent + n.rope, 9);
         run(w, layer, {{&b, 0, 39, {8}}, {&c, 0, 190, {1, 6}}});
         for (int from = 0; from < 290; from += chunk) {
           const int to = std::min(from + chunk, 290);
@@ -176,7 +160,7 @@ TEST_P(Mla, SequencesShareTheBlocksOfACommonBeginning) {
   Sequence b(n, 160, 8);
   b.q = mx::concatenate({rows_of(a.q, 0, kBlockRows), rows_of(b.q, kBlockRows, 160)}, 0);
   b.kv = mx::concatenate({rows_of(a.kv, 0, kBlockRows), rows_of(b.kv, kBlockRows, 160)}, 0);
-  Layer apart(RowType::bf16, n.latent + n.rope, 4), shared(RowType::bf16, n.latent + n.rope, 3);
+  Layer apart(device_, RowType::bf16, n.latent + n.rope, 4), shared(device_, RowType::bf16, n.latent + n.rope, 3);
   const mx::array alone = run(w, apart, {{&b, 0, 160, {0, 1}}});
   run(w, shared, {{&a, 0, 160, {0, 1}}});
   EXPECT_TRUE(same(run(w, shared, {{&b, kBlockRows, 160, {0, 2}}}), rows_of(alone, kBlockRows, 160)));
@@ -192,7 +176,7 @@ TEST_P(Mla, NanReachesTheQueriesThatSeeItAndNoOtherSequence) {
   const mx::array position = mx::reshape(mx::arange(0, 40, mx::int32), {40, 1});
   bad.kv = mx::where(mx::equal(position, mx::array(20)), mx::array(std::numeric_limits<float>::quiet_NaN()), bad.kv);
   for (const RowType type : {RowType::f32, RowType::bf16, RowType::q8}) {
-    Layer layer(type, n.latent + n.rope, 3), clean(type, n.latent + n.rope, 3);
+    Layer layer(device_, type, n.latent + n.rope, 3), clean(device_, type, n.latent + n.rope, 3);
     const mx::array y = run(w, layer, {{&bad, 0, 40, {1}}, {&good, 0, 40, {0}}});
     EXPECT_TRUE(mx::all(mx::isnan(rows_of(y, 20, 40))).item<bool>());
     EXPECT_TRUE(same(rows_of(y, 40, 80), run(w, clean, {{&good, 0, 40, {2}}})));
@@ -203,10 +187,22 @@ TEST_P(Mla, RefusesAStepThatDoesNotFit) {
   const Sizes n;
   const auto w = weights(n, false);
   const Sequence a(n, 140, 7);
-  Layer layer(RowType::f32, n.latent + n.rope, 3);
+  Layer layer(device_, RowType::f32, n.latent + n.rope, 3);
   EXPECT_ERROR(run(w, layer, {{&a, 0, 140, {0}}}), ErrorKind::internal, testing::HasSubstr("do not fit 1 blocks"));
-  EXPECT_ERROR(mla(a.q, a.kv, w, layer.rows, std::make_shared<const Step>(Step{{0, 3, {0}}})), ErrorKind::internal,
-               testing::HasSubstr("3 rows"));
+  EXPECT_ERROR(mla(device_, a.q, a.kv, w, *layer.rows, std::make_shared<const Step>(Step{{0, 3, {0}}})),
+               ErrorKind::internal, testing::HasSubstr("3 rows"));
+}
+
+TEST_P(Mla, RefusesTheRowsOfAnotherDevice) {
+  const Sizes n;
+  const auto w = weights(n, false);
+  const Sequence a(n, 3, 7);
+  const Device plain(plain_ops(), true);
+  Layer ours(device_, RowType::f32, n.latent + n.rope, 1), theirs(plain, RowType::f32, n.latent + n.rope, 1);
+  const auto step = std::make_shared<const Step>(Step{{0, 3, {0}}});
+  EXPECT_ERROR(mla(plain, a.q, a.kv, w, *ours.rows, step), ErrorKind::internal, testing::HasSubstr("another device"));
+  EXPECT_ERROR(mla(device_, a.q, a.kv, w, *theirs.rows, step), ErrorKind::internal,
+               testing::HasSubstr("another device"));
 }
 
 }  // namespace

@@ -1,8 +1,9 @@
 // The forward pass against stored reference numbers: every case, every path that the engine may take through it.
 #include "base/file.h"
 #include "base/temporary_folder.h"
-#include "kernels/cpu/table.h"
-#include "kernels/kernels.h"
+#include "kernels/cpu/isa.h"
+#include "kernels/ops.h"
+#include "kernels/plain_ops.h"
 #include "model/checkpoint.h"
 
 #include <cstdint>
@@ -40,22 +41,17 @@ class Golden : public testing::TestWithParam<const char*> {
     // The same program runs once for each instruction set; one that this CPU lacks has nothing to show.
     const char* isa = std::getenv("GLIMT_CPU_ISA");
     if (isa == nullptr || *isa == '\0') return;
-    for (const cpu::Table* table : cpu::supported_tables()) {
-      if (std::string_view(table->isa) == isa) return;
+    for (const cpu::Isa* one : cpu::supported_isas()) {
+      if (std::string_view(one->name) == isa) return;
     }
     GTEST_SKIP() << "this CPU has no " << isa;
-  }
-
-  void TearDown() override {
-    kernels::set_backend(kernels::Backend::cpu);
-    kernels::set_mla_form(kernels::MlaForm::automatic);
   }
 
   std::string name() const { return GetParam(); }
 
   // transformers' model.to(torch.bfloat16) rounds the rotary frequencies too, and the stored numbers have that in them.
-  LoadedModel load() const {
-    return load_model(golden_folder(name()), {.exact = true, .round_rope_frequencies = name() == "bf16"});
+  LoadedModel load(const kernels::Ops& ops) const {
+    return load_model(golden_folder(name()), {.exact = true, .ops = &ops, .round_rope_frequencies = name() == "bf16"});
   }
 
   void expect_all_chunks(const CausalLm& model) const {
@@ -66,23 +62,14 @@ class Golden : public testing::TestWithParam<const char*> {
   }
 };
 
-TEST_P(Golden, OurKernelsComputeTheReferenceInEveryChunking) {
-  kernels::set_backend(kernels::Backend::cpu);
-  expect_all_chunks(*load().model);
-}
+TEST_P(Golden, OurKernelsComputeTheReferenceInEveryChunking) { expect_all_chunks(*load(kernels::cpu_ops()).model); }
 
-TEST_P(Golden, PlainMlxComputesTheReferenceInEveryChunking) {
-  kernels::set_backend(kernels::Backend::mlx);
-  expect_all_chunks(*load().model);
-}
+TEST_P(Golden, PlainMlxComputesTheReferenceInEveryChunking) { expect_all_chunks(*load(kernels::plain_ops()).model); }
 
 TEST_P(Golden, BothFormsOfAttentionComputeTheReference) {
-  kernels::set_backend(kernels::Backend::mlx);
-  const LoadedModel loaded = load();
   for (const kernels::MlaForm form : {kernels::MlaForm::absorbed, kernels::MlaForm::expanded}) {
     SCOPED_TRACE(form == kernels::MlaForm::absorbed ? "absorbed" : "expanded");
-    kernels::set_mla_form(form);
-    expect_golden(*loaded.model, name(), 7);
+    expect_golden(*load(kernels::plain_ops(form)).model, name(), 7);
   }
 }
 
@@ -103,6 +90,20 @@ TEST(GoldenFiles, Bfloat16WeightsKeepExactRotaryFrequenciesUnlessAskedToRoundThe
   const LoadedModel exact = load_model(golden_folder("bf16"), {.exact = true});
   expect_golden(*exact.model, "bf16_exact_frequencies");
   EXPECT_FALSE(all_ok(compare(*exact.model, golden_file("bf16"), {})));
+}
+
+// Two models in one process, one exact: neither feels that the other was loaded.
+TEST(TwoModels, EachKeepsItsOwnExactness) {
+  for (const char* name : {"base_affine4_g64", "base_mxfp4_g32"}) {
+    SCOPED_TRACE(name);
+    const LoadedModel exact = load_model(golden_folder(name), {.exact = true});
+    const LoadedModel fast = load_model(golden_folder(name));
+    expect_golden(*exact.model, name);
+    const mx::array rounded = logits_for(*fast.model, name);
+    EXPECT_FALSE(all_ok(compare(*fast.model, golden_file(name), {})));
+    expect_golden(*exact.model, name);
+    EXPECT_TRUE(mx::array_equal(logits_for(*fast.model, name), rounded).item<bool>());
+  }
 }
 
 // ---- Files whose tensors lie at any byte, as mlx-lm writes them
@@ -161,9 +162,9 @@ TEST_P(Offsets, OurKernelsNeedNoCopiesOfMatrices) {
 }
 
 TEST_P(Offsets, PlainMlxGetsAlignedCopies) {
-  kernels::set_backend(kernels::Backend::mlx);
   const ShiftedCheckpoint shifted(name(), 1);
-  expect_golden(*load_model(shifted.path(), {.exact = true, .round_rope_frequencies = name() == "bf16"}).model, name());
+  const LoadOptions options{.exact = true, .ops = &kernels::plain_ops(), .round_rope_frequencies = name() == "bf16"};
+  expect_golden(*load_model(shifted.path(), options).model, name());
 }
 
 // As answers are computed (rounded cache, 8-bit activations), not a bit depends on the chunk.

@@ -1,5 +1,7 @@
 // The layers against their formulas, computed in double precision.
 #include "nn/layers.h"
+
+#include "kernels/ops.h"
 #include "nn/linear.h"
 #include "nn/rope.h"
 
@@ -173,7 +175,7 @@ TEST(RmsNorm, DividesByTheRootMeanSquare) {
         for (std::size_t i = 0; i < 37; ++i)
           wanted[row * 37 + i] *= w[i] / std::sqrt(squares / 37 + static_cast<double>(eps));
       }
-      expect_near(RmsNorm(weight, eps)(x), wanted, 1e-5);
+      expect_near(RmsNorm(kernels::Device(kernels::cpu_ops(), true), weight, eps)(x), wanted, 1e-5);
     }
   }
 }
@@ -206,37 +208,34 @@ std::vector<std::pair<std::string, WeightPtr>> stored_tables(int rows, int colum
   return all;
 }
 
-class Backends : public testing::TestWithParam<kernels::Backend> {
+class Devices : public testing::TestWithParam<const kernels::Ops*> {
  protected:
-  void SetUp() override { kernels::set_backend(GetParam()); }
-  void TearDown() override { kernels::set_backend(kernels::Backend::cpu); }
+  const kernels::Device device_{*GetParam(), true};
 };
 
-INSTANTIATE_TEST_SUITE_P(All, Backends, testing::Values(kernels::Backend::cpu, kernels::Backend::mlx),
-                         [](const auto& test) {
-                           return test.param == kernels::Backend::cpu ? "OurKernels" : "PlainMlx";
-                         });
+INSTANTIATE_TEST_SUITE_P(All, Devices, testing::ValuesIn(kernels::all_ops()),
+                         [](const auto& test) { return std::string(test.param->name); });
 
-TEST_P(Backends, EmbeddingReadsTheRowsOfEveryStoredForm) {
+TEST_P(Devices, EmbeddingReadsTheRowsOfEveryStoredForm) {
   const mx::array ids = mx::array({3, 0, 39, 3, 7, 12}, {2, 3});
   for (const auto& [name, table] : stored_tables(40, 128)) {
     SCOPED_TRACE(name);
     const mx::array wanted = mx::take(dequantize(*table, mx::float32), ids, 0);
-    const mx::array got = Embedding(table)(ids, mx::float32);
+    const mx::array got = Embedding(device_, table)(ids, mx::float32);
     EXPECT_EQ(got.shape(), (mx::Shape{2, 3, 128}));
     EXPECT_EQ(got.dtype(), mx::float32);
     expect_near(got, values_of(wanted), 2e-6);
-    EXPECT_EQ(Embedding(table)(ids, mx::bfloat16).dtype(), mx::bfloat16);
+    EXPECT_EQ(Embedding(device_, table)(ids, mx::bfloat16).dtype(), mx::bfloat16);
   }
 }
 
-TEST_P(Backends, LinearAddsItsBias) {
+TEST_P(Devices, LinearAddsItsBias) {
   const mx::array weight = random({11, 24}), bias = random({11}, 1), x = random({2, 3, 24}, 2);
   const auto stored =
       std::make_shared<const Weight>(Weight{0, 11, 24, weight, std::nullopt, std::nullopt, std::nullopt, std::nullopt});
   const mx::array without = mx::matmul(x, mx::swapaxes(weight, 0, 1));
-  expect_near(Linear(stored)(x), values_of(without), 1e-5);
-  expect_near(Linear(stored, bias)(x), values_of(mx::add(without, bias)), 1e-5);
+  expect_near(Linear(device_, stored)(x), values_of(without), 1e-5);
+  expect_near(Linear(device_, stored, bias)(x), values_of(mx::add(without, bias)), 1e-5);
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "kernels/cpu/attention_kernel.h"
-#include "kernels/cpu/table.h"
+#include "kernels/cpu/isa.h"
 
 namespace glimt::cpu {
 
@@ -34,8 +34,8 @@ extern const AttentionKernel kExactAttention;
 std::vector<const AttentionKernel*> supported_attention_kernels() {
   std::vector<const AttentionKernel*> kernels;
   const auto add = [&](const AttentionKernel& kernel) {
-    for (const Table* isa : supported_tables()) {
-      if (std::string_view(isa->isa) == kernel.isa) kernels.push_back(&kernel);
+    for (const Isa* one : supported_isas()) {
+      if (std::string_view(one->name) == kernel.isa) kernels.push_back(&kernel);
     }
   };
   add(scalar::kExactAttention);
@@ -56,9 +56,9 @@ namespace {
 // Whether the kernel belongs to the chosen instruction set or to a lesser one: some sets (neon_dotprod) bring nothing for
 // attention.
 bool is_within_choice(const AttentionKernel& kernel) {
-  for (const Table* isa : supported_tables()) {
-    if (std::string_view(isa->isa) == kernel.isa) return true;
-    if (isa == &table()) return false;
+  for (const Isa* one : supported_isas()) {
+    if (std::string_view(one->name) == kernel.isa) return true;
+    if (one == &isa()) return false;
   }
   return false;
 }
@@ -73,7 +73,7 @@ const AttentionKernel& attention_kernel(RowType format, int key_width, bool exac
                       (kernel->reads_f32 || format != RowType::f32) && key_width % kernel->width_step == 0;
     if (fits) best = kernel;
   }
-  if (best == nullptr) fail(ErrorKind::internal, "attention_kernel", "none for {}", table().isa);
+  if (best == nullptr) fail(ErrorKind::internal, "attention_kernel", "none for {}", isa().name);
   return *best;
 }
 

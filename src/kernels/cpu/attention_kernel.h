@@ -76,7 +76,7 @@ struct AttentionKernel {
 // The kernels that this CPU can run, slowest first: for each instruction set an exact one and perhaps a faster one.
 std::vector<const AttentionKernel*> supported_attention_kernels();
 
-// The best kernel of table().isa for rows of this format and width.
+// The best kernel of isa() for rows of this format and width.
 const AttentionKernel& attention_kernel(RowType format, int key_width, bool exact);
 
 }  // namespace glimt::cpu

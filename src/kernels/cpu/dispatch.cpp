@@ -1,4 +1,4 @@
-#include "kernels/cpu/table.h"
+#include "kernels/cpu/isa.h"
 
 #include "base/error.h"
 
@@ -13,42 +13,42 @@
 namespace glimt::cpu {
 
 namespace scalar {
-extern const Table kTable;
+extern const Isa kTable;
 }
 #if defined(__x86_64__)
 namespace avx2 {
-extern const Table kTable;
+extern const Isa kTable;
 }
 namespace avx512 {
-extern const Table kTable;
+extern const Isa kTable;
 }
 #elif defined(__aarch64__)
 namespace neon {
-extern const Table kTable;
+extern const Isa kTable;
 }
 namespace neon_dotprod {
-extern const Table kTable;
+extern const Isa kTable;
 }
 #endif
 
 namespace {
 
-const Table& choose() {
-  const std::vector<const Table*> tables = supported_tables();
+const Isa& choose() {
+  const std::vector<const Isa*> tables = supported_isas();
   const char* wanted = std::getenv("GLIMT_CPU_ISA");
   if (wanted == nullptr || *wanted == '\0') return *tables.back();
   std::string names;
-  for (const Table* candidate : tables) {
-    if (std::string_view(candidate->isa) == wanted) return *candidate;
-    names += std::string(names.empty() ? "" : ", ") + candidate->isa;
+  for (const Isa* candidate : tables) {
+    if (std::string_view(candidate->name) == wanted) return *candidate;
+    names += std::string(names.empty() ? "" : ", ") + candidate->name;
   }
   fail(ErrorKind::unsupported, "GLIMT_CPU_ISA", "this CPU has {}, not '{}'", names, wanted);
 }
 
 }  // namespace
 
-std::vector<const Table*> supported_tables() {
-  std::vector<const Table*> tables = {&scalar::kTable};
+std::vector<const Isa*> supported_isas() {
+  std::vector<const Isa*> tables = {&scalar::kTable};
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) tables.push_back(&avx2::kTable);
@@ -63,8 +63,8 @@ std::vector<const Table*> supported_tables() {
   return tables;
 }
 
-const Table& table() {
-  static const Table& chosen = choose();
+const Isa& isa() {
+  static const Isa& chosen = choose();
   return chosen;
 }
 

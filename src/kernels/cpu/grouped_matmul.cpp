@@ -3,15 +3,12 @@
 #include "kernels/cpu/thread_pool.h"
 
 #include <algorithm>
-#include <atomic>
 #include <numeric>
 #include <type_traits>
 #include <unordered_map>
 
 namespace glimt::cpu {
 namespace {
-
-std::atomic<bool> g_exact{false};
 
 // Of weights in an item that is bound by memory: some microseconds' worth, and many items a thread.
 constexpr std::size_t kLeastItemBytes = 32 * 1024, kMostItemBytes = 512 * 1024;
@@ -31,9 +28,7 @@ struct Item {
 };
 
 // Whether dot_integer wants that many activation rows in tiles.
-bool in_tiles(std::size_t rows) { return rows > static_cast<std::size_t>(kFewRows) && table().tile_rows > 0; }
-
-bool uses_integers(const MatrixView& w) { return !exact() && is_integer(w); }
+bool in_tiles(std::size_t rows) { return rows > static_cast<std::size_t>(kFewRows) && isa().tile_rows > 0; }
 
 const unsigned char* weights_of(const Item& item) {
   return static_cast<const unsigned char*>(item.product->w.values) +
@@ -43,7 +38,7 @@ const unsigned char* weights_of(const Item& item) {
 // The products' weight rows in pieces, which are numbered but not stored: a token's weights have many thousands.
 class Items {
  public:
-  explicit Items(std::span<const Product> products) {
+  Items(std::span<const Product> products, bool exact) {
     const auto threads = static_cast<std::size_t>(cpu::threads());
     std::size_t rows = 0, bytes = 0;
     for (const Product& p : products) {
@@ -56,9 +51,10 @@ class Items {
     parts_.reserve(products.size());
     for (const Product& p : products) {
       if (p.y.empty() || p.w.rows == 0) continue;
+      const bool integers = !exact && is_integer(p.w);
       IntegerRows x;
-      if (uses_integers(p.w)) x = p.x->integers(p.w.group_size, p.w.bits == 4);
-      const int step = rows_per_item(p, enough ? kItemRows : kFewItemRows, item_bytes);
+      if (integers) x = p.x->integers(p.w.group_size, p.w.bits == 4);
+      const int step = integers ? rows_per_item(p, enough ? kItemRows : kFewItemRows, item_bytes) : kFloatItemRows;
       parts_.push_back({&p, x, step, count_});
       count_ += static_cast<std::size_t>((p.w.rows + step - 1) / step);
     }
@@ -91,7 +87,6 @@ class Items {
   };
 
   static int rows_per_item(const Product& p, int many_rows, std::size_t bytes) {
-    if (!uses_integers(p.w)) return kFloatItemRows;
     if (in_tiles(p.y.size())) return many_rows;
     const auto rows = static_cast<int>(bytes / std::max<std::size_t>(p.w.row_bytes(), 1));
     return std::clamp(rows, kMostPanelRows, 1024) / kMostPanelRows * kMostPanelRows;
@@ -110,7 +105,7 @@ const std::vector<float*>& outputs_of(const Item& item) {
 }
 
 // Scales and biases of the item's rows as floats, in memory that lasts until the thread's next item.
-void expand_scales(const Item& item, const Table& isa, IntegerWeights& weights) {
+void expand_scales(const Item& item, const Isa& isa, IntegerWeights& weights) {
   const MatrixView& w = item.product->w;
   weights.group_stride = padded_groups(w.columns, w.group_size);
   static thread_local std::vector<float> scales, biases;
@@ -125,7 +120,7 @@ void expand_scales(const Item& item, const Table& isa, IntegerWeights& weights) 
   weights.biases = biases.data();
 }
 
-void run_integer(const Item& item, const Table& isa) {
+void run_integer(const Item& item, const Isa& isa) {
   const MatrixView& w = item.product->w;
   IntegerWeights weights;
   weights.row_bytes = w.row_bytes();
@@ -150,7 +145,7 @@ void run_integer(const Item& item, const Table& isa) {
   isa.dot_integer(weights, item.rows, x, static_cast<int>(y.size()), y.data(), scratch.data());
 }
 
-void run_float(const Item& item, const Table& isa) {
+void run_float(const Item& item, const Isa& isa) {
   const MatrixView& w = item.product->w;
   const auto columns = static_cast<std::size_t>(w.columns);
   const std::vector<float*>& y = outputs_of(item);
@@ -183,8 +178,8 @@ bool Activations::worth_threads() const {
 // rows_[rows[i]] to row i of `out`.
 void Activations::quantize(const std::vector<std::size_t>& rows, const Form& form, const Integers& out) const {
   parallel_for_if(worth_threads(), rows.size(), [&](std::size_t i) {
-    table().quantize_row(rows_[rows[i]], columns_, form.group, form.interleave, out.values.data() + i * out.stride,
-                         out.scales.data() + i * out.group_stride, out.sums.data() + i * out.group_stride);
+    isa().quantize_row(rows_[rows[i]], columns_, form.group, form.interleave, out.values.data() + i * out.stride,
+                       out.scales.data() + i * out.group_stride, out.sums.data() + i * out.group_stride);
   });
 }
 
@@ -197,7 +192,7 @@ void Activations::arrange(const Integers& from, const std::vector<std::size_t>& 
   std::vector<Tile> tiles;
   std::size_t first = 0;
   for (const std::size_t count : counts_) {
-    const int rows = static_cast<int>(count), most = in_tiles(count) ? table().tile_rows : 1;
+    const int rows = static_cast<int>(count), most = in_tiles(count) ? isa().tile_rows : 1;
     const int of_product = tile_count(rows, most);
     for (int t = 0; t < of_product; ++t) {
       tiles.push_back({first, tile_height(rows, of_product, t)});
@@ -216,7 +211,7 @@ void Activations::arrange(const Integers& from, const std::vector<std::size_t>& 
         std::copy_n(at[0], stride, out_at);
       } else {
         const void* const* rows = reinterpret_cast<const void* const*>(at);
-        table().interleave_rows(rows, tile.height, stride * sizeof(T) / sizeof(float), out_at);
+        isa().interleave_rows(rows, tile.height, stride * sizeof(T) / sizeof(float), out_at);
       }
     };
     copy(from.values, out.stride, out.values);
@@ -257,18 +252,18 @@ IntegerRows Activations::integers(int group, bool interleave) {
   return form->rows.from(0);
 }
 
-void multiply(std::span<const Product> products) {
-  const Table& isa = table();
-  const Items items(products);
+void multiply(std::span<const Product> products, bool exact) {
+  const Isa& loops = isa();
+  const Items items(products, exact);
   std::size_t macs = 0;
   for (const Product& p : products)
     macs += p.y.size() * static_cast<std::size_t>(p.w.rows) * static_cast<std::size_t>(p.w.columns);
   const auto run = [&](std::size_t i) {
     const Item item = items.at(i);
     if (item.x.values != nullptr) {
-      run_integer(item, isa);
+      run_integer(item, loops);
     } else {
-      run_float(item, isa);
+      run_float(item, loops);
     }
   };
   if (macs > kSerialMacs) {
@@ -277,9 +272,5 @@ void multiply(std::span<const Product> products) {
     parallel_for_if(false, items.count(), run);
   }
 }
-
-bool exact() { return g_exact.load(std::memory_order_relaxed); }
-
-void set_exact(bool exact) { g_exact.store(exact, std::memory_order_relaxed); }
 
 }  // namespace glimt::cpu

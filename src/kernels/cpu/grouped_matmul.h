@@ -2,8 +2,8 @@
 #pragma once
 
 #include "kernels/cpu/buffer.h"
+#include "kernels/cpu/isa.h"
 #include "kernels/cpu/matrix.h"
-#include "kernels/cpu/table.h"
 
 #include <cstdint>
 #include <span>
@@ -24,7 +24,7 @@ class Activations {
 
   const std::vector<const float*>& rows() const { return rows_; }
 
-  // All rows as 8-bit integers in groups of `group` (Table::quantize_row), arranged for Table::dot_integer. Not
+  // All rows as 8-bit integers in groups of `group` (Isa::quantize_row), arranged for Isa::dot_integer. Not
   // thread-safe.
   IntegerRows integers(int group, bool interleave);
 
@@ -71,11 +71,7 @@ struct Product {
 };
 
 // All products on the threads of the pool. A row's result does not depend on the other rows, the products or the
-// threads. 4- and 8-bit weights meet activations rounded to 8 bits unless exact() is set.
-void multiply(std::span<const Product> products);
-
-// Float activations everywhere: for comparison with reference numbers. Set before the first kernel runs.
-bool exact();
-void set_exact(bool exact);
+// threads. 4- and 8-bit weights meet activations rounded to 8 bits unless `exact`.
+void multiply(std::span<const Product> products, bool exact);
 
 }  // namespace glimt::cpu

@@ -1,4 +1,5 @@
-// The inner loops that depend on the instruction set, behind one table of function pointers chosen at start.
+// The inner loops that depend on the instruction set, behind one table of function pointers chosen when it is first asked
+// for.
 // Every entry computes the same thing on every ISA up to the rounding of float32 (fused or not, order of lanes);
 // on one ISA a result does not depend on the tile, block or thread that computed it.
 #pragma once
@@ -11,7 +12,7 @@ namespace glimt::cpu {
 
 // Activations as 8-bit integers: x ≈ scale * q within each group of `group` columns. Not owned.
 struct IntegerRows {
-  const std::int8_t* values = nullptr;  // `stride` bytes a row; order of columns: see Table::quantize_row
+  const std::int8_t* values = nullptr;  // `stride` bytes a row; order of columns: see Isa::quantize_row
   const float* scales = nullptr;        // `group_stride` floats a row
   const float* sums = nullptr;          // scale * sum of the group's q, for the biases
   std::size_t stride = 0;
@@ -40,7 +41,7 @@ struct IntegerWeights {
 // Up to so many activation rows a product with integer weights is bound by memory, not by arithmetic.
 constexpr int kFewRows = 4;
 
-// More rows are computed in tiles of about equal height, at most Table::tile_rows, which is at most kMostTileRows.
+// More rows are computed in tiles of about equal height, at most Isa::tile_rows, which is at most kMostTileRows.
 constexpr int kMostTileRows = 12;
 constexpr int tile_count(int rows, int most) { return (rows + most - 1) / most; }
 constexpr int tile_height(int rows, int tiles, int t) { return rows / tiles + (t < rows % tiles ? 1 : 0); }
@@ -64,8 +65,8 @@ constexpr std::size_t scratch_bytes(int columns, int group) {
   return kMostPanelRows * (padded_columns(columns, group) + 2 * sizeof(float) * padded_groups(columns, group));
 }
 
-struct Table {
-  const char* isa;
+struct Isa {
+  const char* name;
 
   // Row `row` of `w` as float32 into out[0, columns).
   void (*decode_row)(const MatrixView& w, int row, float* out);
@@ -113,12 +114,12 @@ constexpr bool is_integer(const MatrixView& w) {
          w.format == Format::nvfp4;
 }
 
-// The best table for this CPU, or the one that the environment variable GLIMT_CPU_ISA names: scalar, avx2 (with FMA),
+// The best one for this CPU, or the one that the environment variable GLIMT_CPU_ISA names: scalar, avx2 (with FMA),
 // avx512 (with VNNI), neon, neon_dotprod. Throws Error(unsupported) if the named one is unknown or this CPU lacks it. Chosen once;
 // thread-safe.
-const Table& table();
+const Isa& isa();
 
-// Every table this CPU can run, scalar first. For tests.
-std::vector<const Table*> supported_tables();
+// Every one that this CPU can run, scalar first. For tests.
+std::vector<const Isa*> supported_isas();
 
 }  // namespace glimt::cpu

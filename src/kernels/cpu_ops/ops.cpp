@@ -1,0 +1,34 @@
+#include "kernels/ops.h"
+
+#include "kernels/cpu/isa.h"
+#include "kernels/cpu_ops/cpu_ops.h"
+#include "kernels/cpu_ops/host_rows.h"
+
+namespace glimt::kernels {
+namespace {
+
+std::unique_ptr<PagedRows> make_rows(RowType type, int width, int blocks) {
+  return std::make_unique<HostRows>(type, width, blocks);
+}
+
+constexpr Ops kCpuOps{.name = "cpu",
+                      .reads_any_address = true,
+                      .wants_stacked_experts = false,
+                      .linear = on_cpu::linear,
+                      .embedding = on_cpu::embedding,
+                      .swiglu = on_cpu::swiglu,
+                      .experts = on_cpu::experts,
+                      .route = on_cpu::route,
+                      .rms_norm = on_cpu::rms_norm,
+                      .add_rms_norm = on_cpu::add_rms_norm,
+                      .mla = on_cpu::mla,
+                      .make_rows = make_rows};
+
+}  // namespace
+
+const Ops& cpu_ops() {
+  cpu::isa();  // throws where GLIMT_CPU_ISA is wrong
+  return kCpuOps;
+}
+
+}  // namespace glimt::kernels

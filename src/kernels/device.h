@@ -1,0 +1,52 @@
+// Where a model computes and how exactly: chosen once, when it is loaded, and handed to its layers. Two models of one
+// process may differ in both.
+#pragma once
+
+#include "kernels/kernel_queue.h"
+#include "kernels/row_type.h"
+
+#include <mlx/mlx.h>
+
+#include <memory>
+
+namespace glimt::kernels {
+
+namespace mx = mlx::core;
+
+struct Ops;  // kernels/ops.h
+
+// A handle: copies share the queue.
+class Device {
+ public:
+  // exact: float32 throughout, no activation is rounded, for comparison with reference numbers.
+  Device(const Ops& ops, bool exact);
+
+  // Our kernels where MLX computes on the CPU, else plain MLX operations on its default device. The environment variable
+  // GLIMT_BACKEND (cpu, mlx) overrides. Throws invalid_request for another value of it, unsupported where GLIMT_CPU_ISA
+  // names an instruction set that this CPU lacks.
+  static Device choose(bool exact);
+
+  const Ops& ops() const { return *ops_; }
+  bool exact() const { return exact_; }
+
+  // The dtype of hidden states, and how cache rows are stored unless something else is asked for.
+  mx::Dtype activations() const { return activations_; }
+  RowType rows() const { return exact_ ? RowType::f32 : RowType::bf16; }
+
+  KernelQueue& queue() const { return *queue_; }
+
+ private:
+  const Ops* ops_;
+  bool exact_;
+  mx::Dtype activations_;
+  std::shared_ptr<KernelQueue> queue_;
+};
+
+// Whether MLX's default device is the CPU.
+bool computes_on_cpu();
+
+// Whether arrays lie in the host's memory, so that a mapped file can be one: MLX computes on the CPU, and its library
+// knows no GPU (whose allocator lays out every buffer in its own way).
+bool host_memory();
+
+}  // namespace glimt::kernels

@@ -1,0 +1,24 @@
+#include "kernels/kernel_queue.h"
+
+namespace glimt::kernels {
+namespace {
+
+// The outputs of two to four kernels of a prefill of 512 tokens, each of which takes milliseconds.
+constexpr std::size_t kMostAhead = std::size_t{16} << 20;
+
+}  // namespace
+
+void KernelQueue::begin(std::size_t bytes) {
+  for (std::size_t ahead = bytes_ahead_.load(); ahead > kMostAhead; ahead = bytes_ahead_.load()) {
+    bytes_ahead_.wait(ahead);
+  }
+  bytes_ahead_ += bytes;
+}
+
+void KernelQueue::finish(std::size_t bytes, Duration time) {
+  nanoseconds_ += std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
+  bytes_ahead_ -= bytes;
+  bytes_ahead_.notify_all();
+}
+
+}  // namespace glimt::kernels

@@ -1,0 +1,45 @@
+// The operations of kernels.h as one kind of device computes them: a table that is chosen once for a model. kernels.h says
+// what each computes; `device` tells how exactly, and whose queue the kernels run in.
+#pragma once
+
+#include "kernels/kernels.h"
+
+#include <memory>
+#include <vector>
+
+namespace glimt::kernels {
+
+struct Ops {
+  const char* name;
+
+  // Whether matrices may begin at any byte, as files have them; else the loader copies those that are not aligned.
+  bool reads_any_address;
+
+  // Whether a layer's experts must be one stack; else single matrices serve as well, wherever they lie.
+  bool wants_stacked_experts;
+
+  std::vector<mx::array> (*linear)(const Device& device, const mx::array& x, const std::vector<WeightPtr>& weights);
+  mx::array (*embedding)(const Device& device, const mx::array& ids, const WeightPtr& table, mx::Dtype dtype);
+  mx::array (*swiglu)(const Device& device, const mx::array& x, const SwiGluPtr& w);
+  mx::array (*experts)(const Device& device, const mx::array& x, const mx::array& indices, const mx::array& scores,
+                       const ExpertsPtr& w);
+  Routing (*route)(const Device& device, const mx::array& logits, const mx::array& bias, const RouterOptions& options);
+  mx::array (*rms_norm)(const Device& device, const mx::array& x, const mx::array& weight, float eps);
+  SumAndNorm (*add_rms_norm)(const Device& device, const mx::array& x, const mx::array& y, const mx::array& weight,
+                             float eps);
+  mx::array (*mla)(const Device& device, const mx::array& q, const mx::array& kv, const MlaPtr& w, PagedRows& rows,
+                   const StepPtr& step);
+
+  // Storage for `blocks` blocks of one layer's cache rows, which only this table's `mla` takes. Throws unsupported for a
+  // type that the device does not have.
+  std::unique_ptr<PagedRows> (*make_rows)(RowType type, int width, int blocks);
+};
+
+// Our CPU kernels. Throws unsupported where GLIMT_CPU_ISA names an instruction set that this CPU lacks: a kernel's thread
+// would have nobody to tell. The plain definitions: plain_ops.h.
+const Ops& cpu_ops();
+
+// Every table that this machine can run, the plain one first. For tests.
+std::vector<const Ops*> all_ops();
+
+}  // namespace glimt::kernels

@@ -1,0 +1,32 @@
+// The definitions of kernels.h in plain MLX operations, each beside its operation (linear.cpp and so on), as plain_ops.cpp
+// puts them into a table. Arrays are in the dtype of `x`.
+#pragma once
+
+#include "kernels/kernels.h"
+#include "kernels/plain_ops.h"
+
+#include <memory>
+#include <vector>
+
+namespace glimt::kernels::plain {
+
+// x · wᵀ (or x · w), with w's leading dimensions broadcast against x's.
+mx::array matmul(const mx::array& x, const Weight& w, bool transpose = true);
+
+std::vector<mx::array> linear(const Device& device, const mx::array& x, const std::vector<WeightPtr>& weights);
+mx::array embedding(const Device& device, const mx::array& ids, const WeightPtr& table, mx::Dtype dtype);
+mx::array swiglu(const Device& device, const mx::array& x, const SwiGluPtr& w);
+mx::array experts(const Device& device, const mx::array& x, const mx::array& indices, const mx::array& scores,
+                  const ExpertsPtr& w);
+Routing route(const Device& device, const mx::array& logits, const mx::array& bias, const RouterOptions& options);
+mx::array rms_norm(const Device& device, const mx::array& x, const mx::array& weight, float eps);
+SumAndNorm add_rms_norm(const Device& device, const mx::array& x, const mx::array& y, const mx::array& weight,
+                        float eps);
+
+template <MlaForm form>
+mx::array mla(const Device& device, const mx::array& q, const mx::array& kv, const MlaPtr& w, PagedRows& rows,
+              const StepPtr& step);
+
+std::unique_ptr<PagedRows> make_rows(RowType type, int width, int blocks);  // array_rows.cpp
+
+}  // namespace glimt::kernels::plain
