@@ -6,7 +6,9 @@
 
 namespace glimt {
 
-// Without the white space (blank, tab, newline, carriage return, vertical tab, form feed) at both ends; a view of `text`.
+inline constexpr std::string_view kWhiteSpace = " \t\n\r\v\f";
+
+// Without the white space at both ends; a view of `text`.
 std::string_view trimmed(std::string_view text);
 
 // The lines of a text without their ends, which are \n or \r\n; views of `text`. A text that ends with a line's end has no

@@ -1,5 +1,6 @@
 #include "chat/call_reader.h"
 
+#include "base/text.h"
 #include "chat/loose_call.h"
 
 #include <algorithm>
@@ -10,15 +11,8 @@ namespace {
 
 constexpr std::size_t kMaxNameBytes = 1024;
 constexpr std::size_t kMaxUnknownNameBytes = 128;
-constexpr std::string_view kSpace = " \t\n\v\f\r";
 
-bool is_space(char c) { return kSpace.find(c) != std::string_view::npos; }
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
+bool is_space(char c) { return kWhiteSpace.find(c) != std::string_view::npos; }
 
 // The names that tools have anywhere, and not JSON, prose or code.
 bool looks_like_a_name(std::string_view text) {

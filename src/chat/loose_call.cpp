@@ -1,5 +1,7 @@
 #include "chat/loose_call.h"
 
+#include "base/text.h"
+
 #include <algorithm>
 #include <map>
 #include <string>
@@ -7,14 +9,6 @@
 
 namespace glimt {
 namespace {
-
-constexpr std::string_view kSpace = " \t\n\v\f\r";
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
 
 std::optional<json::object> object_of(std::string_view text) {
   try {
@@ -54,14 +48,15 @@ class Assignments {
 
   std::optional<json::object> read() {
     json::object arguments;
-    for (skip(kSpace); !rest_.empty(); skip(" \t\n\v\f\r,")) {
+    for (skip(kWhiteSpace); !rest_.empty(); skip(" \t\n\v\f\r,")) {
       const std::size_t equals = rest_.find('=');
       if (equals == std::string_view::npos) return std::nullopt;
       const std::string key(trimmed(rest_.substr(0, equals)));
       rest_.remove_prefix(equals + 1);
-      skip(kSpace);
+      skip(kWhiteSpace);
       std::optional<json::value> value = next_value(key);
-      const bool parted = rest_.empty() || rest_.front() == ',' || kSpace.find(rest_.front()) != std::string_view::npos;
+      const bool parted =
+          rest_.empty() || rest_.front() == ',' || kWhiteSpace.find(rest_.front()) != std::string_view::npos;
       if (!value || !parted || arguments.contains(key) || !declared_.contains(key)) return std::nullopt;
       arguments[key] = std::move(*value);
     }

@@ -1,5 +1,7 @@
 #include "chat/output_parser.h"
 
+#include "base/text.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -7,7 +9,6 @@ namespace glimt {
 namespace {
 
 constexpr std::size_t kMaxSpaceBytes = std::size_t{64} << 10;
-constexpr std::string_view kSpace = " \t\n\v\f\r";
 
 }  // namespace
 
@@ -98,17 +99,17 @@ void OutputParser::on_think_end() {
 
 void OutputParser::plain(std::string_view text) {
   if (state_ == State::after_thinking) {
-    text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
+    text.remove_prefix(std::min(text.find_first_not_of(kWhiteSpace), text.size()));
     if (text.empty()) return;
     state_ = State::content;
   }
-  if (text.find_first_not_of(kSpace) != std::string_view::npos) nothing_yet_ = false;
+  if (text.find_first_not_of(kWhiteSpace) != std::string_view::npos) nothing_yet_ = false;
   if (state_ == State::thinking && !stop_in_thinking_) return release(text);
   release(stops_.push(text));
 }
 
 void OutputParser::release(std::string_view text) {
-  const std::size_t end = text.find_last_not_of(kSpace) + 1;  // 0 if there is nothing but white space
+  const std::size_t end = text.find_last_not_of(kWhiteSpace) + 1;  // 0 if there is nothing but white space
   if (end > 0) {
     flush_space();
     emit(text.substr(0, end));

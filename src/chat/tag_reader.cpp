@@ -1,5 +1,7 @@
 #include "chat/tag_reader.h"
 
+#include "base/text.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -7,7 +9,6 @@ namespace glimt {
 namespace {
 
 constexpr std::size_t kMaxSpaceBytes = std::size_t{64} << 10;
-constexpr std::string_view kSpace = " \t\n\v\f\r";
 
 }  // namespace
 
@@ -47,7 +48,7 @@ void TagReader::read(char c) {
 void TagReader::on_text(std::string_view text) {
   if (value_end_.empty()) return push(text);
   value_end_ += text;
-  const bool space = text.find_first_not_of(kSpace) == std::string_view::npos;
+  const bool space = text.find_first_not_of(kWhiteSpace) == std::string_view::npos;
   if (!space || value_end_.size() > kMaxSpaceBytes) push(std::exchange(value_end_, {}));
 }
 
