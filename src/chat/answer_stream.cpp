@@ -34,6 +34,7 @@ std::vector<OutputEvent> AnswerStream::feed(const TokenEvent& token) {
   if (parts.control.empty()) return events;
   const std::optional<GlmTag> tag = glm_tag(parts.control);
   append(events, tag ? parser_.feed(*tag) : parser_.feed(parts.control));
+  if (parser_.section() == OutputParser::Section::call) section_ = OutputParser::Section::call;
   return events;
 }
 
