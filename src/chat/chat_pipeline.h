@@ -25,6 +25,7 @@ struct ChatResult {
   std::vector<TokenId> prompt;
   ParsedOutput output;  // the sum of the events, also of an answer that was stopped
   FinishReason reason = FinishReason::stop;
+  CancelReason cancelled_by = CancelReason::none;
   AnswerEnd end = AnswerEnd::end_token;
   std::string stop_string;  // the one that ended the answer, if AnswerEnd::stop_string
   GenerationStats stats;

@@ -223,7 +223,10 @@ void Engine::Impl::end(EngineLoop& loop) {
   loop.cancel_all();
   const std::lock_guard lock(mailbox_->mutex);
   mailbox_->ended = true;
-  for (const auto& sequence : mailbox_->submissions) sequence->finish(FinishReason::cancelled);
+  for (const auto& sequence : mailbox_->submissions) {
+    sequence->events().mark_cancelled(CancelReason::shutdown);
+    sequence->finish(FinishReason::cancelled);
+  }
   mailbox_->submissions.clear();
   mailbox_->tasks.clear();  // calls that wait for one of them fail with a broken promise
 }

@@ -385,7 +385,10 @@ void EngineLoop::forget(Sequence& s) noexcept {
 }
 
 void EngineLoop::cancel_all() noexcept {
-  while (!sequences_.empty()) finish(*sequences_.begin()->second, FinishReason::cancelled);
+  while (!sequences_.empty()) {
+    sequences_.begin()->second->events().mark_cancelled(CancelReason::shutdown);
+    finish(*sequences_.begin()->second, FinishReason::cancelled);
+  }
 }
 
 void EngineLoop::fail_all(std::exception_ptr error) noexcept {

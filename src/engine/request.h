@@ -55,6 +55,15 @@ enum class FinishReason {
   cancelled,
 };
 
+// Who gave up, where the reason is FinishReason::cancelled.
+enum class CancelReason : std::uint8_t {
+  none,
+  caller,    // Stream::cancel(), or a callback of Engine::generate
+  dropped,   // the stream went before its end
+  callback,  // what Stream::on_event calls has thrown
+  shutdown,  // the engine ends
+};
+
 struct GenerationStats {
   std::size_t prompt_tokens = 0;
   std::size_t reused_tokens = 0;     // of the prompt, found in the cache
@@ -69,6 +78,7 @@ struct GenerationStats {
 struct GenerationResult {
   FinishReason reason = FinishReason::stop;
   GenerationStats stats;
+  CancelReason cancelled_by = CancelReason::none;
 };
 
 // In the order of a request's life; a result or an exception is the last.

@@ -102,7 +102,10 @@ void Sequence::started() {
   stats_.queue_seconds = seconds_between(submitted_, started_);
 }
 
-void Sequence::finish(FinishReason reason) noexcept { events_->end(GenerationResult{reason, stats_}); }
+void Sequence::finish(FinishReason reason) noexcept {
+  events_->end(GenerationResult{reason, stats_,
+                                reason == FinishReason::cancelled ? events_->cancelled_by() : CancelReason::none});
+}
 
 void Sequence::fail(std::exception_ptr error) noexcept { events_->end(std::move(error)); }
 

@@ -64,8 +64,13 @@ void EventQueue::tell() noexcept {
   try {
     if (tell) (*tell)();
   } catch (...) {
-    cancelled_.store(true, std::memory_order_relaxed);
+    mark_cancelled(CancelReason::callback);
   }
+}
+
+void EventQueue::mark_cancelled(CancelReason reason) noexcept {
+  CancelReason before = CancelReason::none;
+  cancelled_by_.compare_exchange_strong(before, reason, std::memory_order_relaxed);
 }
 
 void EventQueue::on_event(std::function<void()> tell_reader) {
@@ -109,14 +114,14 @@ std::optional<StreamEvent> EventQueue::next(Clock::time_point deadline) {
   return event;
 }
 
-void EventQueue::cancel() {
-  cancelled_.store(true, std::memory_order_relaxed);
+void EventQueue::cancel(CancelReason reason) {
+  mark_cancelled(reason);
   wake_();
 }
 
 Stream::~Stream() {
   events_->on_event({});
-  if (!events_->ended()) events_->cancel();
+  if (!events_->ended()) events_->cancel(CancelReason::dropped);
 }
 
 }  // namespace glimt

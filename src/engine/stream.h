@@ -32,13 +32,17 @@ class EventQueue {
   void end(GenerationResult result) noexcept { end_with(std::move(result)); }
   void end(std::exception_ptr error) noexcept { end_with(std::move(error)); }
 
-  bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
+  bool cancelled() const { return cancelled_by() != CancelReason::none; }
+  CancelReason cancelled_by() const { return cancelled_by_.load(std::memory_order_relaxed); }
   bool overflowed() const;
+
+  // Marks it as cancelled without waking the engine. The first reason stays.
+  void mark_cancelled(CancelReason reason) noexcept;
 
   // The reader's side: see Stream.
   std::optional<StreamEvent> next(Clock::time_point deadline);
   void on_event(std::function<void()> tell);
-  void cancel();
+  void cancel(CancelReason reason);
   bool ended() const;  // the last event was taken
 
  private:
@@ -48,7 +52,7 @@ class EventQueue {
 
   const std::size_t most_unread_bytes_;
   const std::function<void()> wake_;
-  std::atomic<bool> cancelled_ = false;
+  std::atomic<CancelReason> cancelled_by_ = CancelReason::none;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<StreamEvent> events_;  // all but the last
@@ -85,7 +89,7 @@ class Stream {
   void on_event(std::function<void()> tell) { events_->on_event(std::move(tell)); }
 
   // The engine ends the request within one step; the events end with FinishReason::cancelled, unless it ended before.
-  void cancel() { events_->cancel(); }
+  void cancel() { events_->cancel(CancelReason::caller); }
 
  private:
   std::shared_ptr<EventQueue> events_;

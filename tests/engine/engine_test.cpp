@@ -390,7 +390,9 @@ TEST(EngineBatch, SharesWhatLiveSequencesHaveInCommon) {
   const Answer second = run(*engine, request_for(joined(prompt, {3, 4, 5}), 5));
   EXPECT_GE(second.result.stats.reused_tokens, prompt.size() / 128 * 128);
   first_stream->cancel();
-  EXPECT_EQ(read(*first_stream).result.reason, FinishReason::cancelled);
+  const GenerationResult cancelled = read(*first_stream).result;
+  EXPECT_EQ(cancelled.reason, FinishReason::cancelled);
+  EXPECT_EQ(cancelled.cancelled_by, CancelReason::caller);
 }
 
 TEST(EngineBatch, ReusesToTheTokenWhatFinishedAndCancelledRequestsLeft) {
@@ -544,8 +546,11 @@ TEST(EngineLife, EndingTheEngineEndsItsStreams) {
   const auto running = engine->submit(request_for(some_prompts()[4], 0));
   const auto waiting = engine->submit(request_for(some_prompts()[4], 0));
   engine.reset();
-  EXPECT_EQ(read(*running).result.reason, FinishReason::cancelled);
-  EXPECT_EQ(read(*waiting).result.reason, FinishReason::cancelled);
+  for (const auto& stream : {running, waiting}) {
+    const GenerationResult result = read(*stream).result;
+    EXPECT_EQ(result.reason, FinishReason::cancelled);
+    EXPECT_EQ(result.cancelled_by, CancelReason::shutdown);
+  }
   running->cancel();  // of nobody
 }
 

@@ -75,7 +75,9 @@ TEST(Stream, AReaderWhoseCallbackThrowsIsCancelled) {
   stream.on_event([] { throw std::runtime_error("mine"); });
   EXPECT_FALSE(events->cancelled());
   events->push(token(1));
-  EXPECT_TRUE(events->cancelled());
+  EXPECT_EQ(events->cancelled_by(), CancelReason::callback);
+  stream.cancel();
+  EXPECT_EQ(events->cancelled_by(), CancelReason::callback);  // the first reason stays
   EXPECT_EQ(std::get<TokenEvent>(*stream.poll()).token, 1);
 }
 
@@ -111,7 +113,7 @@ TEST(Stream, CancelsWhenItGoesUnlessItHasEnded) {
   int woken = 0;
   const auto events = std::make_shared<EventQueue>(kPlenty, [&] { ++woken; });
   { const Stream stream(events); }
-  EXPECT_TRUE(events->cancelled());
+  EXPECT_EQ(events->cancelled_by(), CancelReason::dropped);
   EXPECT_EQ(woken, 1);
   const auto ended = std::make_shared<EventQueue>(kPlenty, [&] { ++woken; });
   {
