@@ -211,7 +211,7 @@ def test_a_bad_session_is_an_error_and_the_conversation_goes_on(repl, tmp_path):
     assert "glimt" not in say(child, "Hello!")
     end(child)
     child = repl("--cache-type", "q8")
-    assert "is of another model or cache type" in say(child, f"/session load {file}")
+    assert "is of another model, cache type" in say(child, f"/session load {file}")
     end(child)
 
 
