@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Version 1 writes 2^63 - 4096 for "no limit"; nobody has an exbibyte.
+// Version 1 writes 2^63 - 4096 for "no limit"; no machine has an exbibyte.
 constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 60;
 
 // A mounted hierarchy: the group `group` of it is seen at `point`.

@@ -1,4 +1,4 @@
-// Who holds which block of the paged cache: accounting alone, the rows are kept elsewhere.
+// Counts the references to each block of the paged cache: accounting alone, the rows are kept elsewhere.
 #pragma once
 
 #include <functional>
@@ -18,10 +18,10 @@ class BlockPool {
   // A free block, now with one reference. Which one depends only on the calls before; empty when none is free.
   std::optional<int> allocate();
 
-  // One more reference. REQUIRES that somebody holds the block.
+  // Adds a reference. REQUIRES that the block has one.
   void share(int block);
 
-  // One reference less. REQUIRES that somebody holds the block.
+  // Takes a reference away. REQUIRES that the block has one.
   void release(int block);
 
   int size() const { return static_cast<int>(references_.size()); }
@@ -29,7 +29,7 @@ class BlockPool {
   int references(int block) const;  // 0: free
 
   // Called after each change of a block's references by share() and release(). One observer, for PrefixCache: it must
-  // know when it is the last owner, whoever lets go. An empty function takes it off.
+  // know when it has become the last owner. An empty function takes it off.
   using Observer = std::function<void(int block, int references)>;
   void observe(Observer observer) { observer_ = std::move(observer); }
 

@@ -1,4 +1,4 @@
-// Who holds references to blocks, as an object: what it holds is released when it goes, on every path.
+// Owns references to blocks: they are released with it, on every path.
 #pragma once
 
 #include "cache/block_pool.h"

@@ -50,7 +50,7 @@ class PrefixCache {
   PrefixCache(const PrefixCache&) = delete;
   PrefixCache& operator=(const PrefixCache&) = delete;
 
-  // The longest known beginning of `tokens`, at least one token short of all of them: somebody must compute logits.
+  // The longest known beginning of `tokens`, at least one token short of all of them: the last one gives the logits.
   // O(tokens), with a factor of log(branches) at each node.
   PrefixMatch match(std::string_view name_space, std::span<const TokenId> tokens);
 
@@ -63,7 +63,7 @@ class PrefixCache {
   Coverage peek(std::string_view name_space, std::span<const TokenId> tokens) const;
 
   // Remembers the blocks of a sequence: blocks[i] holds the rows of tokens[i * block_tokens ...]. One block behind the
-  // full ones may hold the rest, if nobody will write to it: match() finds it as a partial one. The tree takes a
+  // full ones may hold the rest, if no sequence writes to it any more: match() finds it as a partial one. The tree takes a
   // reference of its own of each block that is new to it; where it knows the tokens already it keeps its block, and the
   // sequence's copy stays the sequence's alone. Returns how many it took. Throws internal for a block that is free or
   // already in the tree for other tokens. O(tokens).

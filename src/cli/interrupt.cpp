@@ -44,7 +44,7 @@ void catch_interrupts() {
   write_end = ends[1];
   struct sigaction action {};
   action.sa_handler = on_interrupt;
-  action.sa_flags = SA_RESTART;  // a read or write in progress goes on; whoever cares asks interrupted()
+  action.sa_flags = SA_RESTART;  // a read or write in progress goes on; loops ask interrupted()
   ::sigaction(SIGINT, &action, nullptr);
 }
 

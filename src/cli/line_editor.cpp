@@ -131,7 +131,7 @@ void LineEditor::remember(const std::string& line) {
   HistEvent event;
   history(state_->history, &event, H_ENTER, line.c_str());
   if (state_->file.empty()) return;
-  // Saved at once: the program may end in many ways. What a user asked is nobody else's business.
+  // Saved at once: the program may end in many ways. What a user asked is private.
   std::error_code ignored;
   std::filesystem::create_directories(state_->file.parent_path(), ignored);
   const mode_t mask = ::umask(077);

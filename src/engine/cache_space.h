@@ -1,4 +1,4 @@
-// The memory of all sequences: the rows of the latent cache, who holds which of its blocks, and which prefixes are known.
+// The memory of all sequences: the rows of the latent cache, the owners of its blocks, and the prefixes that are known.
 #pragma once
 
 #include "cache/block_refs.h"

@@ -19,7 +19,7 @@ struct DraftPolicyOptions {
 // tokens for the time: (1 + a1 + a1 a2 + …) / cost. Where no depth is faster than none it parks: depth 0, and now and
 // then a probe at depth 1, ever more rarely. So a text that cannot be guessed costs next to nothing, and one that
 // becomes easy is noticed. Starts with hope, at full depth if the costs allow. No clock, no chance: the depths are a
-// function of what it was told. One a sequence, or one for all.
+// function of what it was told. Serves one sequence, or all of them.
 class DraftPolicy {
  public:
   // Throws invalid_request for options out of range.

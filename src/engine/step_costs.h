@@ -1,11 +1,11 @@
-// What a step costs by the number of its rows, as measured: whether guessing ahead pays depends on it.
+// Measures what a step costs by the number of its rows: it decides whether drafting pays.
 #pragma once
 
 #include <vector>
 
 namespace glimt {
 
-// Of steps in which everybody decodes. Used by one thread.
+// Measures only steps in which every sequence decodes. Not thread-safe.
 class StepCosts {
  public:
   void record(int rows, double seconds);

@@ -68,7 +68,7 @@ class Stream {
   using Clock = EventQueue::Clock;
 
   explicit Stream(std::shared_ptr<EventQueue> events) : events_(std::move(events)) {}
-  ~Stream();  // cancels a request that has not ended: the engine does not work for nobody
+  ~Stream();  // cancels a request that has not ended: without a reader there is nothing to compute for
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 

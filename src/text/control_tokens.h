@@ -1,5 +1,5 @@
 // Control tokens: the "added tokens" of a tokenizer.json (<|user|>, <think>, <tool_call>, …), each one id that no
-// ordinary text can produce. They give a prompt its structure, so where they occur decides who speaks.
+// ordinary text can produce. They give a prompt its structure, so they decide whose turn it is.
 #pragma once
 
 #include "base/token.h"

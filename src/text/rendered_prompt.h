@@ -9,7 +9,7 @@
 namespace glimt {
 
 // `controls` lists, in order and without overlap, the control tokens that the template itself wrote. All other text is
-// literal: it becomes ordinary tokens even where it spells a control token, because somebody typed it.
+// literal: it becomes ordinary tokens even where it spells a control token, because a user typed it.
 struct RenderedPrompt {
   std::string text;
   std::vector<ControlSpan> controls;

@@ -35,7 +35,7 @@ Block take_block(std::size_t bytes) {
     const std::lock_guard lock(all.mutex);
     const auto fit = std::lower_bound(all.blocks.begin(), all.blocks.end(), bytes,
                                       [](const Block& block, std::size_t wanted) { return block.bytes < wanted; });
-    if (fit != all.blocks.end() && fit->bytes / 2 <= bytes) {  // a much larger one is left for those who need it
+    if (fit != all.blocks.end() && fit->bytes / 2 <= bytes) {  // a much larger one is left for requests of its size
       const Block block = *fit;
       all.blocks.erase(fit);
       all.bytes -= block.bytes;
