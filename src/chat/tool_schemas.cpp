@@ -1,6 +1,7 @@
 #include "chat/tool_schemas.h"
 
 #include "base/json.h"
+#include "grammar/schema_references.h"
 #include "grammar/tool_declaration.h"
 
 #include <optional>
@@ -52,7 +53,7 @@ bool ToolSchema::admits(const json::object& arguments) const {
 
 ToolSchemas::ToolSchemas(const json::array& tools) {
   for (const ToolDeclaration& tool : tool_declarations(tools))
-    tools_.emplace(tool.name, read_parameters(tool.parameters));
+    tools_.emplace(tool.name, read_parameters(with_local_references(tool.parameters, tool.parameters_where)));
 }
 
 const ToolSchema* ToolSchemas::find(std::string_view name) const {

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "grammar/schema.h"
+#include "grammar/schema_keywords.h"
 #include "grammar/tool_grammar.h"
 #include "text/rust_text.h"
 
@@ -156,6 +157,33 @@ std::string one_line(std::string_view message) {
   return line;
 }
 
+// The pointers of all keywords `wanted` in a schema, at most a few.
+void find_keyword_places(const json::value& schema, std::string_view wanted, const std::string& path,
+                         std::vector<std::string>& places) {
+  constexpr std::size_t kMost = 4;
+  const json::object* fields = schema.if_object();
+  if (fields == nullptr) return;
+  for (const auto& [name, value] : *fields) {
+    if (places.size() == kMost) return;
+    if (name == wanted) places.push_back(fmt::format("{}/{}", path, wanted));
+    map_subschemas(name, value, [&](const json::value& inner, const std::string& below) {
+      find_keyword_places(inner, wanted, path + below, places);
+      return json::value();
+    });
+  }
+}
+
+// llguidance tells that a oneOf cannot be enforced, not which, nor what to do here.
+[[noreturn]] void throw_explained(const Error& error, const json::value& schema, std::string_view where) {
+  if (std::string_view(error.what()).find("oneOf constraints are not supported") == std::string_view::npos) throw error;
+  std::vector<std::string> places;
+  find_keyword_places(schema, "oneOf", "", places);
+  fail(error.kind(), where,
+       "{}: a oneOf is supported where it is plain that a value can fit only one of its schemas, by its type or by a "
+       "constant of a required property: use anyOf",
+       fmt::join(places, " or "));
+}
+
 }  // namespace
 
 Grammar::Grammar(Environment environment, int kind, std::string_view source, std::string_view where) {
@@ -172,8 +200,12 @@ Grammar::Grammar(Environment environment, int kind, std::string_view source, std
 }
 
 Grammar Grammar::json_schema(Environment environment, const json::value& schema, std::string_view where) {
-  const std::string source = json::serialize(prepare_schema(schema, schema, where));
-  return {std::move(environment), GT_GRAMMAR_JSON_SCHEMA, source, where};
+  const std::string source = dump_json(prepare_schema(schema, where));
+  try {
+    return {std::move(environment), GT_GRAMMAR_JSON_SCHEMA, source, where};
+  } catch (const Error& error) {
+    throw_explained(error, schema, where);
+  }
 }
 
 Grammar Grammar::json_object(Environment environment) {

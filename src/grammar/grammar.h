@@ -33,7 +33,8 @@ namespace glimt {
 class GrammarEnvironment {
  public:
   // `vocab_width`: columns of the model's logits; ids that the tokenizer does not have are never allowed. `ends`: the
-  // control tokens that end an answer (eos_token_id), at least one. Throws invalid_request. 154,880 tokens: 0.6 s, 29 MB.
+  // control tokens that end an answer (eos_token_id), at least one. Throws invalid_request. 154,880 tokens: 0.6 s, 29
+  // MB.
   GrammarEnvironment(const Tokenizer& tokenizer, std::size_t vocab_width, std::span<const TokenId> ends);
 
   std::size_t vocab_width() const { return vocab_width_; }
@@ -79,8 +80,8 @@ class Matcher {
   // are written. Never empty: the end tokens are in it if the answer may end here, and nothing else is if it must.
   void mask(std::span<std::uint32_t> words);
 
-  // Appends a token. False, and nothing changed, if it may not come next. Where only one text can follow, the mask has the
-  // tokenizer's own spelling of it; other tokens that spell the same are accepted, too.
+  // Appends a token. False, and nothing changed, if it may not come next. Where only one text can follow, the mask has
+  // the tokenizer's own spelling of it; other tokens that spell the same are accepted, too.
   bool accept(TokenId id);
 
   // Takes back the last `count` accepted tokens. REQUIRES: so many were accepted.
@@ -143,8 +144,8 @@ class Grammar {
   // Calls of the tools (in any form that tool_declaration.h understands), in GLM's form:
   //   <tool_call>NAME<arg_key>K</arg_key><arg_value>V</arg_value>…</tool_call>
   // Only declared arguments, in the order of the schema, the required ones always, values as chat/OutputParser reads
-  // them: text where the schema says string, else JSON. With required = false the calls are behind free text or instead of
-  // it; with an `answer` as well they are instead of the JSON, and there is no free text.
+  // them: text where the schema says string, else JSON. With required = false the calls are behind free text or instead
+  // of it; with an `answer` as well they are instead of the JSON, and there is no free text.
   static Grammar tool_calls(Environment environment, const json::array& tools, const ToolCallRules& rules = {});
 
   // The same grammar for an answer that starts inside of the thinking: free text, then </think>, then the grammar.

@@ -23,8 +23,8 @@ struct ToolDeclaration {
 //   {"type": "function", "name", "description", "parameters"}                   OpenAI's responses; also without type
 //   {"name", "description", "input_schema"}                                     Anthropic; type "custom" is the same
 //   {"name", "description", "inputSchema"}                                      MCP
-// `where` names the tool: "tools[2]". Throws invalid_request for a missing name, parameters that are no object, two of the
-// three names of parameters at once, and tools of other types ("web_search_20250305"), which no client could run.
+// `where` names the tool: "tools[2]". Throws invalid_request for a missing name, parameters that are no object, two of
+// the three names of parameters at once, and tools of other types ("web_search_20250305"), which no client could run.
 ToolDeclaration tool_declaration(const json::value& tool, std::string_view where);
 
 // All tools of a request. Also throws if two have the same name.

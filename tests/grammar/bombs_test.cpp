@@ -46,6 +46,7 @@ void expect(Outcome wanted, const std::string& name, const std::function<Grammar
   const long before = peak_kilobytes();
   const CpuTime time;
   Outcome outcome = Outcome::works;
+  std::string message;
   try {
     const Grammar grammar = compile();
     for (std::uint64_t seed = 0; seed < 2; ++seed) {
@@ -54,11 +55,12 @@ void expect(Outcome wanted, const std::string& name, const std::function<Grammar
     }
   } catch (const Error& error) {
     outcome = Outcome::refused;
+    message = error.what();
     EXPECT_EQ(error.kind(), ErrorKind::invalid_request) << name << ": " << error.what();
     EXPECT_LT(std::string_view(error.what()).size(), 5000U) << name;
   }
   if (wanted != Outcome::either) {
-    EXPECT_EQ(outcome, wanted) << name;
+    EXPECT_EQ(outcome, wanted) << name << ": " << message;
   }
   EXPECT_LT(time.seconds(), kMaxSeconds) << name;
   EXPECT_LT(peak_kilobytes() - before, kMaxKilobytes) << name;
@@ -75,6 +77,107 @@ void lark(Outcome wanted, const std::string& source) {
 void schema(Outcome wanted, const std::string& text) {
   expect(wanted, "schema " + text.substr(0, 100),
          [&] { return Grammar::json_schema(demo_environment(), parse_json(text, "schema")); });
+}
+
+void tools(Outcome wanted, const std::string& name, const json::array& declared) {
+  expect(wanted, "tools " + name, [&] { return Grammar::tool_calls(demo_environment(), declared); });
+}
+
+json::object tool(const std::string& name, json::object parameters) {
+  return {{"name", name}, {"parameters", std::move(parameters)}};
+}
+
+json::object named(int count, std::string_view letter, const std::function<json::value(int)>& schema) {
+  json::object properties;
+  for (int i = 0; i < count; ++i) properties[fmt::format("{}{}", letter, i)] = schema(i);
+  return properties;
+}
+
+// Each property refers to one schema of many parts: a short request stands for many.
+TEST(Bombs, ToolsOfManyReferences) {
+  const auto flags = [](int count) {
+    json::array objects;
+    for (int i = 0; i < count; i += 900) {
+      const json::object properties = named(std::min(900, count - i), "p", [](int) {
+        return json::object{{"type", "boolean"}};
+      });
+      objects.push_back(json::object{{"type", "object"}, {"properties", properties}});
+    }
+    return json::object{{"B", json::object{{"anyOf", objects}}}};
+  };
+  const auto references = [&](int parts, int properties, bool equal) {
+    return tool("f", {{"type", "object"},
+                      {"properties", named(properties, "a",
+                                           [&](int i) {
+                                             json::object schema{{"$ref", "#/$defs/B"}};
+                                             if (!equal) schema["title"] = std::to_string(i);
+                                             return json::value(schema);
+                                           })},
+                      {"$defs", flags(parts)}});
+  };
+  tools(Outcome::works, "equal", {references(50, 500, true)});
+  tools(Outcome::either, "equal and long", {references(2000, 900, true)});
+  tools(Outcome::refused, "2000 x 100", {references(2000, 100, false)});
+  tools(Outcome::refused, "2000 x 1000", {references(2000, 1000, false)});
+  tools(Outcome::refused, "5000 x 4000", {references(5000, 4000, false)});
+  json::array many;
+  for (int i = 0; i < 500; ++i) {
+    json::object one = references(50, 10, false);
+    one["name"] = fmt::format("f{}", i);
+    many.push_back(one);
+  }
+  tools(Outcome::refused, "500 of 10 x 50", many);
+}
+
+TEST(Bombs, ToolsOfLongTexts) {
+  const auto with = [](json::object target, int properties) {
+    return tool("f", {{"type", "object"},
+                      {"properties", named(properties, "a",
+                                           [](int i) {
+                                             return json::object{
+                                                 {"title", std::to_string(i)},
+                                                 {"anyOf", {{{"$ref", "#/$defs/B"}}, {{"$ref", "#/$defs/B"}}}}};
+                                           })},
+                      {"$defs", json::object{{"B", std::move(target)}}}});
+  };
+  const std::string words = repeat("(word|text)", 1000);
+  tools(Outcome::refused, "patterns", {with({{"type", "string"}, {"pattern", words}}, 500)});
+  tools(Outcome::refused, "constants", {with({{"const", repeat("x", 200'000)}}, 900)});
+  tools(Outcome::refused, "lists", {with({{"enum", json::array(5000, "a text of some length")}}, 900)});
+  tools(Outcome::refused, "numbers", {with({{"enum", json::array(5000, 123456789)}}, 900)});
+  json::object many = named(1001, "a", [](int) { return json::object{}; });
+  tools(Outcome::refused, "properties", {tool("f", {{"type", "object"}, {"properties", many}})});
+}
+
+// As many as a client may have: they work.
+TEST(Bombs, ToolsOfABusyAgent) {
+  json::array declared;
+  for (int i = 0; i < 120; ++i) {
+    declared.push_back(tool(
+        fmt::format("tool_{}", i),
+        {{"type", "object"}, {"properties", named(8, "a", [&](int k) -> json::value {
+                                if (k % 4 == 0)
+                                  return json::object{{"type", "integer"}, {"minimum", 0}, {"maximum", 10 + i}};
+                                if (k % 4 == 1)
+                                  return json::object{{"type", "array"}, {"items", json::object{{"type", "string"}}}};
+                                if (k % 4 == 2) return json::object{{"enum", {"one", "two", std::to_string(i)}}};
+                                return json::object{{"type", "string"}, {"description", std::to_string(k)}};
+                              })}}));
+  }
+  tools(Outcome::works, "120 of 8", declared);
+}
+
+TEST(Bombs, SchemasThatRepeatThemselves) {
+  schema(Outcome::refused, fmt::format(R"({{"oneOf": [{}], "$defs": {{"a": {{"const": "{}"}}}}}})",
+                                       joined(
+                                           2000, [](int) { return R"({"$ref": "#/$defs/a"})"; }, ","),
+                                       repeat("x", 100'000)));
+  schema(Outcome::refused, R"({"type": "object", "required": [)" +
+                               joined(
+                                   2000, [](int i) { return fmt::format("\"r{}\"", i); }, ",") +
+                               "]}");
+  schema(Outcome::either, fmt::format(R"({{"type": "string", "pattern": "{}"}})", repeat("[\\\\s-\\\\W]", 1000)));
+  schema(Outcome::refused, fmt::format(R"({{"type": "string", "pattern": "{}"}})", repeat("(", 5000)));
 }
 
 TEST(Bombs, Regexes) {

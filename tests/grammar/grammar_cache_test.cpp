@@ -12,15 +12,6 @@
 namespace glimt::test {
 namespace {
 
-// Whether the text fits.
-bool admits(const Grammar& grammar, std::string_view text) {
-  Matcher matcher = grammar.matcher();
-  for (const TokenId id : demo_tokenizer().encode_raw(text)) {
-    if (!matcher.accept(id)) return false;
-  }
-  return matcher.accept(demo_ends().front());
-}
-
 TEST(GrammarCache, EachSourceOfEachKindIsItsOwn) {
   GrammarCache cache(demo_environment());
   const json::array tools =

@@ -52,6 +52,21 @@ inline std::vector<TokenId> allowed(Matcher& matcher) {
   return ids;
 }
 
+// Appends the tokens of a text, in which tags are control tokens. False, and it stands somewhere in it, if one is
+// refused.
+inline bool accept_all(Matcher& matcher, std::string_view text) {
+  for (const TokenId id : demo_tokenizer().encode_raw(text)) {
+    if (!matcher.accept(id)) return false;
+  }
+  return true;
+}
+
+// Whether the text may be an answer.
+inline bool admits(const Grammar& grammar, std::string_view text) {
+  Matcher matcher = grammar.matcher();
+  return accept_all(matcher, text) && matcher.accept(demo_ends().front());
+}
+
 struct Sample {
   std::vector<TokenId> tokens;  // without the end token
   std::string text;

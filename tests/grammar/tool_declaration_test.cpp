@@ -14,7 +14,8 @@ ToolDeclaration read(std::string_view text) { return tool_declaration(parse_json
 
 TEST(ToolDeclaration, FormsOfAllClientsMeanTheSame) {
   const std::vector<std::pair<std::string, std::string>> forms = {
-      {R"({"type": "function", "function": {"name": "f", "description": "D", "strict": true, "parameters": {"type": "object"}}})",
+      {R"({"type": "function", "function": {"name": "f", "description": "D", "strict": true,
+           "parameters": {"type": "object"}}})",
        "tools[4].function.parameters"},
       {R"({"function": {"name": "f", "description": "D", "parameters": {"type": "object"}}})",
        "tools[4].function.parameters"},
