@@ -222,7 +222,7 @@ Grammar Grammar::lark(Environment environment, std::string_view source) {
 
 Grammar Grammar::tool_calls(Environment environment, const json::array& tools, const ToolCallRules& rules) {
   const std::string source = tool_call_grammar(*environment, tools, rules);
-  return {std::move(environment), GT_GRAMMAR_LARK, source, "tools"};
+  return {std::move(environment), GT_GRAMMAR_TOOLS, source, "tools"};
 }
 
 Grammar Grammar::after_thinking() const {

@@ -93,7 +93,8 @@ void gt_grammar_env_free(GtGrammarEnv* env);
 typedef enum GtGrammarKind {
   GT_GRAMMAR_JSON_SCHEMA = 0,  // at most 1 MiB, nested less than 128 levels
   GT_GRAMMAR_REGEX = 1,        // at most 16 KiB, Rust's syntax without look-around; matches the whole text
-  GT_GRAMMAR_LARK = 2,         // at most 1.5 MiB, llguidance's variant of Lark
+  GT_GRAMMAR_LARK = 2,         // at most 1.5 MiB, llguidance's variant of Lark, at most 600 readings at once
+  GT_GRAMMAR_TOOLS = 3,        // the same, made by ourselves: at most 2,000 readings
 } GtGrammarKind;
 
 // A place in a text that a grammar constrains. Belongs to one thread at a time; gt_matcher_clone alone may be called by

@@ -1,14 +1,15 @@
 //! Constrained output: which tokens may come next so that the text fits a JSON schema, a regex or a grammar.
 //!
-//! llguidance does the work: an Earley parser over lexemes that are regexes matched by derivatives, walked over the trie
-//! of all tokens at once. This module gives it our tokenizer, bounds what a source may cost, and adds what it leaves to
-//! its caller: end tokens that can be taken back, and tokens that are refused without an end of the whole matcher.
+//! llguidance does the work: an Earley parser over lexemes that are regexes matched by derivatives, walked over the
+//! trie of all tokens at once. This module gives it our tokenizer, bounds what a source may cost, and adds what it
+//! leaves to its caller: end tokens that can be taken back, and tokens that are refused without an end of the whole
+//! matcher.
 
 use crate::ffi::{guard, on_deep_stack, text, Bytes, Failure, Ids, Result, Status};
 use crate::tokenizer::Tokenizer;
-use llguidance::api::TopLevelGrammar;
-use llguidance::toktrie::{TokEnv, TokRxInfo, TokTrie, TokenizerEnv};
-use llguidance::ParserFactory;
+use llguidance::api::{GrammarInit, TopLevelGrammar};
+use llguidance::toktrie::{InferenceCapabilities, TokEnv, TokRxInfo, TokTrie, TokenizerEnv};
+use llguidance::{Logger, ParserFactory};
 use std::sync::Arc;
 
 /// Schemas of hundreds of types are a few hundred KiB; regexes and grammars are written by hand.
@@ -20,6 +21,10 @@ const MAX_LARK: usize = 1536 << 10; // holds the schemas of tools
 const MAX_LEXER_FUEL: u64 = 400_000;
 /// A state of the lexer takes 1 to 2 KiB, and hostile regexes make new ones without end.
 const MAX_LEXER_STATES: usize = 30_000;
+/// Readings of the text at one place, in a grammar that a user wrote. The time of a step grows with their third power:
+/// `s: s s | s s s | "a"` takes 170 ms a token at llguidance's 2,000 and 5 ms at 600. Schemas and tools may have more,
+/// one for each optional property that may come next, and none of their readings multiply.
+const MAX_READINGS: usize = 600;
 
 /// llguidance writes a special token as this byte and its id. No UTF-8 text holds it.
 const MARKER: u8 = TokTrie::SPECIAL_TOKEN_MARKER;
@@ -107,14 +112,23 @@ impl GrammarEnv {
                         .map_err(|e| Failure::invalid_input(format!("not JSON: {e}")))?,
                 ),
                 KIND_REGEX => TopLevelGrammar::from_regex(source),
-                KIND_LARK => TopLevelGrammar::from_lark(source.to_string()),
+                KIND_LARK | KIND_TOOLS => TopLevelGrammar::from_lark(source.to_string()),
                 _ => {
                     return Err(Failure::invalid_input(format!(
                         "no kind {kind} of grammars"
                     )))
                 }
             };
-            let matcher = llguidance::Matcher::new(self.factory.create_parser(grammar));
+            let mut limits = self.factory.limits().clone();
+            if kind == KIND_LARK {
+                limits.max_items_in_row = MAX_READINGS;
+            }
+            let matcher = llguidance::Matcher::new(self.factory.create_parser_from_init_ext(
+                GrammarInit::Serialized(grammar),
+                Logger::new(0, 0),
+                InferenceCapabilities::default(),
+                limits,
+            ));
             if let Some(message) = matcher.get_error() {
                 return Err(refused(&message));
             }
@@ -127,6 +141,7 @@ impl GrammarEnv {
             ends: self.ends.clone(),
             width: self.width,
             ended: false,
+            next: Vec::new(),
         })
     }
 }
@@ -183,6 +198,8 @@ pub struct Matcher {
     ends: Arc<[u32]>,
     width: usize,
     ended: bool, // an end token was the last one; llguidance does not see those
+    /// The mask of this place if it was asked for: what it holds need not be tried before it is taken.
+    next: Vec<u32>,
 }
 
 impl Matcher {
@@ -195,6 +212,7 @@ impl Matcher {
             ends: self.ends.clone(),
             width: self.width,
             ended: self.ended,
+            next: self.next.clone(),
         })
     }
 
@@ -225,6 +243,8 @@ impl Matcher {
             .map_err(|e| refused(&e.to_string()))?;
         let count = mask.as_slice().len().min(words.len());
         words[..count].copy_from_slice(&mask.as_slice()[..count]);
+        self.next.clear();
+        self.next.extend_from_slice(&words[..count]);
         Ok(())
     }
 
@@ -237,9 +257,12 @@ impl Matcher {
             return Ok(self.ended);
         }
         let fail = |e: anyhow::Error| refused(&e.to_string());
-        if self.inner.validate_tokens(&[id]).map_err(fail)? == 0 {
+        let word = self.next.get(id as usize / 32).copied().unwrap_or(0);
+        let known = (word >> (id % 32)) & 1 != 0;
+        if !known && self.inner.validate_tokens(&[id]).map_err(fail)? == 0 {
             return Ok(false);
         }
+        self.next.clear();
         self.inner.consume_token(id).map_err(fail)?;
         Ok(true)
     }
@@ -248,6 +271,9 @@ impl Matcher {
         if count > 0 && self.ended {
             self.ended = false;
             count -= 1;
+        }
+        if count > 0 {
+            self.next.clear();
         }
         self.inner
             .rollback(count)
@@ -281,6 +307,7 @@ impl Matcher {
 const KIND_JSON_SCHEMA: i32 = 0;
 const KIND_REGEX: i32 = 1;
 const KIND_LARK: i32 = 2;
+const KIND_TOOLS: i32 = 3;
 
 const STATE_UNFINISHED: i32 = 0;
 const STATE_ACCEPTING: i32 = 1;
