@@ -4,6 +4,7 @@
 #include "grammar/schema.h"
 #include "grammar/schema_keywords.h"
 #include "grammar/tool_grammar.h"
+#include "text/glm_tags.h"
 #include "text/rust_text.h"
 
 #include <algorithm>
@@ -228,7 +229,7 @@ Grammar Grammar::tool_calls(Environment environment, const json::array& tools, c
 Grammar Grammar::after_thinking() const {
   Grammar copy = *this;
   Matcher start = start_->clone();
-  start.thinking_end_ = start.free_until_ = start.environment_->control("</think>");
+  start.thinking_end_ = start.free_until_ = start.environment_->control(text_of(GlmTag::think_end));
   copy.start_ = std::make_shared<const Matcher>(std::move(start));
   return copy;
 }

@@ -19,7 +19,4 @@ inline constexpr std::string_view kAnyTextRegex = "(?s:.*)";
 // each other.
 std::string whole_text_regex(std::string_view pattern, std::string_view where);
 
-// A regex of this text alone, escaped for the same places.
-std::string literal_regex(std::string_view text);
-
 }  // namespace glimt

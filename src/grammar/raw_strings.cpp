@@ -4,7 +4,8 @@
 #include "grammar/formats.h"
 #include "grammar/pattern.h"
 #include "grammar/schema_keywords.h"
-#include "grammar/schema_objects.h"
+#include "grammar/schema_values.h"
+#include "text/glm_tags.h"
 
 #include <algorithm>
 #include <cmath>
@@ -91,7 +92,7 @@ class RawStrings {
       if (!value.is_string()) continue;
       const std::string_view text = view(value.get_string());
       budget_.spend_bytes(text.size(), where_, place);
-      if (text.find("</arg_value>") != std::string_view::npos) {
+      if (text.find(text_of(GlmTag::value_end)) != std::string_view::npos) {
         refuse(at(place), "a text with </arg_value> in it cannot be an argument");
       }
       parts.push_back(lark_string(text));

@@ -1,7 +1,7 @@
 // The strings that a schema admits where they are not quoted: arguments of calls, in GLM's form.
 #pragma once
 
-#include "grammar/schema.h"
+#include "grammar/schema_document.h"
 
 #include <optional>
 #include <string>

@@ -5,10 +5,10 @@
 #include "grammar/pattern.h"
 #include "grammar/schema_keywords.h"
 #include "grammar/schema_objects.h"
+#include "grammar/schema_values.h"
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <map>
 #include <optional>
 #include <vector>
@@ -16,10 +16,8 @@
 namespace glimt {
 namespace {
 
-constexpr double kMaxFactor = 10'000;
-constexpr std::int64_t kMaxPlainInteger = 999'999'999'999'999;  // all of 15 digits: a small regex
-constexpr int kMaxReferences = 32;                              // in a row
-constexpr std::size_t kMaxUniqueValues = 4;                     // 65 ways to put them in a row
+constexpr int kMaxReferences = 32;           // in a row
+constexpr std::size_t kMaxUniqueValues = 4;  // 65 ways to put them in a row
 
 std::string_view view(const json::string& text) { return {text.data(), text.size()}; }
 
@@ -35,37 +33,6 @@ json::object one_line(bool plain_escapes) {
   json::object options{{"whitespace_flexible", false}, {"item_separator", ", "}, {"key_separator", ": "}};
   if (plain_escapes) options["json_allowed_escapes"] = "nrbtf\\\"";
   return options;
-}
-
-bool has_control_character(std::string_view text) {
-  return std::any_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
-}
-
-bool has_odd_name(const json::value& required) {
-  const json::array* names = required.if_array();
-  return names != nullptr && std::any_of(names->begin(), names->end(), [](const json::value& name) {
-           return name.is_string() && has_control_character(view(name.get_string()));
-         });
-}
-
-// Whether a key that is spelled with escapes could get around its schema: beside patterns, free keys with a schema of
-// their own, and names with control characters, where a pattern for free keys (schema_objects.cpp) does not help.
-bool has_keys_of_two_spellings(const json::value& schema) {
-  if (const json::array* items = schema.if_array()) {
-    return std::any_of(items->begin(), items->end(), has_keys_of_two_spellings);
-  }
-  const json::object* fields = schema.if_object();
-  if (fields == nullptr) return false;
-  const bool named = fields->contains("properties");
-  return std::any_of(fields->begin(), fields->end(), [&](const auto& field) {
-    const std::string_view name(field.key().data(), field.key().size());
-    const bool others = name == "additionalProperties" || name == "unevaluatedProperties";
-    return name == "patternProperties" ||
-           (named && others && !says_nothing(field.value()) && !says_never(field.value())) ||
-           (name == "required" && has_odd_name(field.value())) || has_control_character(name) ||
-           has_keys_of_two_spellings(field.value());
-  });
 }
 
 class Preparation {
@@ -101,6 +68,8 @@ class Preparation {
 
   [[noreturn]] void refuse_at(std::string_view path, std::string_view what) const { refuse(where_, path, what); }
 
+  SchemaPlace at_place(const std::string& path) const { return {document_, budget_, where_, path}; }
+
   json::value convert(const json::value& schema, const std::string& path, int depth) {
     if (depth > kMaxSchemaDepth) refuse_at(path, fmt::format("nested deeper than {} levels", kMaxSchemaDepth));
     budget_.spend_part(where_, path);
@@ -134,7 +103,7 @@ class Preparation {
     allow_each_item_once(fields, path, result);
     tidy_numbers(result);
     if (may_be(fields, "object")) {
-      shape_object(fields, result, {document_, budget_, where_, path});
+      shape_object(fields, result, at_place(path));
     }
     return result;
   }
@@ -162,9 +131,9 @@ class Preparation {
                      const json::object& fields, json::object& result) {
     const json::string_view name(keyword.name.data(), keyword.name.size());
     switch (keyword.holds) {
-      case Holds::types: result[name] = checked_types(value, place); break;
-      case Holds::names: result[name] = checked_names(value, place); break;
-      case Holds::count: result[name] = checked_count(value, place); break;
+      case Holds::types: result[name] = checked_types(value, at_place(place)); break;
+      case Holds::names: result[name] = checked_names(value, at_place(place)); break;
+      case Holds::count: result[name] = checked_count(value, at_place(place)); break;
       case Holds::pattern:
         if (may_be(fields, "string")) add_pattern(pattern_of(value, place), result);
         break;
@@ -172,15 +141,15 @@ class Preparation {
         // A format is about strings; "int32" and the like say nothing that the type does not.
         if (may_be(fields, "string")) add_format(value, place, result);
         break;
-      case Holds::factor: result[name] = checked_factor(value, place); break;
-      case Holds::bound: result[name] = checked_bound(keyword.name, value, place); break;
+      case Holds::factor: result[name] = checked_factor(value, at_place(place)); break;
+      case Holds::bound: result[name] = checked_bound(keyword.name, value, at_place(place)); break;
       case Holds::literal:
-        check_literal(value, place, depth);
+        check_literal(value, at_place(place), depth);
         result[name] = value;
         break;
       case Holds::literals:
         if (!value.is_array()) refuse_at(place, "must be an array");
-        for (const json::value& item : value.get_array()) check_literal(item, place, depth);
+        for (const json::value& item : value.get_array()) check_literal(item, at_place(place), depth);
         result[name] = value;
         break;
       case Holds::reference: result[name] = reference(value, place); break;
@@ -228,10 +197,6 @@ class Preparation {
 
   // ---- references ----
 
-  static json::object plain_integer() {
-    return {{"type", "integer"}, {"minimum", -kMaxPlainInteger}, {"maximum", kMaxPlainInteger}};
-  }
-
   // Plain integers are compiled once, because a range of numbers is the largest regex of most schemas.
   json::value shared(json::value schema) {
     if (schema != json::value(plain_integer())) return schema;
@@ -272,109 +237,6 @@ class Preparation {
         name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_") == std::string::npos;
     const bool taken = std::any_of(targets_.begin(), targets_.end(), [&](const Target& t) { return t.name == name; });
     return plain && !taken ? name : std::to_string(targets_.size());
-  }
-
-  // ---- types, names, counts, literals ----
-
-  json::value checked_types(const json::value& value, const std::string& place) const {
-    static constexpr std::array<std::string_view, 7> kTypes = {"null",   "boolean", "integer", "number",
-                                                               "string", "array",   "object"};
-    const auto check = [&](const json::value& type) {
-      const bool known =
-          type.is_string() && std::find(kTypes.begin(), kTypes.end(), view(type.get_string())) != kTypes.end();
-      if (!known) refuse_at(place, fmt::format("{} is no type of JSON", dump_json(type).substr(0, 60)));
-    };
-    if (!value.is_array()) {
-      check(value);
-    } else {
-      for (const json::value& type : value.get_array()) check(type);
-    }
-    return value;
-  }
-
-  json::value checked_names(const json::value& value, const std::string& place) const {
-    if (!value.is_array()) refuse_at(place, "must be an array of names");
-    if (value.get_array().size() > kMaxProperties) {
-      refuse_at(place, fmt::format("{} names, at most {} wanted", value.get_array().size(), kMaxProperties));
-    }
-    for (const json::value& name : value.get_array()) {
-      if (!name.is_string()) refuse_at(place, "must be an array of names");
-      budget_.spend_bytes(name.get_string().size(), where_, place);
-    }
-    return value;
-  }
-
-  // 2.0 is the integer 2.
-  json::value checked_count(const json::value& value, const std::string& place) const {
-    constexpr double kMost = 4'000'000'000;
-    const double count = value.is_number() ? value.to_number<double>() : -1;
-    if (count < 0 || count != std::floor(count)) {
-      refuse_at(place, fmt::format("must be an integer from 0, got {}", dump_json(value).substr(0, 60)));
-    }
-    return static_cast<std::uint64_t>(std::min(count, kMost));
-  }
-
-  void check_literal(const json::value& value, const std::string& place, int depth) const {
-    if (depth > kMaxSchemaDepth) refuse_at(place, fmt::format("nested deeper than {} levels", kMaxSchemaDepth));
-    budget_.spend_bytes(value.is_string() ? value.get_string().size() + 2 : 8, where_, place);
-    if (value.is_number() && std::abs(value.to_number<double>()) > kMaxSafeInteger) {
-      refuse_at(place, "a number beyond 2^53 is not supported");
-    }
-    if (const json::array* items = value.if_array()) {
-      for (const json::value& item : *items) check_literal(item, place, depth + 1);
-    }
-    if (const json::object* fields = value.if_object()) {
-      for (const auto& [name, item] : *fields) {
-        budget_.spend_bytes(name.size() + 4, where_, place);
-        check_literal(item, place, depth + 1);
-      }
-    }
-  }
-
-  // ---- numbers ----
-
-  json::value checked_bound(std::string_view name, const json::value& value, const std::string& place) const {
-    if (value.is_bool() && name.starts_with("exclusive")) return value;  // JSON Schema before draft 6
-    if (!value.is_number()) refuse_at(place, "must be a number");
-    const auto bound = value.to_number<double>();
-    if (std::abs(bound) <= kMaxSafeInteger) return value;
-    const bool lower = name == "minimum" || name == "exclusiveMinimum";
-    if (lower == (bound > 0)) refuse_at(place, "no number within 2^53 is in this range");
-    return (lower ? -1 : 1) * static_cast<std::int64_t>(kMaxSafeInteger);
-  }
-
-  // Divisibility is an automaton with one state a remainder.
-  json::value checked_factor(const json::value& value, const std::string& place) const {
-    if (!value.is_number() || value.to_number<double>() <= 0) refuse_at(place, "must be a number above 0");
-    auto factor = value.to_number<double>();
-    for (int digits = 0; digits < 6 && factor != std::floor(factor); ++digits) factor *= 10;
-    if (factor > kMaxFactor || factor != std::floor(factor)) {
-      refuse_at(place,
-                fmt::format("must have at most 6 digits behind the point, and without it be at most {}", kMaxFactor));
-    }
-    return value;
-  }
-
-  // Draft 4's "exclusiveMinimum": true as a number, and bounds for integers that have none.
-  static void tidy_numbers(json::object& fields) {
-    for (const auto& [flag, bound] : {std::pair{"exclusiveMinimum", "minimum"}, {"exclusiveMaximum", "maximum"}}) {
-      const json::value* exclusive = fields.if_contains(flag);
-      if (exclusive == nullptr || !exclusive->is_bool()) continue;
-      const json::value* value = fields.if_contains(bound);
-      if (exclusive->get_bool() && value != nullptr) {
-        fields[flag] = json::value(*value);
-        fields.stable_erase(fields.find(bound));
-      } else {
-        fields.stable_erase(fields.find(flag));
-      }
-    }
-    const bool bounded = !fields.contains("type") || !may_be(fields, "integer") || may_be(fields, "number") ||
-                         fields.contains("enum") || fields.contains("const");
-    if (bounded) return;
-    const bool lower = fields.contains("minimum") || fields.contains("exclusiveMinimum");
-    const bool upper = fields.contains("maximum") || fields.contains("exclusiveMaximum");
-    if (!lower) fields["minimum"] = -kMaxPlainInteger;
-    if (!upper) fields["maximum"] = kMaxPlainInteger;
   }
 
   // ---- strings ----
@@ -506,24 +368,6 @@ class Preparation {
 };
 
 }  // namespace
-
-void SchemaBudget::spend_part(std::string_view where, std::string_view path) {
-  if (++parts_ > max_parts_) refuse(where, path, fmt::format("{} more than {} parts", subject_, max_parts_));
-}
-
-void SchemaBudget::spend_bytes(std::size_t count, std::string_view where, std::string_view path) {
-  bytes_ += count;
-  if (bytes_ > max_bytes_) {
-    refuse(where, path, fmt::format("{} more than {} bytes with what references stand for", subject_, max_bytes_));
-  }
-}
-
-SchemaBudget budget_of_one_schema() { return {6'000, std::size_t{1} << 20, "the schema has"}; }
-
-SchemaDocument::SchemaDocument(const json::value& schema, std::string_view where)
-    : root(with_local_references(schema, where)),
-      draft(draft_of(schema, where)),
-      plain_escapes(has_keys_of_two_spellings(root)) {}
 
 json::value prepare_schema(const json::value& schema, const SchemaDocument& document, SchemaBudget& budget,
                            std::string_view where) {

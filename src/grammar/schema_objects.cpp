@@ -17,11 +17,6 @@ constexpr std::string_view kKeyCharacter = R"([^\x{0}-\x{1f}\x{7f}])";
 
 std::string_view view(const json::string& text) { return {text.data(), text.size()}; }
 
-[[noreturn]] void refuse(const SchemaPlace& place, std::string_view what) {
-  if (place.path.empty()) fail(ErrorKind::invalid_request, place.where, "{}", what);
-  fail(ErrorKind::invalid_request, place.where, "{}: {}", std::string_view(place.path).substr(0, 200), what);
-}
-
 bool admits_other_keys(const json::object& fields) {
   const json::value* others = fields.if_contains("additionalProperties");
   const json::value* patterns = fields.if_contains("patternProperties");
@@ -156,14 +151,6 @@ void spell_free_keys_one_way(json::object& result, const SchemaPlace& place) {
 }
 
 }  // namespace
-
-bool may_be(const json::object& fields, std::string_view name) {
-  const json::value* type = fields.if_contains("type");
-  if (type == nullptr) return true;
-  const json::value wanted(json::string_view(name.data(), name.size()));
-  const json::array* names = type->if_array();
-  return names == nullptr ? *type == wanted : std::find(names->begin(), names->end(), wanted) != names->end();
-}
 
 std::string anchored(const std::string& regex) { return fmt::format("^(?:{})$", regex); }
 

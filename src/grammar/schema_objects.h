@@ -1,22 +1,11 @@
 // The part of preparing a schema that is about the keys of objects. Used by schema.cpp alone.
 #pragma once
 
-#include "grammar/schema.h"
+#include "grammar/schema_values.h"
 
 #include <string>
-#include <string_view>
 
 namespace glimt {
-
-struct SchemaPlace {
-  const SchemaDocument& document;
-  SchemaBudget& budget;
-  std::string_view where;
-  const std::string& path;
-};
-
-// Whether the "type" of a schema, if it has one, has `name` among its types.
-bool may_be(const json::object& fields, std::string_view name);
 
 // A regex of a whole text with its anchors, as llguidance finds it in a text.
 std::string anchored(const std::string& regex);

@@ -4,9 +4,10 @@
 #include "grammar/raw_strings.h"
 #include "grammar/schema.h"
 #include "grammar/schema_keywords.h"
-#include "grammar/schema_objects.h"
 #include "grammar/schema_types.h"
+#include "grammar/schema_values.h"
 #include "grammar/tool_declaration.h"
+#include "text/glm_tags.h"
 
 #include <algorithm>
 #include <array>
@@ -73,13 +74,13 @@ json::array type_names(JsonTypes types) {
 class ToolGrammar {
  public:
   explicit ToolGrammar(const GrammarEnvironment& environment) {
-    const auto token = [&](std::string_view text) { return fmt::format("<[{}]>", environment.control(text)); };
-    call_ = token("<tool_call>");
-    call_end_ = token("</tool_call>");
-    key_ = token("<arg_key>");
-    key_end_ = token("</arg_key>");
-    value_ = token("<arg_value>");
-    value_end_ = token("</arg_value>");
+    const auto token = [&](GlmTag tag) { return fmt::format("<[{}]>", environment.control(text_of(tag))); };
+    call_ = token(GlmTag::call);
+    call_end_ = token(GlmTag::call_end);
+    key_ = token(GlmTag::key);
+    key_end_ = token(GlmTag::key_end);
+    value_ = token(GlmTag::value);
+    value_end_ = token(GlmTag::value_end);
   }
 
   void add(const ToolDeclaration& tool) {
