@@ -1,6 +1,7 @@
 #include "base/json.h"
 
 #include "base/file.h"
+#include "base/file_kind.h"
 #include "base/json_parser.h"
 
 #include <algorithm>
@@ -80,7 +81,9 @@ json::value parse_json(std::string_view text, std::string_view where) {
 }
 
 json::value parse_json_file(const std::filesystem::path& path, std::size_t max_bytes) {
-  return parse(read_file(path, max_bytes), path.string(), ErrorKind::bad_file);
+  const std::string text = read_file(path, max_bytes);
+  if (const auto kind = foreign_kind(text)) fail(ErrorKind::bad_file, path.string(), "is not JSON but {}", *kind);
+  return parse(text, path.string(), ErrorKind::bad_file);
 }
 
 std::string dump_json(const json::value& value) {

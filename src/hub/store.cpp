@@ -1,12 +1,14 @@
 #include "hub/store.h"
 
 #include "base/error.h"
+#include "base/file_kind.h"
 #include "base/machine.h"
 
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
 #include <optional>
 #include <set>
 #include <system_error>
@@ -67,21 +69,44 @@ std::string joined(const std::vector<std::string>& words) {
   return words.empty() ? "none" : fmt::format("{}", fmt::join(words, ", "));
 }
 
-[[noreturn]] void report_missing(const std::string& wanted, const std::vector<fs::path>& places) {
-  std::error_code ignored;
-  const char* what = "there is no such model";
-  if (fs::is_directory(wanted, ignored)) {
-    what = "the folder holds no config.json, so it is not a model";
-  } else if (fs::exists(wanted, ignored)) {
-    what = "this is a file; a model is a folder that holds config.json";
+// "x.gguf is GGUF, …" if the folder holds such a file, which people take for a model.
+std::string gguf_in(const fs::path& folder) {
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    if (it->path().extension() != ".gguf") continue;
+    return fmt::format("; {} is {}", it->path().filename().string(), *foreign_kind("GGUF"));
   }
+  return "";
+}
+
+std::string file_instead_of_folder(const fs::path& file) {
+  std::error_code ignored;
+  std::string beginning(64, '\0');
+  std::ifstream content;
+  if (fs::is_regular_file(file, ignored)) content.open(file, std::ios::binary);
+  if (content.read(beginning.data(), static_cast<std::streamsize>(beginning.size())) || content.gcount() > 0) {
+    beginning.resize(static_cast<std::size_t>(content.gcount()));
+    if (const auto kind = foreign_kind(beginning)) return fmt::format("this file is {}", *kind);
+  }
+  return "this is a file; a model is a folder that holds config.json";
+}
+
+std::string what_is_at(const std::string& path) {
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) {
+    return "the folder holds no config.json, so it is not a model" + gguf_in(path);
+  }
+  return fs::exists(path, ignored) ? file_instead_of_folder(path) : "there is no such model";
+}
+
+[[noreturn]] void report_missing(const std::string& wanted, const std::vector<fs::path>& places) {
   std::vector<std::string> looked;
   looked.reserve(places.size());
   for (const fs::path& place : places) looked.push_back(place.string());
   std::vector<std::string> names;
   for (const StoredModel& model : list_models(places)) names.push_back(model.name);
-  fail(ErrorKind::not_found, wanted, "{}. Give a folder or a name; names are looked up in {}; found there: {}", what,
-       joined(looked), joined(names));
+  fail(ErrorKind::not_found, wanted, "{}. Give a folder or a name; names are looked up in {}; found there: {}",
+       what_is_at(wanted), joined(looked), joined(names));
 }
 
 }  // namespace

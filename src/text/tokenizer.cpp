@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/file_kind.h"
 #include "text/detokenizer.h"
 #include "text/rust_text.h"
 #include "text/utf8.h"
@@ -19,7 +20,9 @@ Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 
 Tokenizer::Tokenizer(const std::filesystem::path& model_folder) {
   const std::filesystem::path path = model_folder / "tokenizer.json";
-  *this = from_json(read_file(path, kMaxFileBytes), path.string());
+  const std::string json = read_file(path, kMaxFileBytes);
+  if (const auto kind = foreign_kind(json)) fail(ErrorKind::bad_file, path.string(), "is not JSON but {}", *kind);
+  *this = from_json(json, path.string());
 }
 
 Tokenizer Tokenizer::from_json(std::string_view json, std::string_view where) {

@@ -100,6 +100,9 @@ TEST_F(Store, SaysWhatIsWrongWithThePath) {
   EXPECT_THAT(message((root_ / "first").string()), HasSubstr("holds no config.json"));
   write_file_atomically(root_ / "model.gguf", "x");
   EXPECT_THAT(message((root_ / "model.gguf").string()), HasSubstr("this is a file"));
+  write_file_atomically(root_ / "first" / "weights.gguf", "GGUF and so on");
+  EXPECT_THAT(message((root_ / "first").string()), HasSubstr("weights.gguf is GGUF"));
+  EXPECT_THAT(message((root_ / "first" / "weights.gguf").string()), HasSubstr("this file is GGUF"));
   message("", ErrorKind::invalid_request);
 }
 
