@@ -4,6 +4,7 @@
 #include "cli/bytes.h"
 #include "hub/store.h"
 #include "kernels/process.h"
+#include "text/end_tokens.h"
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -17,6 +18,10 @@ namespace {
 std::size_t cache_in_use(const Engine& engine) {
   const EngineMetrics metrics = engine.metrics();
   return static_cast<std::size_t>(metrics.blocks - metrics.free_blocks) * metrics.block_bytes;
+}
+
+std::vector<TokenId> eos_of(const Tokenizer& tokenizer, const EngineInfo& info) {
+  return end_tokens(tokenizer, info.eos, info.vocab_size);
 }
 
 }  // namespace
@@ -57,13 +62,14 @@ void LoadFlags::add_to(CLI::App& command) {
 
 ChatPipeline ChatModel::pipeline() const {
   return ChatPipeline(
-      tokenizer, chat_template, engine->info().eos,
+      tokenizer, chat_template, eos_of(tokenizer, engine->info()),
       [this](const GenerationRequest& request, const Engine::PrefillCallback& on_prefill,
              const Engine::TokenCallback& on_token) { return engine->generate(request, on_prefill, on_token); },
       [this]() -> GrammarCache& {
         std::call_once(grammars->once, [this] {
           const EngineInfo& info = engine->info();
-          grammars->cache.emplace(std::make_shared<const GrammarEnvironment>(tokenizer, info.vocab_size, info.eos));
+          grammars->cache.emplace(
+              std::make_shared<const GrammarEnvironment>(tokenizer, info.vocab_size, eos_of(tokenizer, info)));
         });
         return *grammars->cache;
       });
