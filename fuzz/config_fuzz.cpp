@@ -1,9 +1,8 @@
 // The bytes are a config.json. It is refused with an Error, or what it says is possible.
-#include "model/config.h"
+#include "checkpoint/config.h"
 
 #include "base/error.h"
 #include "base/json.h"
-#include "nn/rope.h"
 
 #include <cmath>
 #include <cstdint>
@@ -31,9 +30,10 @@ void check(const glimt::Config& c) {
   for (const auto token : c.eos_token_id) require(token >= 0 && token < c.vocab_size);
   require(!c.quantization.fallback || is_valid(*c.quantization.fallback));
   for (const auto& [path, q] : c.quantization.overrides) require(!q || is_valid(*q));
-  const auto rotary = glimt::make_rotary(c.qk_rope_head_dim, c.rope_theta, c.rope_interleave, c.rope_scaling);
-  require(rotary.dims() == c.qk_rope_head_dim && std::isfinite(rotary.magnitude));
-  for (const float frequency : rotary.frequencies) require(std::isfinite(frequency));
+  const auto frequencies = glimt::rotary_frequencies(c.qk_rope_head_dim, c.rope_theta, c.rope_scaling);
+  require(frequencies.size() * 2 == static_cast<std::size_t>(c.qk_rope_head_dim));
+  for (const float frequency : frequencies) require(std::isfinite(frequency));
+  require(!c.rope_scaling || std::isfinite(static_cast<float>(glimt::yarn_magnitude(*c.rope_scaling))));
 }
 
 }  // namespace

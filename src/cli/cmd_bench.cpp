@@ -1,11 +1,11 @@
 // glimt bench: tokens a second for prefill and decode at a given depth, beside the machine's read bandwidth.
 #include "base/error.h"
+#include "checkpoint/summary.h"
 #include "cli/bytes.h"
 #include "cli/commands.h"
 #include "engine/benchmark.h"
 #include "hub/store.h"
 #include "kernels/process.h"
-#include "model/summary.h"
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>

@@ -3,7 +3,7 @@
 #include "cli/commands.h"
 #include "hub/store.h"
 #include "model/compare.h"
-#include "model/registry.h"
+#include "model/load_model.h"
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>

@@ -1,8 +1,8 @@
 // glimt show: what a model is and what memory it needs, from its files alone.
+#include "checkpoint/summary.h"
 #include "cli/bytes.h"
 #include "cli/commands.h"
 #include "hub/store.h"
-#include "model/summary.h"
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -51,6 +51,7 @@ void run(const ShowArguments& arguments) {
        fmt::format("{} in memory, {} read per token", describe_bytes(s.files_bytes), describe_bytes(s.active_bytes)));
   line("cache", fmt::format("{} bytes a token (bfloat16); {} for {} tokens", s.cache_bytes_per_token(),
                             describe_bytes(s.cache_bytes_per_token() * context), context));
+  for (const std::filesystem::path& file : s.not_read) line("not read", file.filename().string());
   line("total", fmt::format("{} for weights and {} tokens of context",
                             describe_bytes(s.files_bytes + s.cache_bytes_per_token() * context), context));
 }

@@ -5,7 +5,7 @@
 #include "base/machine.h"
 #include "base/token.h"
 #include "kernels/kernels.h"
-#include "model/registry.h"
+#include "model/load_model.h"
 
 #include <algorithm>
 #include <chrono>

@@ -11,7 +11,7 @@
 #include "engine/session.h"
 #include "kernels/kernels.h"
 #include "kernels/process.h"
-#include "model/registry.h"
+#include "model/load_model.h"
 
 #include <algorithm>
 #include <future>

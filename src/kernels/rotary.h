@@ -1,4 +1,4 @@
-// Rotary position embedding of a few columns (https://arxiv.org/abs/2104.09864), as data: nn/rope.h computes it.
+// Rotary position embedding of a few columns (https://arxiv.org/abs/2104.09864), as data: model/rope.h computes it.
 #pragma once
 
 #include <mlx/mlx.h>

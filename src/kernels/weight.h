@@ -1,36 +1,18 @@
 // One weight matrix as the model files store it: plain or quantized, alone or stacked (heads, experts).
 #pragma once
 
+#include "kernels/quantization.h"
+
 #include <mlx/array.h>
 
 #include <cstddef>
 #include <memory>
 #include <optional>
-#include <string>
-#include <string_view>
 #include <vector>
 
 namespace glimt {
 
 namespace mx = mlx::core;
-
-enum class QuantMode { affine, mxfp4, mxfp8, nvfp4 };
-
-std::string_view to_string(QuantMode mode);  // MLX's name
-std::optional<QuantMode> quant_mode_from(std::string_view name);
-
-struct Quantization {
-  QuantMode mode = QuantMode::affine;
-  int bits = 4;
-  int group_size = 64;
-
-  std::string mode_name() const { return std::string(to_string(mode)); }
-  bool operator==(const Quantization&) const = default;
-};
-
-// True for what MLX defines: affine 2, 3, 4, 5, 6, 8 bits in groups of 32, 64, 128; mxfp4 and mxfp8 in groups of 32;
-// nvfp4 in groups of 16.
-bool is_valid(const Quantization& quantization);
 
 // A row-major matrix [rows, columns], or a stack of `count` such matrices [count, rows, columns]; y = x · wᵀ.
 // Quantized: `values` is uint32 [.., rows, columns * bits / 32], `scales` (and `biases` when affine)

@@ -1,6 +1,6 @@
 #include "model/attention.h"
 
-#include "nn/rope.h"
+#include "model/rope.h"
 
 namespace glimt {
 namespace {

@@ -1,7 +1,7 @@
 // Multi-head latent attention (DeepSeek-V2, https://arxiv.org/abs/2405.04434, section 2.1).
 #pragma once
 
-#include "model/config.h"
+#include "checkpoint/config.h"
 #include "model/weights.h"
 #include "nn/layers.h"
 

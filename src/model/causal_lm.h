@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cache/latent_pool.h"
-#include "model/config.h"
+#include "checkpoint/config.h"
 
 #include <mlx/mlx.h>
 
@@ -12,6 +12,8 @@
 #include <vector>
 
 namespace glimt {
+
+namespace mx = mlx::core;
 
 // Sees named intermediate arrays of a forward pass, e.g. "layers.3.self_attn", "layers.3.gate.inds". For comparison
 // with reference numbers; an empty function costs nothing.

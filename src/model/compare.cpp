@@ -1,7 +1,8 @@
 #include "model/compare.h"
 
 #include "base/error.h"
-#include "model/safetensors.h"
+#include "checkpoint/safetensors.h"
+#include "model/arrays.h"
 
 #include <algorithm>
 #include <map>
@@ -123,11 +124,11 @@ std::vector<Comparison> compare(const CausalLm& model, const std::filesystem::pa
   const std::string where = golden.string();
   const auto& tensors = file.tensors();
   const auto input = tensors.find("input_ids");
-  if (input == tensors.end() || input->second.shape.size() != 2 || input->second.dtype != mx::int32 ||
+  if (input == tensors.end() || input->second.shape.size() != 2 || input->second.dtype != Dtype::i32 ||
       input->second.nbytes == 0) {
     fail(ErrorKind::bad_file, where, "must hold 'input_ids', int32 [batch, length]");
   }
-  const mx::array ids = file.array("input_ids");
+  const mx::array ids = array_of(file, "input_ids");
   if (mx::min(ids).item<int>() < 0 || mx::max(ids).item<int>() >= model.config().vocab_size) {
     fail(ErrorKind::bad_file, where, "'input_ids' must be below the vocabulary size {}", model.config().vocab_size);
   }
@@ -152,7 +153,7 @@ std::vector<Comparison> compare(const CausalLm& model, const std::filesystem::pa
     const auto got = recorded.find(name);
     if (got == recorded.end())
       fail(ErrorKind::bad_file, where, "tensor '{}' is not something this model computes", name);
-    results.push_back(compare_one(name, file.array(name), got->second, options.tolerance, where));
+    results.push_back(compare_one(name, array_of(file, name), got->second, options.tolerance, where));
   }
   return results;
 }

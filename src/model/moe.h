@@ -1,8 +1,8 @@
 // The mixture-of-experts block: gate, routed experts, shared experts.
 #pragma once
 
+#include "checkpoint/config.h"
 #include "model/causal_lm.h"
-#include "model/config.h"
 #include "model/weights.h"
 #include "nn/layers.h"
 

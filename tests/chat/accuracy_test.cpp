@@ -3,9 +3,10 @@
 // in docs/PERFORMANCE.md).
 #include "base/file.h"
 #include "base/temporary_folder.h"
+#include "checkpoint/safetensors.h"
 #include "engine/engine.h"
-#include "model/registry.h"
-#include "model/safetensors.h"
+#include "model/arrays.h"
+#include "model/load_model.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
@@ -42,7 +43,7 @@ void write_quantized(const Quantization& q, const std::filesystem::path& folder)
   const SafetensorsFile file(kDemo / "model.safetensors");
   std::unordered_map<std::string, mx::array> tensors;
   for (const auto& [name, info] : file.tensors()) {
-    const mx::array value = file.array(name);
+    const mx::array value = array_of(file, info);
     if (!is_quantizable(name, value, q.group_size)) {
       tensors.emplace(name, value);
       continue;

@@ -19,7 +19,7 @@ namespace glimt {
 using Tokens = std::vector<TokenId>;
 
 inline Tokens golden_row(const std::string& golden_case, const std::string& name, int row) {
-  const mx::array all = SafetensorsFile(golden_file(golden_case)).array(name);
+  const mx::array all = golden_array(golden_case, name);
   const auto length = static_cast<std::size_t>(all.shape(1));
   const auto* first = all.data<TokenId>() + static_cast<std::size_t>(row) * length;
   return {first, first + length};

@@ -3,10 +3,12 @@
 
 #include "base/json.h"
 #include "base/temporary_folder.h"
+#include "checkpoint/golden_folder.h"
+#include "checkpoint/safetensors.h"
 #include "kernels/kernels.h"
+#include "model/arrays.h"
 #include "model/compare.h"
-#include "model/registry.h"
-#include "model/safetensors.h"
+#include "model/load_model.h"
 
 #include <gtest/gtest.h>
 
@@ -19,11 +21,9 @@
 
 namespace glimt {
 
-inline std::filesystem::path golden_folder(const std::string& name) {
-  return std::filesystem::path(GLIMT_SOURCE_DIR) / "tests" / "golden" / name;
+inline mx::array golden_array(const std::string& golden_case, const std::string& name) {
+  return array_of(SafetensorsFile(golden_file(golden_case)), name);
 }
-
-inline std::filesystem::path golden_file(const std::string& name) { return golden_folder(name) / "golden.safetensors"; }
 
 struct Checkpoint {
   json::object config;
@@ -34,7 +34,7 @@ struct Checkpoint {
     Checkpoint checkpoint;
     checkpoint.config = parse_json_file(golden_folder(name) / "config.json").get_object();
     const SafetensorsFile file(golden_folder(name) / "model.safetensors");
-    for (const auto& [tensor, info] : file.tensors()) checkpoint.tensors.emplace(tensor, file.array(tensor));
+    for (const auto& [tensor, info] : file.tensors()) checkpoint.tensors.emplace(tensor, array_of(file, info));
     checkpoint.metadata.insert(file.metadata().begin(), file.metadata().end());
     return checkpoint;
   }
@@ -109,7 +109,7 @@ inline mx::array hidden_for(const CausalLm& model, const mx::array& ids, int chu
 
 // Logits of the golden input ids, all positions, [B, L, vocab].
 inline mx::array logits_for(const CausalLm& model, const std::string& golden_case = "base", int chunk = 0) {
-  const mx::array ids = SafetensorsFile(golden_file(golden_case)).array("input_ids");
+  const mx::array ids = golden_array(golden_case, "input_ids");
   const mx::array logits = model.unembed(hidden_for(model, ids, chunk));
   kernels::evaluate({logits});
   return logits;

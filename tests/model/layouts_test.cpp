@@ -136,6 +136,56 @@ TEST(Layouts, ReleasedMlxLmAndOllamaFloatsGiveTheSameNumbers) {
   expect_golden(*mlx_lm_layout("mtp").load().model, "mtp");
 }
 
+// transformers 5 keeps all experts' gate and up rows in one parameter, [E, 2 * I, H].
+Checkpoint fused_layout(const std::string& name = "base") {
+  Checkpoint checkpoint = Checkpoint::read(name);
+  stack_experts(checkpoint, "experts");
+  for (const auto& [stored, value] : Checkpoint(checkpoint).tensors) {
+    if (!stored.ends_with(".mlp.experts.gate_proj.weight")) continue;
+    const std::string experts = stored.substr(0, stored.size() - std::string_view("gate_proj.weight").size());
+    checkpoint.set(experts + "gate_up_proj", mx::concatenate({checkpoint.pull(experts + "gate_proj.weight"),
+                                                              checkpoint.pull(experts + "up_proj.weight")},
+                                                             1));
+    checkpoint.set(experts + "down_proj", checkpoint.pull(experts + "down_proj.weight"));
+  }
+  return checkpoint;
+}
+
+TEST(Layouts, FusedExpertsOfTransformers5GiveTheSameNumbers) {
+  expect_golden(*fused_layout().load().model, "base");
+  expect_golden(*fused_layout("mtp").load().model, "mtp");
+  Checkpoint half = fused_layout();
+  for (auto& [name, value] : half.tensors) {
+    if (name.find(".mlp.experts.") != std::string::npos) value = mx::astype(value, mx::bfloat16);
+  }
+  Checkpoint full = half;
+  for (auto& [name, value] : full.tensors) value = mx::astype(value, mx::float32);
+  EXPECT_LE(worst_difference(logits_for(*half.load().model), logits_for(*full.load().model)), 2e-4f);
+}
+
+TEST(Layouts, FusedExpertsMayBeQuantized) {
+  for (const Quantization& q : {Quantization{QuantMode::affine, 4, 64}, Quantization{QuantMode::mxfp4, 4, 32}}) {
+    Pair pair(fused_layout());
+    for (const auto& [name, value] : Checkpoint(pair.stored).tensors) {
+      if (!name.ends_with(".mlp.experts.gate_up_proj") && !name.ends_with(".mlp.experts.down_proj")) continue;
+      const Parts parts = quantized(pair.stored.pull(name), q);
+      store(pair.stored, name, parts);
+      pair.floats.set(name, dequantized(parts, q));
+    }
+    pair.stored.config["quantization"] = quantization_entry(q);
+    pair.expect_same();
+    // As converters write it that name every module.
+    json::object by_name = quantization_entry({QuantMode::affine, 8, 32});
+    for (const char* layer : {"1", "2"}) {
+      for (const char* projection : {"gate_up_proj", "down_proj"}) {
+        by_name[fmt::format("model.layers.{}.mlp.experts.{}", layer, projection)] = quantization_entry(q);
+      }
+    }
+    pair.stored.config["quantization"] = by_name;
+    pair.expect_same();
+  }
+}
+
 TEST(Layouts, ConfigurationsOfBothSpellingsGiveTheSameNumbers) {
   Checkpoint checkpoint = Checkpoint::read("yarn");
   json::object scaling = checkpoint.config["rope_scaling"].get_object();
@@ -368,6 +418,28 @@ TEST_P(Nvfp4GlobalScale, OfSingleExpertsScalesEach) {
   pair.expect_same();
 }
 
+// mlx-lm's stacked experts: MLX's own convention, one value an expert.
+TEST(Layouts, AGlobalScaleOfMlxIsReadAsMlxReadsIt) {
+  const Quantization nvfp4{QuantMode::nvfp4, 4, 16};
+  Pair pair(mlx_lm_layout());
+  const std::string path = "model.layers.1.mlp.switch_mlp.up_proj";
+  const mx::array value = pair.stored.pull(path + ".weight");
+  std::vector<mx::array> packed, scales, largest, floats;
+  for (int e = 0; e < value.shape(0); ++e) {
+    const mx::array expert = mx::take(value, e, 0), top = mx::max(mx::abs(expert));
+    const std::vector<mx::array> parts = mx::quantize(expert, 16, 4, "nvfp4", top);
+    packed.push_back(parts[0]);
+    scales.push_back(parts[1]);
+    largest.push_back(top);
+    floats.push_back(mx::dequantize(parts[0], parts[1], std::nullopt, 16, 4, "nvfp4", top, mx::float32));
+  }
+  store(pair.stored, path, {mx::stack(packed), mx::stack(scales), std::nullopt});
+  pair.stored.set(path + ".global_scale", mx::stack(largest));
+  pair.floats.set(path + ".weight", mx::stack(floats));
+  pair.stored.config["quantization"] = quantization_entry(nvfp4);
+  pair.expect_same();
+}
+
 INSTANTIATE_TEST_SUITE_P(Spellings, Nvfp4GlobalScale, testing::Bool(),
                          [](const auto& test) { return test.param ? "AsLoaded" : "OnDisk"; });
 
@@ -392,7 +464,7 @@ TEST(MtpLayout, AQuantizedMtpLayerGivesTheNumbersOfItsFloats) {
   pair.stored.config["quantization"] = quantization_entry(q);
   const LoadedModel a = pair.stored.load(), b = pair.floats.load();
   ASSERT_TRUE(a.model->has_mtp());
-  const mx::array ids = SafetensorsFile(golden_file("mtp")).array("input_ids");
+  const mx::array ids = golden_array("mtp", "input_ids");
   const auto mtp_logits = [&](const CausalLm& model) {
     return mtp_logits_for(model, hidden_for(model, mx::slice(ids, {0, 0}, {2, 32})), mx::slice(ids, {0, 1}, {2, 33}));
   };
@@ -418,7 +490,7 @@ TEST(MtpLayout, SharesTheTrunksEmbeddingAndHeadIfItHasNone) {
   own.set("model.layers.3.shared_head.head.weight", own.at("lm_head.weight"));
   shared.tensors.erase("model.layers.3.embed_tokens.weight");
   shared.tensors.erase("model.layers.3.shared_head.head.weight");
-  const mx::array ids = SafetensorsFile(golden_file("mtp")).array("input_ids");
+  const mx::array ids = golden_array("mtp", "input_ids");
   const auto mtp_logits = [&](const CausalLm& model) { return mtp_logits_for(model, hidden_for(model, ids), ids); };
   EXPECT_EQ(worst_difference(mtp_logits(*own.load().model), mtp_logits(*shared.load().model)), 0.0f);
 }

@@ -185,6 +185,39 @@ TEST_F(WeightErrors, AnUnknownOllamaTypeIsNamed) {
   expect_refused(checkpoint, HasSubstr(".weight"));
 }
 
+TEST_F(WeightErrors, AFloatMatrixThatIsDeclaredQuantizedByNameIsRefused) {
+  base_.config["quantization"] = parse_json(R"({"bits": 4, "group_size": 64, "lm_head": {"bits": 8}})", "x");
+  expect_refused(base_, AllOf(HasSubstr("'lm_head.weight'"), HasSubstr("quantized (affine 8 bits group 64)")));
+  base_.config["quantization"] = parse_json(R"({"bits": 4, "group_size": 64, "lm_head": false})", "x");
+  EXPECT_NO_THROW(base_.load());
+}
+
+TEST_F(WeightErrors, FilesThatAreSomethingElseAreNamedAsWhatTheyAre) {
+  const std::pair<const char*, const char*> kOthers[] = {
+      {"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 5\n", "Git LFS pointer"},
+      {"GGUF\3", "GGUF"},
+      {"", "empty"}};
+  for (const auto& [content, kind] : kOthers) {
+    for (const char* file : {"model.safetensors", "config.json"}) {
+      SCOPED_TRACE(std::string(kind) + " as " + file);
+      const TemporaryFolder folder;
+      base_.write(folder.path());
+      folder.write(file, content);
+      EXPECT_ERROR(load_model(folder.path()), ErrorKind::bad_file, AllOf(HasSubstr(file), HasSubstr(kind)));
+    }
+  }
+}
+
+// An adapter, a copy in another layout, a backup: none of them is part of the model.
+TEST_F(WeightErrors, FilesBesideASingleModelFileDoNotCount) {
+  const TemporaryFolder folder;
+  base_.write(folder.path());
+  for (const char* name : {"adapters.safetensors", "consolidated.safetensors", "model.safetensors.bak"}) {
+    folder.write(name, "nothing");
+  }
+  expect_golden(*load_model(folder.path(), {.exact = true}).model, "base");
+}
+
 class Shards : public testing::Test {
  protected:
   static constexpr const char* kFirst = "model-00001-of-00002.safetensors";
@@ -229,6 +262,18 @@ TEST_F(Shards, FilesBesideTheIndexDoNotCount) {
 TEST_F(Shards, AMissingShardIsNamed) {
   std::filesystem::remove(folder_.path() / kSecond);
   EXPECT_ERROR(load_model(folder_.path()), ErrorKind::not_found, HasSubstr(kSecond));
+}
+
+TEST_F(Shards, AMissingShardIsNamedWithoutAnIndexToo) {
+  std::filesystem::remove(folder_.path() / kSecond);
+  std::filesystem::remove(index_path());
+  EXPECT_ERROR(load_model(folder_.path()), ErrorKind::not_found, HasSubstr(kSecond));
+}
+
+TEST_F(Shards, AStaleIndexBesideACompleteFileDoesNotCount) {
+  checkpoint_.write(folder_.path());
+  std::filesystem::remove(folder_.path() / kSecond);
+  expect_golden(*load_model(folder_.path(), {.exact = true}).model, "base");
 }
 
 TEST_F(Shards, AFolderWithoutWeightsIsNamed) {

@@ -1,12 +1,13 @@
 // What a checkpoint is, from its files alone: for `glimt show` and for the bandwidth figures of `glimt bench`.
 #pragma once
 
-#include "model/config.h"
+#include "checkpoint/config.h"
 
 #include <cstddef>
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace glimt {
 
@@ -19,6 +20,8 @@ struct ModelSummary {
   std::size_t active_parameters = 0;  // of the trunk, that one token touches (one row of the embedding table)
   std::size_t active_bytes = 0;       // the same in bytes as stored: what a decode step must read
   std::map<std::string, std::size_t> parameters_by_format;  // "affine 4 bits group 64", "bfloat16", …
+
+  std::vector<std::filesystem::path> not_read;  // .safetensors files that are no part of the model
 
   // Cache bytes for one token in all layers (the MTP layer too if the checkpoint has it), in bfloat16.
   std::size_t cache_bytes_per_token() const;

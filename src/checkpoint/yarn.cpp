@@ -1,13 +1,10 @@
-#include "nn/rope.h"
+#include "checkpoint/yarn.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <vector>
 
 namespace glimt {
-
-namespace mx = mlx::core;
 
 namespace {
 
@@ -55,18 +52,8 @@ double yarn_magnitude(const YarnScaling& yarn) {
   return yarn_mscale(yarn.factor, yarn.mscale) / yarn_mscale(yarn.factor, yarn.mscale_all_dim);
 }
 
-kernels::Rotary make_rotary(int dims, double theta, bool interleaved, const std::optional<YarnScaling>& yarn,
-                            bool round_frequencies) {
-  const bool stretched = yarn && yarn->factor > 1;
-  kernels::Rotary rotary{stretched ? yarn_frequencies(dims, theta, *yarn) : plain_frequencies(dims, theta),
-                         interleaved};
-  if (round_frequencies) {
-    for (float& frequency : rotary.frequencies) {
-      frequency = mx::astype(mx::astype(mx::array(frequency), mx::bfloat16), mx::float32).item<float>();
-    }
-  }
-  if (yarn) rotary.magnitude = static_cast<float>(yarn_magnitude(*yarn));
-  return rotary;
+std::vector<float> rotary_frequencies(int dims, double theta, const std::optional<YarnScaling>& yarn) {
+  return yarn && yarn->factor > 1 ? yarn_frequencies(dims, theta, *yarn) : plain_frequencies(dims, theta);
 }
 
 }  // namespace glimt

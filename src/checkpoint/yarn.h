@@ -1,10 +1,9 @@
-// Rotary position embedding (https://arxiv.org/abs/2104.09864), optionally stretched by YaRN
-// (https://arxiv.org/abs/2309.00071, as transformers' modeling_rope_utils._compute_yarn_parameters computes it).
+// Rotary frequencies (https://arxiv.org/abs/2104.09864), optionally stretched by YaRN (https://arxiv.org/abs/2309.00071,
+// as transformers' modeling_rope_utils._compute_yarn_parameters computes it).
 #pragma once
 
-#include "kernels/rotary.h"
-
 #include <optional>
+#include <vector>
 
 namespace glimt {
 
@@ -17,6 +16,8 @@ struct YarnScaling {
   double mscale_all_dim = 0.0;
   std::optional<double> attention_factor = std::nullopt;  // in place of what follows from them
   bool truncate = true;  // the ramp between fast and slow pairs begins and ends at a whole pair
+
+  bool operator==(const YarnScaling&) const = default;
 };
 
 // 0.1 · mscale · ln(factor) + 1 for factor > 1, else 1: how YaRN sharpens attention.
@@ -25,9 +26,7 @@ double yarn_mscale(double factor, double mscale);
 // What the rotated vectors are multiplied by.
 double yarn_magnitude(const YarnScaling& yarn);
 
-// `interleaved`: rotates the pairs (2i, 2i + 1), else (i, i + dims / 2). `round_frequencies`: to bfloat16, which is what
-// transformers computes with after model.to(torch.bfloat16); only for comparison with such numbers.
-kernels::Rotary make_rotary(int dims, double theta, bool interleaved, const std::optional<YarnScaling>& yarn,
-                            bool round_frequencies = false);
+// [dims / 2]: the angle of a pair of dimensions is position · frequency.
+std::vector<float> rotary_frequencies(int dims, double theta, const std::optional<YarnScaling>& yarn);
 
 }  // namespace glimt

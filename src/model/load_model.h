@@ -1,4 +1,4 @@
-// From a model folder to a model: config.json names the architecture, the table in registry.cpp knows who builds it.
+// From a model folder to a model.
 #pragma once
 
 #include "base/file.h"
@@ -6,7 +6,6 @@
 
 #include <filesystem>
 #include <memory>
-#include <string>
 #include <vector>
 
 namespace glimt {
@@ -29,9 +28,6 @@ struct LoadedModel {
   std::size_t weight_bytes = 0;                          // of the files' tensors
   std::vector<std::shared_ptr<const MappedFile>> files;  // that the model reads its weights from; empty on a GPU
 };
-
-// Names that config.json's "architectures" may have.
-std::vector<std::string> known_architectures();
 
 // Reads config.json and the weights of `folder`. Throws Error: unsupported for an unknown architecture (listing the
 // known ones), bad_file or not_found for everything that is wrong with the files.

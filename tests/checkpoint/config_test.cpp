@@ -1,7 +1,9 @@
-#include "model/config.h"
+#include "checkpoint/config.h"
 
+#include "base/file.h"
+#include "base/temporary_folder.h"
 #include "base/throws.h"
-#include "model/checkpoint.h"
+#include "checkpoint/golden_folder.h"
 
 #include <cmath>
 
@@ -90,7 +92,7 @@ struct Field {
 };
 
 const Field kFields[] = {
-    {"architectures", true, R"(["a", "b"] | [] | "Glm4MoeLiteForCausalLM" | [1] | null)"},
+    {"architectures", false, R"(["a", "b"] | "Glm4MoeLiteForCausalLM" | [1] | [[]])"},
     {"hidden_act", false, R"("gelu" | 3)"},
     {"hidden_size", true, R"("64" | 0 | -64 | 64.5 | 1e12 | null | true | [64] | 18446744073709551615)"},
     {"num_hidden_layers", true, R"(0 | -1 | 100000 | "3" | null)"},
@@ -228,6 +230,66 @@ TEST(Config, AFaultInsideTheRopeFieldsIsNamedWithTheirPath) {
   EXPECT_ERROR(read(object), ErrorKind::bad_file, names("rope_theta"));
 }
 
+// What transformers 5 writes into config.json for this model.
+TEST(Config, ReadsTheSpellingsOfTransformers5) {
+  json::object object = base();
+  for (const char* old_one : {"rope_theta", "rope_scaling", "partial_rotary_factor", "first_k_dense_replace",
+                              "torch_dtype", "topk_method", "scoring_func", "moe_layer_freq", "head_dim"}) {
+    object.erase(old_one);
+  }
+  object["dtype"] = "bfloat16";
+  object["mlp_layer_types"] = {"dense", "sparse", "sparse"};
+  object["rope_parameters"] = {{"partial_rotary_factor", 1.0}, {"rope_theta", 1e6}, {"rope_type", "default"}};
+  object["qk_head_dim"] = 80;
+  const Config c = read(object), wanted = read(base());
+  EXPECT_EQ(c.rope_theta, 1e6);
+  EXPECT_FALSE(c.rope_scaling.has_value());
+  EXPECT_EQ(c.is_moe_layer, wanted.is_moe_layer);
+  EXPECT_EQ(c.dtype, "bfloat16");
+}
+
+TEST(Config, RopeThetaMayBeInRopeScalingAlone) {
+  json::object object = without("rope_theta");
+  object["rope_scaling"] = {{"rope_type", "default"}, {"rope_theta", 5000}};
+  EXPECT_EQ(read(object).rope_theta, 5000);
+}
+
+TEST(Config, APartialRotationIsRefusedWhereverItIsWritten) {
+  for (const char* name : {"rope_parameters", "rope_scaling"}) {
+    json::object object = base();
+    object[name] = {{"partial_rotary_factor", 0.5}, {"rope_theta", 1e6}, {"rope_type", "default"}};
+    EXPECT_ERROR(read(object), ErrorKind::unsupported,
+                 AllOf(HasSubstr(name), HasSubstr("'partial_rotary_factor' is 0.5")));
+  }
+}
+
+TEST(Config, TwoScalingsMustBeTheSame) {
+  const json::object yarn = {{"rope_type", "yarn"}, {"factor", 4}, {"original_max_position_embeddings", 128}};
+  json::object object = with("rope_scaling", yarn);
+  object["rope_parameters"] = yarn;
+  EXPECT_EQ(read(object).rope_scaling->factor, 4);
+  object["rope_parameters"].as_object()["factor"] = 8;
+  EXPECT_ERROR(read(object), ErrorKind::bad_file, AllOf(names("rope_scaling"), HasSubstr("'rope_parameters'")));
+}
+
+TEST(Config, AModelTypeStandsInForAMissingArchitecture) {
+  for (const json::value& nothing : {json::value(nullptr), json::value(json::array{})}) {
+    json::object object = with("architectures", nothing);
+    object["model_type"] = "glm4_moe_lite";
+    EXPECT_EQ(read(object).architecture, "Glm4MoeLiteForCausalLM");
+  }
+  json::object object = without("architectures");
+  object["model_type"] = "glm4_moe_lite";
+  EXPECT_EQ(read(object).architecture, "Glm4MoeLiteForCausalLM");
+  object["model_type"] = "llama";
+  EXPECT_ERROR(read(object), ErrorKind::unsupported,
+               AllOf(HasSubstr("model_type 'llama'"), HasSubstr("glm4_moe_lite")));
+  object.erase("model_type");
+  EXPECT_ERROR(read(object), ErrorKind::bad_file, AllOf(names("architectures"), HasSubstr("'model_type'")));
+  object["model_type"] = 4;
+  EXPECT_ERROR(read(object), ErrorKind::bad_file, names("model_type"));
+}
+
 TEST(Config, MlpLayerTypesSayWhichLayersAreDense) {
   json::object object = without("first_k_dense_replace");
   object["mlp_layer_types"] = {"sparse", "dense", "sparse"};
@@ -248,11 +310,11 @@ TEST(Config, QuantizationHasADefaultAndTensorsThatDiffer) {
       "model.layers.0.mlp.up_proj": true, "model.embed_tokens": {"mode": "mxfp8", "bits": 8, "group_size": 32}})",
                                                         "x")));
   const QuantizationConfig& q = c.quantization;
-  EXPECT_EQ(q.of("anything.else"), (Quantization{QuantMode::affine, 4, 64}));
-  EXPECT_EQ(q.of("lm_head"), (Quantization{QuantMode::affine, 8, 32}));
-  EXPECT_EQ(q.of("model.layers.0.self_attn.o_proj"), std::nullopt);
-  EXPECT_EQ(q.of("model.layers.0.mlp.up_proj"), (Quantization{QuantMode::affine, 4, 64}));
-  EXPECT_EQ(q.of("model.embed_tokens"), (Quantization{QuantMode::mxfp8, 8, 32}));
+  EXPECT_EQ(q.fallback, (Quantization{QuantMode::affine, 4, 64}));
+  EXPECT_EQ(q.overrides.at("lm_head"), (Quantization{QuantMode::affine, 8, 32}));
+  EXPECT_EQ(q.overrides.at("model.layers.0.self_attn.o_proj"), std::nullopt);
+  EXPECT_EQ(q.overrides.at("model.layers.0.mlp.up_proj"), (Quantization{QuantMode::affine, 4, 64}));
+  EXPECT_EQ(q.overrides.at("model.embed_tokens"), (Quantization{QuantMode::mxfp8, 8, 32}));
 }
 
 TEST(Config, ImpossibleQuantizationsAreNamed) {
@@ -265,7 +327,12 @@ TEST(Config, ImpossibleQuantizationsAreNamed) {
   EXPECT_ERROR(quantization(R"({"bits": 4, "group_size": 64, "lm_head": {"bits": 9}})"), ErrorKind::unsupported,
                HasSubstr("lm_head"));
   const auto config = [](const char* text) { return read(with("quantization_config", parse_json(text, "x"))); };
-  EXPECT_ERROR(config(R"({"quant_method": "gptq", "bits": 4})"), ErrorKind::unsupported, HasSubstr("gptq"));
+  for (const char* method : {"gptq", "awq", "fp8", "compressed-tensors", "modelopt", "bitsandbytes"}) {
+    EXPECT_ERROR(config(fmt::format(R"({{"quant_method": "{}", "bits": 4}})", method).c_str()), ErrorKind::unsupported,
+                 AllOf(HasSubstr(method), HasSubstr("quantized by MLX")));
+  }
+  EXPECT_ERROR(config(R"({"bits": 4, "group_size": 64, "model.layers.0.mlp.up_proj": "8bit"})"), ErrorKind::bad_file,
+               AllOf(HasSubstr("'model.layers.0.mlp.up_proj'"), HasSubstr("8bit")));
 }
 
 TEST(Config, FileErrorsNameTheFile) {
@@ -275,21 +342,6 @@ TEST(Config, FileErrorsNameTheFile) {
   EXPECT_ERROR(Config::from_folder(folder.path()), ErrorKind::bad_file, HasSubstr("config.json"));
   folder.write("config.json", "{\"architectures\": ");
   EXPECT_ERROR(Config::from_folder(folder.path()), ErrorKind::bad_file, HasSubstr("config.json"));
-}
-
-TEST(Registry, KnowsBothNamesOfTheArchitecture) {
-  EXPECT_THAT(known_architectures(), testing::ElementsAre("Glm4MoeLiteForCausalLM", "GLM4MoeLite"));
-  Checkpoint checkpoint = Checkpoint::read("base");
-  checkpoint.config["architectures"] = {"GLM4MoeLite"};
-  expect_golden(*checkpoint.load().model, "base");
-}
-
-TEST(Registry, AnUnknownArchitectureIsRefusedByNameAndTheKnownOnesAreListed) {
-  const TemporaryFolder folder;
-  folder.write("config.json", R"({"architectures": ["LlamaForCausalLM"], "hidden_size": "of no interest"})");
-  EXPECT_ERROR(load_model(folder.path()), ErrorKind::unsupported,
-               AllOf(HasSubstr("config.json"), HasSubstr("'LlamaForCausalLM'"),
-                     HasSubstr("Glm4MoeLiteForCausalLM, GLM4MoeLite")));
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 
 #include "base/json.h"
 #include "base/token.h"
-#include "kernels/weight.h"
-#include "nn/rope.h"
+#include "checkpoint/yarn.h"
+#include "kernels/quantization.h"
 
 #include <filesystem>
 #include <map>
@@ -18,13 +18,13 @@ namespace glimt {
 struct QuantizationConfig {
   std::optional<Quantization> fallback;
   std::map<std::string, std::optional<Quantization>> overrides;  // nullopt: `false`, not quantized
-
-  // The quantization that a tensor should have if it is quantized at all.
-  std::optional<Quantization> of(const std::string& path) const;
 };
 
+// Names that config.json's "architectures" may have.
+std::vector<std::string> known_architectures();
+
 struct Config {
-  std::string architecture;
+  std::string architecture;  // one that glimt runs; a config that has only a model_type gets the usual name
 
   int hidden_size = 0;
   int num_hidden_layers = 0;

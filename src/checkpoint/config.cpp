@@ -1,5 +1,8 @@
-#include "model/config.h"
+#include "checkpoint/config.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -31,13 +34,28 @@ void require(const JsonFields& fields, std::string_view name, std::string_view s
   throw Error(ErrorKind::bad_file, fields.where() + ": " + why);
 }
 
-std::string architecture_of(const json::object& object, const JsonFields& fields) {
+constexpr std::string_view kArchitectures[] = {"Glm4MoeLiteForCausalLM", "GLM4MoeLite"};
+constexpr std::string_view kModelType = "glm4_moe_lite";
+
+// The name in 'architectures'. Some writers leave it out or empty: then 'model_type' says what it is.
+std::string architecture_of(const JsonFields& fields) {
+  if (!fields.has("architectures") || fields.array("architectures").empty()) {
+    if (!fields.has("model_type")) impossible(fields, "field 'architectures' is missing, and so is 'model_type'");
+    if (const std::string type = fields.string("model_type"); type != kModelType) {
+      fail(ErrorKind::unsupported, fields.where(), "model_type '{}' is unknown; glimt runs {}", type, kModelType);
+    }
+    return std::string(kArchitectures[0]);
+  }
   const json::array& names = fields.array("architectures");
   if (names.size() != 1 || !names[0].is_string()) {
-    impossible(fields,
-               "field 'architectures' must be an array of one string, got " + dump_json(object.at("architectures")));
+    impossible(fields, "field 'architectures' must be an array of one string, got " + dump_json(names));
   }
-  return std::string(names[0].get_string());
+  std::string name(names[0].get_string());
+  if (std::find(std::begin(kArchitectures), std::end(kArchitectures), name) == std::end(kArchitectures)) {
+    fail(ErrorKind::unsupported, fields.where(), "architecture '{}' is unknown; glimt runs {}", name,
+         fmt::join(kArchitectures, ", "));
+  }
+  return name;
 }
 
 std::optional<YarnScaling> yarn_of(const JsonFields& rope) {
@@ -57,25 +75,35 @@ std::optional<YarnScaling> yarn_of(const JsonFields& rope) {
   return yarn;
 }
 
-// Older configs have rope_theta and rope_scaling at the top, newer ones both inside rope_parameters.
-void read_rope(const JsonFields& fields, Config& config) {
-  constexpr double kMinTheta = 1.0, kMaxTheta = 1e12;
-  const std::string& where = fields.where();
-  if (fields.has("rope_parameters")) {
-    const JsonFields rope(fields.object("rope_parameters"), where + ": rope_parameters");
-    config.rope_theta = rope.has("rope_theta") ? rope.number("rope_theta", kMinTheta, kMaxTheta)
-                                               : fields.number("rope_theta", kMinTheta, kMaxTheta);
-    config.rope_scaling = yarn_of(rope);
-  } else {
-    config.rope_theta = fields.number("rope_theta", kMinTheta, kMaxTheta);
-  }
-  if (fields.has("rope_scaling")) {
-    config.rope_scaling = yarn_of(JsonFields(fields.object("rope_scaling"), where + ": rope_scaling"));
-  }
-  config.rope_interleave = fields.boolean_or("rope_interleave", true);
+double rope_theta_of(const JsonFields& fields) { return fields.number("rope_theta", 1.0, 1e12); }
+
+void require_whole_rotation(const JsonFields& fields) {
   const double partial = fields.number_or("partial_rotary_factor", 1.0, 0.0, 1.0);
-  if (partial != 1.0)
-    fail(ErrorKind::unsupported, where, "field 'partial_rotary_factor' is {}, glimt has only 1", partial);
+  if (partial != 1.0) {
+    fail(ErrorKind::unsupported, fields.where(), "field 'partial_rotary_factor' is {}, glimt has only 1", partial);
+  }
+}
+
+// Older configs have rope_theta and rope_scaling at the top; transformers 5 has both inside rope_parameters, and
+// partial_rotary_factor as well. Both spellings may be there; they must not contradict each other.
+void read_rope(const JsonFields& fields, Config& config) {
+  const std::string& where = fields.where();
+  require_whole_rotation(fields);
+  config.rope_interleave = fields.boolean_or("rope_interleave", true);
+  std::optional<double> theta;
+  if (fields.has("rope_theta")) theta = rope_theta_of(fields);
+  for (const char* name : {"rope_scaling", "rope_parameters"}) {
+    if (!fields.has(name)) continue;
+    const JsonFields rope(fields.object(name), where + ": " + name);
+    require_whole_rotation(rope);
+    if (rope.has("rope_theta")) theta = rope_theta_of(rope);
+    const std::optional<YarnScaling> yarn = yarn_of(rope);
+    if (yarn && config.rope_scaling && *yarn != *config.rope_scaling) {
+      impossible(fields, "fields 'rope_scaling' and 'rope_parameters' describe two different scalings");
+    }
+    if (yarn) config.rope_scaling = yarn;
+  }
+  config.rope_theta = theta ? *theta : rope_theta_of(fields);
 }
 
 void read_layer_types(const JsonFields& fields, Config& config) {
@@ -155,7 +183,9 @@ QuantizationConfig read_quantization(const JsonFields& fields) {
   const std::string where = fields.where() + ": " + name;
   const JsonFields inner(object, where);
   if (inner.has("quant_method")) {
-    fail(ErrorKind::unsupported, where, "quant_method '{}' is not one of MLX's formats; convert the checkpoint first",
+    fail(ErrorKind::unsupported, where,
+         "quant_method '{}' is not one of MLX's quantizations (affine, mxfp4, mxfp8, nvfp4): get the model unquantized "
+         "or quantized by MLX",
          inner.string("quant_method"));
   }
   result.fallback = quantization_of(inner, Quantization{});
@@ -166,6 +196,8 @@ QuantizationConfig read_quantization(const JsonFields& fields) {
     } else if (value.is_object()) {
       result.overrides[path] =
           quantization_of(JsonFields(value.get_object(), fmt::format("{}: {}", where, path)), *result.fallback);
+    } else if (path.find('.') != std::string::npos) {
+      fail(ErrorKind::bad_file, where, "field '{}' must be an object or a boolean, got {}", path, dump_json(value));
     }
   }
   return result;
@@ -173,10 +205,7 @@ QuantizationConfig read_quantization(const JsonFields& fields) {
 
 }  // namespace
 
-std::optional<Quantization> QuantizationConfig::of(const std::string& path) const {
-  const auto found = overrides.find(path);
-  return found == overrides.end() ? fallback : found->second;
-}
+std::vector<std::string> known_architectures() { return {std::begin(kArchitectures), std::end(kArchitectures)}; }
 
 float Config::attention_scale() const {
   double scale = 1 / std::sqrt(static_cast<double>(qk_head_dim()));
@@ -190,7 +219,7 @@ float Config::attention_scale() const {
 Config Config::from_json(const json::object& object, const std::string& where) {
   const JsonFields fields(object, where);
   Config config;
-  config.architecture = architecture_of(object, fields);
+  config.architecture = architecture_of(fields);
   require(fields, "hidden_act", "silu");
   config.hidden_size = size_field(fields, "hidden_size");
   config.num_hidden_layers = size_field(fields, "num_hidden_layers", kMaxLayers);
