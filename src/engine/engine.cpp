@@ -5,8 +5,8 @@
 #include "base/json.h"
 #include "base/machine.h"
 #include "base/memory.h"
+#include "checkpoint/fingerprint.h"
 #include "engine/engine_loop.h"
-#include "engine/fingerprint.h"
 #include "engine/load.h"
 #include "engine/session.h"
 #include "kernels/kernels.h"
@@ -383,7 +383,7 @@ std::unique_ptr<Engine> Engine::load(const std::filesystem::path& folder, const 
       if (std::find(eos.begin(), eos.end(), id) == eos.end()) eos.push_back(id);
     }
     return EngineModel{std::move(loaded.model), loaded.weight_bytes, std::move(loaded.files), std::move(eos),
-                       weights_fingerprint(folder)};
+                       checkpoint_fingerprint(folder)};
   };
   return EngineLoader::start(make, options);
 }
