@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <charconv>
 #include <utility>
 
 namespace glimt {
@@ -174,15 +175,34 @@ void find_keyword_places(const json::value& schema, std::string_view wanted, con
   }
 }
 
-// llguidance tells that a oneOf cannot be enforced, not which, nor what to do here.
-[[noreturn]] void throw_explained(const Error& error, const json::value& schema, std::string_view where) {
-  if (std::string_view(error.what()).find("oneOf constraints are not supported") == std::string_view::npos) throw error;
+// What llguidance says about schemas that are right and cannot be enforced, in words that help.
+std::string advice(std::string_view message) {
+  if (message.find("oneOf constraints are not supported") == std::string_view::npos) return std::string(message);
+  return "a oneOf is supported where it is plain that a value can fit only one of its schemas, by its type or by a "
+         "constant of a required property: use anyOf";
+}
+
+// llguidance does not tell which oneOf it means.
+[[noreturn]] void throw_explained(const Error& error, const json::value& schema) {
+  const std::string_view message = error.what();
+  const std::string explained = advice(message);
+  if (explained == message) throw error;
   std::vector<std::string> places;
   find_keyword_places(schema, "oneOf", "", places);
-  fail(error.kind(), where,
-       "{}: a oneOf is supported where it is plain that a value can fit only one of its schemas, by its type or by a "
-       "constant of a required property: use anyOf",
-       fmt::join(places, " or "));
+  fail(error.kind(), message.substr(0, message.find(": ")), "{}: {}", fmt::join(places, " or "), explained);
+}
+
+// "tools: at 7(10): failed to compile JSON schema: …" with the place that line 7 was made of.
+[[noreturn]] void throw_explained(const Error& error, const ToolCallGrammar& grammar) {
+  constexpr std::string_view kStart = "tools: at ";
+  constexpr std::string_view kReason = "failed to compile JSON schema: ";
+  const std::string_view message = error.what();
+  const std::size_t reason = message.find(kReason);
+  if (!message.starts_with(kStart) || reason == std::string_view::npos) throw error;
+  std::size_t line = 0;
+  std::from_chars(message.data() + kStart.size(), message.data() + reason, line);
+  if (line == 0 || line > grammar.places.size() || grammar.places[line - 1].empty()) throw error;
+  fail(error.kind(), grammar.places[line - 1], "{}", advice(message.substr(reason + kReason.size())));
 }
 
 }  // namespace
@@ -205,7 +225,7 @@ Grammar Grammar::json_schema(Environment environment, const json::value& schema,
   try {
     return {std::move(environment), GT_GRAMMAR_JSON_SCHEMA, source, where};
   } catch (const Error& error) {
-    throw_explained(error, schema, where);
+    throw_explained(error, schema);
   }
 }
 
@@ -222,8 +242,12 @@ Grammar Grammar::lark(Environment environment, std::string_view source) {
 }
 
 Grammar Grammar::tool_calls(Environment environment, const json::array& tools, const ToolCallRules& rules) {
-  const std::string source = tool_call_grammar(*environment, tools, rules);
-  return {std::move(environment), GT_GRAMMAR_TOOLS, source, "tools"};
+  const ToolCallGrammar grammar = tool_call_grammar(*environment, tools, rules);
+  try {
+    return {std::move(environment), GT_GRAMMAR_TOOLS, grammar.lark, "tools"};
+  } catch (const Error& error) {
+    throw_explained(error, grammar);
+  }
 }
 
 Grammar Grammar::after_thinking() const {

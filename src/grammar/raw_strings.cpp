@@ -80,6 +80,7 @@ class RawStrings {
       return terminal(whole_text_regex(view(value.get_string()), at(place)));
     }
     if (keyword == "format") return format(value, place);
+    if (keyword == "contentEncoding" && value == "base64") return terminal(find_format("base64")->regex);
     if (keyword == "minLength") return terminal(fmt::format("(?s:.{{{},}})", length(value, place)));
     if (keyword == "maxLength") return terminal(fmt::format("(?s:.{{0,{}}})", length(value, place)));
     return std::string(kTextTerminal);

@@ -110,12 +110,16 @@ class ToolGrammar {
     append(line, parameters.where);
   }
 
-  std::string finish(const ToolCallRules& rules) const {
+  ToolCallGrammar finish(const ToolCallRules& rules) const {
     std::string choice;
     for (std::size_t i = 0; i < tools_; ++i) choice += fmt::format("{}tool_{}", i == 0 ? "" : " | ", i);
-    return fmt::format("start: {}\ncalls: call{}\ncall: {} ({}) {}\n{}{}{}", start_of(rules), rules.parallel ? "+" : "",
-                       call_, choice, call_end_, rules_, kTerminals,
-                       has_patterns_ || !rules.required ? kNoForcing : "");
+    const std::string head = fmt::format("call: {} ({}) {}\ncalls: call{}\nstart: {}\n", call_, choice, call_end_,
+                                         rules.parallel ? "+" : "", start_of(rules));
+    std::vector<std::string> places(static_cast<std::size_t>(std::count(head.begin(), head.end(), '\n')));
+    if (rules.answer) places.back() = "response_format";
+    places.insert(places.end(), places_.begin(), places_.end());
+    const bool forcing = !has_patterns_ && rules.required;
+    return {fmt::format("{}{}{}{}", head, rules_, kTerminals, forcing ? "" : kNoForcing), std::move(places)};
   }
 
  private:
@@ -256,6 +260,7 @@ class ToolGrammar {
                                 kMaxToolBytes));
     }
     rules_ += line + '\n';
+    places_.push_back(where);
   }
 
   static bool is_plain_number(const json::value& schema) {
@@ -278,6 +283,7 @@ class ToolGrammar {
 
   std::string call_, call_end_, key_, key_end_, value_, value_end_;
   std::string rules_;
+  std::vector<std::string> places_;  // of each line of the rules
   SchemaBudget budget_{kMaxToolParts, kMaxToolBytes, "the schemas of all tools have"};
   std::map<std::string, std::string> rules_of_schemas_;  // of the tool that is being added: a schema to its rule
   std::map<std::string, std::string> rules_of_bodies_;
@@ -289,8 +295,8 @@ class ToolGrammar {
 
 }  // namespace
 
-std::string tool_call_grammar(const GrammarEnvironment& environment, const json::array& tools,
-                              const ToolCallRules& rules) {
+ToolCallGrammar tool_call_grammar(const GrammarEnvironment& environment, const json::array& tools,
+                                  const ToolCallRules& rules) {
   if (tools.size() > kMaxTools) refuse("tools", fmt::format("{} tools, at most {} wanted", tools.size(), kMaxTools));
   ToolGrammar grammar(environment);
   if (tools.empty()) refuse("tools", "none given");

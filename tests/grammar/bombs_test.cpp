@@ -34,6 +34,12 @@ std::string joined(int count, const std::function<std::string(int)>& part, std::
   return result;
 }
 
+bool allows_next(Matcher& matcher, TokenId id) {
+  std::vector<std::uint32_t> mask(demo_environment()->mask_words());
+  matcher.mask(mask);
+  return allows(mask, id);
+}
+
 long peak_kilobytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -231,6 +237,22 @@ TEST(Bombs, Lark) {
   lark(Outcome::refused, "nothing");
   lark(Outcome::refused, "");
   lark(Outcome::refused, "start: %json " + repeat("[", 5'000));
+}
+
+// The time of a step grows with the third power of the readings of a text: 51 s until llguidance's own limit.
+TEST(Bombs, AnAmbiguousTextIsCutEarly) {
+  Matcher matcher = Grammar::lark(demo_environment(), "start: s\ns: s s | s s s | \"a\"").matcher();
+  const TokenId letter = demo_tokenizer().token_id("a").value();
+  const CpuTime time;
+  const auto walk = [&] {
+    for (int i = 0; i < 400; ++i) {
+      ASSERT_TRUE(allows_next(matcher, letter)) << i;
+      ASSERT_TRUE(matcher.accept(letter)) << i;
+    }
+  };
+  EXPECT_ERROR(walk(), ErrorKind::invalid_request, testing::HasSubstr("items"));
+  EXPECT_GT(matcher.accepted(), 60U);
+  EXPECT_LT(time.seconds(), kMaxSeconds);
 }
 
 TEST(Bombs, References) {

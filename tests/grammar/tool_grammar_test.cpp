@@ -233,6 +233,23 @@ TEST(ToolGrammar, SamplesAreCallsOfDeclaredTools) {
   EXPECT_GE(lines, 10);
 }
 
+TEST(ToolGrammar, StringsInBase64) {
+  const Grammar grammar = grammar_of(R"([{"name": "f", "parameters": {"properties": {
+    "x": {"type": "string", "contentEncoding": "base64"}}, "required": ["x"]}}])");
+  EXPECT_TRUE(admits(grammar, "<tool_call>f<arg_key>x</arg_key><arg_value>aGk=</arg_value></tool_call>"));
+  EXPECT_FALSE(admits(grammar, "<tool_call>f<arg_key>x</arg_key><arg_value>a%k=</arg_value></tool_call>"));
+}
+
+// Arguments are told by the types that their references stand for, also where these go by $id.
+TEST(ToolGrammar, ReferencesByIdHaveTheirTypes) {
+  const std::string_view tools = R"([{"name": "f", "parameters": {"properties": {"x": {"$ref": "Count"}},
+    "required": ["x"], "$defs": {"c": {"$id": "Count", "type": "integer"}}}}])";
+  const std::string call = "<tool_call>f<arg_key>x</arg_key><arg_value>12</arg_value></tool_call>";
+  EXPECT_TRUE(admits(grammar_of(tools), call));
+  EXPECT_FALSE(admits(grammar_of(tools), "<tool_call>f<arg_key>x</arg_key><arg_value>ab</arg_value></tool_call>"));
+  EXPECT_TRUE(ToolSchemas(tools_of(tools)).find("f")->parameters.at("x") == kIntegerType);
+}
+
 TEST(ToolGrammar, Refuses) {
   const auto refuses = [](std::string_view tools, std::string_view message, const ToolCallRules& rules = {}) {
     EXPECT_ERROR(grammar_of(tools, rules), ErrorKind::invalid_request, HasSubstr(std::string(message)));
@@ -260,6 +277,14 @@ TEST(ToolGrammar, Refuses) {
   property(R"({"enum": ["</arg_value>"]})", "/enum: a text with </arg_value>");
   property(R"({"oneOf": [{"type": "string"}, {"type": "string", "maxLength": 3}]})", "/oneOf: oneOf is not supported");
   property(R"({"type": "integer", "items": {"uniqueItems": true}})", "/items: keyword 'uniqueItems'");
+  // What llguidance refuses has its place, too.
+  property(R"({"oneOf": [{"type": "integer"}, {"type": "number"}]})", "a oneOf is supported where it is plain");
+  property(R"({"type": "integer", "minimum": 3, "maximum": 2})", "Unsatisfiable schema");
+  refuses(R"([{"name": "f", "parameters": {"properties": {"x": {"type": "integer"}}}},
+              {"name": "g", "parameters": {"properties": {"y": {"type": "array", "minItems": 3, "maxItems": 2}}}}])",
+          "tools[1].parameters: /properties/y: Unsatisfiable schema");
+  const json::value impossible = json::object{{"type", "integer"}, {"minimum", 3}, {"maximum", 2}};
+  refuses(kWeather, "response_format: Unsatisfiable schema", {.allowed = {}, .required = false, .answer = impossible});
 }
 
 }  // namespace

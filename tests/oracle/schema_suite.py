@@ -28,8 +28,8 @@ MOST_SPELLINGS = 60
 def spellings(value, floats_are_integers=True):
     """Texts of one value in one line: objects in every order of their keys, and with escapes in them."""
     if isinstance(value, dict):
-        if any(value):
-            yield "{" + ", ".join(f"{escaped(k)}: {next(spellings(v))}" for k, v in value.items()) + "}"
+        yield "{" + ", ".join(f"{json.dumps(k, ensure_ascii=False)}: {next(spellings(v))}" for k, v in value.items()) + "}"
+        yield "{" + ", ".join(f"{escaped(k)}: {next(spellings(v))}" for k, v in value.items()) + "}"
         for keys in itertools.permutations(value):
             for values in itertools.product(*(list(itertools.islice(spellings(value[k]), 6)) for k in keys)):
                 pairs = (f"{json.dumps(k, ensure_ascii=False)}: {v}" for k, v in zip(keys, values))
