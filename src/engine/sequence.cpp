@@ -20,7 +20,7 @@ Sequence::Sequence(SequenceId id, GenerationRequest request, std::shared_ptr<Eve
       events_(std::move(events)),
       limit_(context - request_.prompt.size()),
       tokens_(request_.prompt),
-      sampler_(request_.sampling, vocab_size),
+      sampler_(request_.sampling, vocab_size, request_.prompt.size()),
       thinking_(request_.thinking_budget.has_value()) {
   if (request_.max_tokens > 0) limit_ = std::min(limit_, request_.max_tokens);
   if (request_.grammar) constraint_.emplace(*request_.grammar);
@@ -45,7 +45,7 @@ std::optional<TokenId> Sequence::guess(std::span<const float> logits, std::span<
   tokens_.insert(tokens_.end(), before.begin(), before.end());
   std::optional<TokenId> token;
   try {
-    token = sampler_.choose(logits, tokens_);
+    token = sampler_.choose(logits, tokens_, scratch_);
   } catch (const Error&) {
     // No guess; whether the sequence itself is in trouble, the model's own logits tell.
   }
@@ -64,7 +64,7 @@ bool Sequence::budget_is_spent(std::size_t i) const {
 Sampled Sequence::choose(std::span<float> logits, std::size_t i) {
   if (budget_is_spent(i)) return {.token = request_.thinking_budget->close, .logprob = 0, .top = {}};
   if (constraint_) forbid_all_but(constraint_->mask(i), logits);
-  return sampler_.sample(logits, tokens_);
+  return sampler_.sample(logits, tokens_, scratch_);
 }
 
 void Sequence::follow_thinking(TokenId token) {

@@ -77,6 +77,7 @@ class Sequence {
   std::vector<TokenId> tokens_;
   std::vector<TokenId> drafts_;
   Sampler sampler_;
+  SamplerScratch scratch_;
   Drafting drafting_;
   RepetitionGuard repetition_;
   std::optional<AnswerConstraint> constraint_;

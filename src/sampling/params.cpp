@@ -29,6 +29,10 @@ void check_window(std::string_view field, int value) {
     fail(ErrorKind::invalid_request, field, "must be -1 (all), 0 (off) or a number of tokens, got {}", value);
 }
 
+void check_size(std::string_view field, std::size_t size, std::size_t max) {
+  if (size > max) fail(ErrorKind::invalid_request, field, "must have at most {} entries, got {}", max, size);
+}
+
 }  // namespace
 
 void SamplingParams::validate() const {
@@ -45,6 +49,8 @@ void SamplingParams::validate() const {
   check_range("dry_base", dry.base, 1, kMaxPenalty);
   check_range("dry_allowed_length", dry.allowed_length, 1, std::numeric_limits<int>::max());
   check_window("dry_last_n", dry.last_n);
+  check_size("dry_sequence_breakers", dry.breakers.size(), kMaxDryBreakers);
+  check_size("logit_bias", logit_bias.size(), kMaxLogitBias);
   for (const auto& [token, bias] : logit_bias) check_range("logit_bias", bias, -kMaxPenalty, kMaxPenalty);
   check_range("top_logprobs", top_logprobs, 0, kMaxTopLogprobs);
   if (top_logprobs > 0 && !logprobs) {

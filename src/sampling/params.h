@@ -3,6 +3,7 @@
 
 #include "base/token.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -29,15 +30,18 @@ struct SamplingParams {
   float top_p = 1;              // 1: off; 0 keeps the likeliest token
   float min_p = 0;              // 0: off; relative to the likeliest token
   float typical_p = 1;          // 1: off; > 0
-  float repeat_penalty = 1;     // 1: off; divides positive logits, multiplies negative ones
-  float presence_penalty = 0;   // subtracted once from the logit of every token in the window
-  float frequency_penalty = 0;  // subtracted once for each time the token is in the window
-  int repeat_last_n = 64;       // the window of these three penalties; -1: the whole history, 0: off
+  float repeat_penalty = 1;     // 1: off; divides positive logits of tokens in the window, multiplies negative ones
+  float presence_penalty = 0;   // subtracted once from the logit of every generated token in the window
+  float frequency_penalty = 0;  // subtracted once for each time that a token was generated in the window
+  int repeat_last_n = 64;       // the window of these three penalties, in tokens; -1: the whole history, 0: off
   DryParams dry;
   std::map<TokenId, float> logit_bias;
   std::optional<std::uint64_t> seed;  // unset: drawn from the system
   bool logprobs = false;              // fill Sampled::logprob
   int top_logprobs = 0;               // and this many alternatives; wants logprobs
+
+  // Limits of the lists, which a request pays for in memory and time: far beyond any use.
+  static constexpr std::size_t kMaxLogitBias = 4096, kMaxDryBreakers = std::size_t{1} << 18;
 
   // Throws invalid_request, "field: must be …, got …". Token ids are checked by Sampler, which knows the vocabulary.
   void validate() const;

@@ -29,6 +29,24 @@ class Random {
   std::mt19937_64 engine_;
 };
 
+// A sampler with a scratch of its own, which every call leaves as it is: what one call left there must not change the next.
+class OwnSampler : public Sampler {
+ public:
+  using Sampler::Sampler;
+  Sampled sample(std::span<const float> logits, std::span<const TokenId> history) {
+    return Sampler::sample(logits, history, scratch_);
+  }
+  TokenId choose(std::span<const float> logits, std::span<const TokenId> history) {
+    return Sampler::choose(logits, history, scratch_);
+  }
+  std::vector<TokenProbability> to_distribution(std::span<const float> logits, std::span<const TokenId> history) {
+    return Sampler::to_distribution(logits, history, scratch_);
+  }
+
+ private:
+  SamplerScratch scratch_;
+};
+
 // --- the oracle
 // -------------------------------------------------------------------------------------------------------
 
@@ -188,7 +206,7 @@ TEST(Sampler, EqualsTheOracleOnRandomSettings) {
         random_logits(random, static_cast<std::size_t>(vocab), 0.5 + 3 * random.uniform());
     // Few distinct tokens, so that repeats are long.
     const Tokens history = random_history(random, random.below(60), std::min(vocab, 2 + random.below(4)));
-    Sampler sampler(params, logits.size());
+    OwnSampler sampler(params, logits.size());
     SCOPED_TRACE(testing::Message() << "round " << round);
     const std::vector<double> wanted = oracle(params, logits, history);
     const std::vector<double> got = dense(sampler.to_distribution(logits, history), logits.size());
@@ -205,7 +223,7 @@ TEST(Sampler, EqualsTheOracleOnTheWholeVocabulary) {
   for (const float top_p : {0.1F, 0.95F, 0.999F}) {
     SamplingParams params;
     params.top_p = top_p;
-    Sampler sampler(params, logits.size());
+    OwnSampler sampler(params, logits.size());
     const auto got = dense(sampler.to_distribution(logits, {}), logits.size());
     const auto wanted = oracle(params, logits, {});
     double distance = 0;
@@ -220,7 +238,7 @@ TEST(Sampler, EqualsTheOracleOnTheWholeVocabulary) {
 TEST(Sampler, GreedyTakesTheLowestIdOfEquals) {
   SamplingParams params;
   params.temperature = 0;
-  Sampler sampler(params, 5);
+  OwnSampler sampler(params, 5);
   EXPECT_EQ(sampler.sample(std::vector<float>{1, 3, 2, 3, 3}, {}).token, 1);
   EXPECT_EQ(sampler.sample(std::vector<float>{-kInf, -kInf, -4, -kInf, -4}, {}).token, 2);
 }
@@ -228,7 +246,7 @@ TEST(Sampler, GreedyTakesTheLowestIdOfEquals) {
 TEST(Sampler, TopKKeepsTheLowestIdsOfEquals) {
   SamplingParams params;
   params.top_k = 2;
-  Sampler sampler(params, 6);
+  OwnSampler sampler(params, 6);
   const auto distribution = sampler.to_distribution(std::vector<float>{0, 1, 1, 1, 1, 0}, {});
   ASSERT_EQ(distribution.size(), 2U);
   EXPECT_EQ(distribution[0].token, 1);
@@ -241,7 +259,7 @@ TEST(Sampler, TopPKeepsTheTokenThatCrossesTheMass) {
   const std::vector<float> logits = {std::log(0.5F), std::log(0.3F), std::log(0.15F), std::log(0.05F)};
   const auto kept = [&](float top_p) {
     params.top_p = top_p;
-    Sampler sampler(params, logits.size());
+    OwnSampler sampler(params, logits.size());
     return sampler.to_distribution(logits, {}).size();
   };
   EXPECT_EQ(kept(0.0F), 1U);
@@ -255,7 +273,7 @@ TEST(Sampler, TopPKeepsTheTokenThatCrossesTheMass) {
 
 TEST(Sampler, ForbiddenTokensHaveNoProbability) {
   SamplingParams params;
-  Sampler sampler(params, 4);
+  OwnSampler sampler(params, 4);
   const auto distribution = sampler.to_distribution(std::vector<float>{-kInf, 0, -kInf, 0}, {});
   ASSERT_EQ(distribution.size(), 2U);
   EXPECT_EQ(distribution[0].token, 1);
@@ -267,7 +285,7 @@ TEST(Sampler, ATinyTemperatureIsGreedyAndFinite) {
   params.temperature = 1e-30F;
   params.top_p = 0.95F;
   params.typical_p = 0.5F;
-  Sampler sampler(params, 3);
+  OwnSampler sampler(params, 3);
   EXPECT_EQ(sampler.sample(std::vector<float>{1, 2, 1.9999F}, {}).token, 1);
 }
 
@@ -284,10 +302,29 @@ TEST(Sampler, PenaltiesExactly) {
   const std::vector<float> logits = {4, -1, 1, 0, 0, 0, 0, 0, 0, 0};
   // 4/2 - 2*0.25 - 0.5 = 1; -1*2 - 0.25 - 0.5 = -2.75; 1; 0 + 1 = 1; token 9: 0*2 - 0.75
   const std::vector<float> wanted = {1, -2.75F, 1, 1, 0, 0, 0, 0, 0, -0.75F};
-  Sampler sampler(params, logits.size());
-  Sampler plain(SamplingParams{}, logits.size());
+  OwnSampler sampler(params, logits.size());
+  OwnSampler plain(SamplingParams{}, logits.size());
   const auto got = dense(sampler.to_distribution(logits, history), logits.size());
   expect_near(got, dense(plain.to_distribution(wanted, {}), logits.size()), 1e-6);
+}
+
+TEST(Sampler, PresenceAndFrequencyPenaltyCountGeneratedTokensOnly) {
+  SamplingParams params;
+  params.repeat_penalty = 2;
+  params.presence_penalty = 0.5F;
+  params.frequency_penalty = 0.25F;
+  params.repeat_last_n = 4;
+  const Tokens history = {3, 0, 1, 1, 2, 1};  // four of the prompt: token 1 is there and was generated once
+  const std::vector<float> logits = {4, 4, 4, 4};
+  const std::vector<float> wanted = {4, 2 - 0.75F, 2 - 0.75F, 4};  // 0 and 3 are out of the window
+  OwnSampler sampler(params, logits.size(), 4);
+  OwnSampler plain(SamplingParams{}, logits.size());
+  expect_near(dense(sampler.to_distribution(logits, history), 4), dense(plain.to_distribution(wanted, {}), 4), 1e-6);
+
+  OwnSampler nothing_yet(params, logits.size(), history.size());
+  const std::vector<float> repeats_alone = {4, 2, 2, 4};
+  expect_near(dense(nothing_yet.to_distribution(logits, history), 4),
+              dense(plain.to_distribution(repeats_alone, {}), 4), 1e-6);
 }
 
 TEST(Sampler, DryExactly) {
@@ -302,17 +339,17 @@ TEST(Sampler, DryExactly) {
   wanted[4] = -0.8F * 1.75F;
   wanted[5] = -0.8F;
   const std::vector<float> logits(8, 0.0F);
-  Sampler sampler(params, 8);
-  Sampler plain(SamplingParams{}, 8);
+  OwnSampler sampler(params, 8);
+  OwnSampler plain(SamplingParams{}, 8);
   expect_near(dense(sampler.to_distribution(logits, history), 8), dense(plain.to_distribution(wanted, {}), 8), 1e-6);
 
   params.dry.breakers = {2};  // the repeat is now only "3", shorter than allowed
-  Sampler broken(params, 8);
+  OwnSampler broken(params, 8);
   expect_near(dense(broken.to_distribution(logits, history), 8), std::vector<double>(8, 0.125), 1e-6);
 
   params.dry.breakers = {4};  // never penalized itself
   wanted[4] = 0;
-  Sampler spared(params, 8);
+  OwnSampler spared(params, 8);
   expect_near(dense(spared.to_distribution(logits, history), 8), dense(plain.to_distribution(wanted, {}), 8), 1e-6);
 }
 
@@ -320,7 +357,7 @@ TEST(Sampler, DryStaysFiniteOnLongLoops) {
   SamplingParams params;
   params.temperature = 0;
   params.dry.multiplier = 1;
-  Sampler sampler(params, 3);
+  OwnSampler sampler(params, 3);
   EXPECT_EQ(sampler.sample(std::vector<float>{0, 9, 0}, Tokens(5000, 1)).token, 0);
 }
 
@@ -331,7 +368,7 @@ TEST(Sampler, LogprobsAreOfTheModelsDistribution) {
   params.logit_bias = {{2, 50.0F}};
   params.logprobs = true;
   params.top_logprobs = 3;
-  Sampler sampler(params, 4);
+  OwnSampler sampler(params, 4);
   const std::vector<float> logits = {std::log(0.5F), std::log(0.3F), std::log(0.2F), -kInf};
   const Sampled sampled = sampler.sample(logits, {});
   EXPECT_EQ(sampled.token, 2);
@@ -342,17 +379,17 @@ TEST(Sampler, LogprobsAreOfTheModelsDistribution) {
     EXPECT_NEAR(sampled.top[static_cast<std::size_t>(i)].logprob, logits[static_cast<std::size_t>(i)], 1e-6);
   }
   params.top_logprobs = 4;  // the forbidden one is not an alternative
-  EXPECT_EQ(Sampler(params, 4).sample(logits, {}).top.size(), 3U);
+  EXPECT_EQ(OwnSampler(params, 4).sample(logits, {}).top.size(), 3U);
   params.logprobs = false;
   params.top_logprobs = 0;
-  EXPECT_TRUE(Sampler(params, 4).sample(logits, {}).top.empty());
+  EXPECT_TRUE(OwnSampler(params, 4).sample(logits, {}).top.empty());
 }
 
 TEST(Sampler, BrokenLogitsAreInternalErrors) {
   for (const float temperature : {0.0F, 1.0F}) {
     SamplingParams params;
     params.temperature = temperature;
-    Sampler sampler(params, 3);
+    OwnSampler sampler(params, 3);
     for (const std::vector<float>& logits : {std::vector<float>{0, std::nanf(""), 1},
                                              {std::nanf(""), 0, 1},
                                              {0, kInf, 1},
@@ -384,7 +421,7 @@ TEST(Sampler, LeavesTheLogitsAlone) {
   params.repeat_penalty = 3;
   const std::vector<float> logits = {1, 2, 3};
   std::vector<float> copy = logits;
-  Sampler(params, 3).sample(copy, Tokens{2, 2});
+  OwnSampler(params, 3).sample(copy, Tokens{2, 2});
   EXPECT_EQ(copy, logits);
 }
 
@@ -397,7 +434,7 @@ TEST(Sampler, SameSeedSameTokens) {
   SamplingParams params;
   const auto draw = [&](std::uint64_t seed) {
     params.seed = seed;
-    Sampler sampler(params, logits.size());
+    OwnSampler sampler(params, logits.size());
     Tokens history;
     for (int i = 0; i < 200; ++i) history.push_back(sampler.sample(logits, history).token);
     return history;
@@ -405,6 +442,31 @@ TEST(Sampler, SameSeedSameTokens) {
   EXPECT_EQ(draw(42), draw(42));
   EXPECT_NE(draw(42), draw(43));
   EXPECT_NE(draw(0), draw(1));
+}
+
+// By definition: the first of an exponential race over the distribution. sample() finds it without making that.
+TEST(Sampler, DrawsTheFirstOfARace) {
+  Random random(21);
+  for (int round = 0; round < 3000; ++round) {
+    const int vocab = 2 + random.below(random.coin(0.1) ? 1500 : 40);
+    SamplingParams params = random_params(random, vocab);
+    params.seed = static_cast<std::uint64_t>(round);
+    std::vector<float> logits = random_logits(random, static_cast<std::size_t>(vocab), 0.2 + 3 * random.uniform());
+    if (random.coin(0.3)) {
+      for (float& logit : logits) logit = std::round(logit);  // equal ones
+    }
+    const Tokens history = random_history(random, random.below(60), vocab);
+    OwnSampler sampler(params, logits.size());
+    const std::vector<TokenProbability> distribution = sampler.to_distribution(logits, history);
+    const TokenId chosen = sampler.sample(logits, history).token;
+    double first = std::numeric_limits<double>::infinity(), chosen_time = first;
+    for (const auto& [token, p] : distribution) {
+      const double time = -std::log1p(-sampler.uniform(history.size(), token)) / static_cast<double>(p);
+      first = std::min(first, time);
+      if (token == chosen) chosen_time = time;
+    }
+    ASSERT_LE(chosen_time, first * (1 + 1e-5)) << "round " << round;
+  }
 }
 
 TEST(Sampler, TheNumbersOfASeedAreFixed) {  // pinned: a change would change every seeded text
@@ -421,7 +483,7 @@ TEST(Sampler, APositionSampledAgainGivesTheSameToken) {
   const std::vector<float> logits = random_logits(random, 100, 1.0);
   SamplingParams params;
   params.seed = 5;
-  Sampler sampler(params, logits.size());
+  OwnSampler sampler(params, logits.size());
   const Tokens history = {1, 2, 3};
   const TokenId first = sampler.sample(logits, history).token;
   sampler.sample(logits, Tokens{1, 2, 3, 4, 5});
@@ -450,7 +512,7 @@ TEST(Sampler, DrawsFollowTheDistribution) {
   constexpr int kDraws = 100000;
   for (const std::uint64_t seed : {0U, 1U, 2U, 77U}) {
     params.seed = seed;
-    Sampler sampler(params, logits.size());
+    OwnSampler sampler(params, logits.size());
     std::vector<double> counts(logits.size(), 0.0);
     Tokens history;
     for (int i = 0; i < kDraws; ++i) {
@@ -484,7 +546,7 @@ TEST(Sampler, SimilarDistributionsChooseTheSameToken) {
     const std::vector<double> p = oracle(params, logits, {}), q = oracle(params, guessed, {});
     double distance = 0;
     for (std::size_t i = 0; i < p.size(); ++i) distance += std::abs(p[i] - q[i]) / 2;
-    Sampler model(params, logits.size()), drafter(params, logits.size());
+    OwnSampler model(params, logits.size()), drafter(params, logits.size());
     Tokens history;
     int same = 0;
     for (int i = 0; i < kPositions; ++i) {
@@ -537,7 +599,7 @@ TEST(Sampler, IsQuickOnTheWholeVocabulary) {  // a guard against a full sort at 
   const std::vector<float> logits = random_logits(random, 154880, 3.0);  // a nucleus of many thousands: the worst case
   SamplingParams params;
   params.top_p = 0.95F;
-  Sampler sampler(params, logits.size());
+  OwnSampler sampler(params, logits.size());
   sampler.sample(logits, {});
   const auto start = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < 20; ++i) sampler.sample(logits, Tokens(i, 0));

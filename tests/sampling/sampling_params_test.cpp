@@ -50,6 +50,12 @@ TEST(SamplingParams, NamesTheBadField) {
       {"dry_allowed_length", [](auto& p) { p.dry.allowed_length = 0; }},
       {"dry_last_n", [](auto& p) { p.dry.last_n = -5; }},
       {"logit_bias", [](auto& p) { p.logit_bias[3] = std::nanf(""); }},
+      {"logit_bias: must have at most 4096 entries, got 4097",
+       [](auto& p) {
+         for (TokenId token = 0; token <= 4096; ++token) p.logit_bias[token] = 1;
+       }},
+      {"dry_sequence_breakers: must have at most 262144 entries, got 262145",
+       [](auto& p) { p.dry.breakers.assign(262145, 0); }},
       {"top_logprobs", [](auto& p) { p.top_logprobs = 101; }},
       {"top_logprobs: needs logprobs", [](auto& p) { p.top_logprobs = 1; }},
   };
