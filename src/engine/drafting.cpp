@@ -1,11 +1,20 @@
 #include "engine/drafting.h"
 
+#include <algorithm>
+
 namespace glimt {
 
+void Drafting::read(std::span<const TokenId> text) {
+  if (ngrams_.size() == 0 && text.size() > kNgrams.window) ngrams_.skip(text.size() - kNgrams.window);
+  const std::span<const TokenId> unread = text.subspan(ngrams_.size());
+  ngrams_.append(unread.first(std::min(unread.size(), kPortion)));
+}
+
 Drafting::Wish Drafting::wish(std::span<const TokenId> text, std::span<const double> cost, bool has_mtp) {
-  ngrams_.append(text.subspan(ngrams_.size()));
+  read(text);
   Wish wish;
-  std::vector<TokenId> copied = ngrams_.propose(kDeepestNgram);
+  std::vector<TokenId> copied;
+  if (ngrams_.size() == text.size()) copied = ngrams_.propose(kDeepestNgram);
   if (!copied.empty()) {
     // Only a step in which it has something to say is one of its steps.
     const int depth = ngram_policy_.next_depth(cost);

