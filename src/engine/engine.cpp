@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <future>
+#include <map>
 #include <thread>
 
 namespace glimt {
@@ -73,7 +74,8 @@ struct Mailbox {
   SequenceId next_id = 1;
   std::uint64_t next_held = 1;
   std::vector<std::unique_ptr<Sequence>> submissions;
-  std::size_t taken = 0;  // submissions that the step at hand began with: in no other count yet
+  std::size_t taken = 0;              // submissions that the step at hand began with: in no other count yet
+  std::map<std::string, int> queued;  // all that wait for their first turn, by name space
   std::vector<Task> tasks;
 
   // Written by the engine's thread.
@@ -200,6 +202,8 @@ bool Engine::Impl::take_turn(EngineLoop& loop, bool busy) {
   {
     std::unique_lock lock(box.mutex);
     box.metrics = loop.metrics();
+    box.queued = loop.waiting_by_name_space();
+    for (const auto& sequence : box.submissions) ++box.queued[sequence->request().name_space];
     box.stalled = loop.stalled();
     box.taken = 0;
     if (box.step_start) box.step_end = Clock::now();
@@ -239,7 +243,9 @@ std::shared_ptr<Stream> Engine::Impl::submit(GenerationRequest request) {
   SequenceId id = 0;
   {
     const std::lock_guard lock(mailbox_->mutex);
-    if (mailbox_->waiting() >= static_cast<std::size_t>(options_.queue)) {
+    const auto own = mailbox_->queued.find(request.name_space);
+    if (!Scheduler::accepts(options_.queue, own == mailbox_->queued.end() ? 0 : own->second,
+                            static_cast<int>(mailbox_->waiting()))) {
       events->end(std::make_exception_ptr(Error(
           ErrorKind::overloaded, fmt::format("engine: {} requests wait already; try again later", options_.queue))));
       return stream;
@@ -250,6 +256,7 @@ std::shared_ptr<Stream> Engine::Impl::submit(GenerationRequest request) {
     check(request, info_);
     auto sequence = std::make_unique<Sequence>(id, std::move(request), events, info_.vocab_size, info_.context);
     const std::lock_guard lock(mailbox_->mutex);
+    ++mailbox_->queued[sequence->request().name_space];
     mailbox_->submissions.push_back(std::move(sequence));
   } catch (...) {
     events->end(std::current_exception());

@@ -111,7 +111,8 @@ void EngineLoop::submit(std::unique_ptr<Sequence> sequence) noexcept {
   try {
     const auto place = sequences_.emplace(s.id(), std::move(sequence)).first;
     const int length = static_cast<int>(s.tokens().size());
-    if (const std::optional<Refusal> refusal = scheduler_.submit(s.id(), length, s.request().deadline)) {
+    if (const std::optional<Refusal> refusal =
+            scheduler_.submit(s.id(), length, s.request().deadline, s.request().name_space)) {
       s.fail(refusal_error(*refusal));
       sequences_.erase(place);
     }
@@ -138,6 +139,9 @@ bool EngineLoop::step() {
 }
 
 void EngineLoop::measure(const std::vector<SequenceStep>& steps, double seconds, std::uint64_t generated) {
+  StepWork work;
+  for (const SequenceStep& s : steps) work.add(s.start, s.count);
+  times_.record(work, seconds);
   if (!std::all_of(steps.begin(), steps.end(), [](const SequenceStep& s) { return s.decodes; })) return;
   int rows = 0;
   for (const SequenceStep& s : steps) rows += s.count;
@@ -184,14 +188,23 @@ Plan EngineLoop::plan() {
   view.now = EventQueue::Clock::now();
   view.running = [&](SequenceId id) {
     const Sequence& s = *sequences_.at(id);
-    return RunningView{s.prompt_left(), 1 + static_cast<int>(s.drafts().size()), s.rows.room(kBlockRows)};
+    return RunningView{s.prompt_left(), 1 + static_cast<int>(s.drafts().size()), s.rows.room(kBlockRows),
+                       s.rows.computed, static_cast<int>(s.rows.blocks.numbers().size())};
   };
   view.waiting = [&](SequenceId id) {
     const Sequence& s = *sequences_.at(id);
     const auto known = cache_.peek(s.request().name_space, s.tokens());
     return WaitingView{static_cast<int>(s.tokens().size()), known.blocks, known.busy};
   };
+  view.budget = budget();
   return scheduler_.plan(view);
+}
+
+std::optional<StepBudget> EngineLoop::budget() const {
+  if (options_.step_time.count() == 0) return std::nullopt;
+  const double seconds = std::chrono::duration<double>(options_.step_time).count();
+  return StepBudget{seconds - times_.base(), [this](int depth, int rows) { return times_.cost(depth, rows); },
+                    [this](int depth, double part) { return times_.affordable(depth, part); }};
 }
 
 std::vector<SequenceStep> EngineLoop::carry_out(const Plan& plan) {

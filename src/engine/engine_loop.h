@@ -9,12 +9,15 @@
 #include "engine/speculation.h"
 #include "engine/step_batch.h"
 #include "engine/step_costs.h"
+#include "engine/step_times.h"
 #include "model/causal_lm.h"
 
 #include <cstddef>
 #include <exception>
 #include <map>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace glimt {
@@ -41,6 +44,7 @@ class EngineLoop {
   bool stalled() const { return stalled_; }
 
   EngineMetrics metrics() const;
+  std::map<std::string, int> waiting_by_name_space() const { return scheduler_.waiting_by_name_space(); }
   const CausalLm& model() const { return *model_; }
   std::size_t context() const { return context_; }
   const PoolShape& shape() const { return cache_.shape(); }
@@ -53,6 +57,7 @@ class EngineLoop {
  private:
   void drop_cancelled();
   Plan plan();
+  std::optional<StepBudget> budget() const;
   std::vector<SequenceStep> carry_out(const Plan& plan);
   void add_step(const Plan::Work& part, bool prefill, std::vector<SequenceStep>& steps);
   bool fail_the_first_in_line();
@@ -78,7 +83,8 @@ class EngineLoop {
   Scheduler scheduler_;
   std::map<SequenceId, std::unique_ptr<Sequence>> sequences_;  // waiting and running
   std::map<std::uint64_t, HeldPrefix> held_;
-  StepCosts costs_;
+  StepCosts costs_;  // of steps in which every sequence decodes
+  StepTimes times_;
   EngineMetrics totals_;
   bool stalled_ = false;
 };

@@ -6,6 +6,12 @@
 #include <utility>
 
 namespace glimt {
+namespace {
+
+constexpr int kLeastPrompt = 8;        // tokens that the oldest prompt gets however little time there is
+constexpr double kPromptShare = 0.25;  // of a step, that drafts leave to prompts
+
+}  // namespace
 
 // A running sequence in the step that is being planned.
 struct Scheduler::Slot {
@@ -21,7 +27,14 @@ struct Scheduler::Step {
   int budget;
   int available;
   int block_tokens;
-  std::vector<Slot> slots;  // by arrival
+  std::vector<Slot> slots;           // by arrival
+  const StepBudget* time = nullptr;  // set while somebody decodes
+  double seconds = 0;                // of it that are left
+
+  // As many tokens as fit into a share of the time that is left.
+  int affordable(const Slot& slot, double share) const {
+    return time == nullptr ? budget : time->affordable(slot.view.depth + slot.tokens, share * seconds);
+  }
 
   // As many of the wanted tokens as budget and blocks allow.
   int give(Slot& slot, int wanted) {
@@ -29,6 +42,7 @@ struct Scheduler::Step {
     const int n = static_cast<int>(std::max<std::int64_t>(0, std::min<std::int64_t>({wanted, budget, rows})));
     const int blocks = (std::max(0, n - slot.view.room) + block_tokens - 1) / block_tokens;
     slot.view.room += blocks * block_tokens - n;
+    if (time != nullptr) seconds -= time->cost(slot.view.depth + slot.tokens, n);
     slot.tokens += n;
     available -= blocks;
     budget -= n;
@@ -57,30 +71,80 @@ bool Scheduler::know(SequenceId id) const {
   return std::any_of(running_.begin(), running_.end(), same) || std::any_of(waiting_.begin(), waiting_.end(), same);
 }
 
-std::optional<Refusal> Scheduler::submit(SequenceId id, int prompt_tokens, Time deadline) {
+bool Scheduler::accepts(int max_queue, int own, int all) {
+  return all < max_queue || (own < (max_queue + 7) / 8 && all < 2 * std::int64_t{max_queue});
+}
+
+std::map<std::string, int> Scheduler::waiting_by_name_space() const {
+  std::map<std::string, int> waiting;
+  for (const auto& [name, owner] : owners_) waiting[name] = owner.waiting;
+  return waiting;
+}
+
+std::optional<Refusal> Scheduler::submit(SequenceId id, int prompt_tokens, Time deadline, std::string_view name_space) {
   if (know(id)) fail(ErrorKind::internal, "scheduler", "sequence {} is there already", id);
   if (prompt_tokens < 1) fail(ErrorKind::internal, "scheduler", "sequence {} has no tokens", id);
   // One more than the prompt: a sequence that may not keep its first token would be ended at once.
   if (blocks_for(std::int64_t{prompt_tokens} + 1) > limits_.blocks) return Refusal::too_large;
+  const auto known = owners_.find(name_space);
+  const int own = known == owners_.end() ? 0 : known->second.waiting;
   const auto is_new = [](const Entry& entry) { return !entry.set_back; };
-  if (std::count_if(waiting_.begin(), waiting_.end(), is_new) >= limits_.max_queue) return Refusal::queue_full;
-  waiting_.push_back({id, ++arrivals_, deadline});
+  const auto all = static_cast<int>(std::count_if(waiting_.begin(), waiting_.end(), is_new));
+  if (!accepts(limits_.max_queue, own, all)) return Refusal::queue_full;
+  const auto owner = known != owners_.end() ? known : owners_.emplace(name_space, Owner()).first;
+  ++owner->second.waiting;
+  waiting_.push_back({id, ++arrivals_, deadline, owner});
   return std::nullopt;
 }
 
+// An entry leaves running_ or waiting_.
+void Scheduler::leave(const Entry& entry, bool running) {
+  Owner& owner = entry.owner->second;
+  if (running) {
+    --owner.running;
+  } else if (!entry.set_back) {
+    --owner.waiting;
+  }
+}
+
 bool Scheduler::finish(SequenceId id) {
-  const auto same = [id](const Entry& entry) { return entry.id == id; };
-  return std::erase_if(running_, same) + std::erase_if(waiting_, same) > 0;
+  Owners::iterator owner;
+  const auto forget = [&](bool running) {
+    return [&, running](const Entry& entry) {
+      if (entry.id != id) return false;
+      leave(entry, running);
+      owner = entry.owner;
+      return true;
+    };
+  };
+  if (std::erase_if(running_, forget(true)) + std::erase_if(waiting_, forget(false)) == 0) return false;
+  const auto same = [&](const Entry& entry) { return entry.owner == owner; };
+  const bool has_more =
+      std::any_of(running_.begin(), running_.end(), same) || std::any_of(waiting_.begin(), waiting_.end(), same);
+  if (!has_more) owners_.erase(owner);
+  return true;
+}
+
+Scheduler::Step Scheduler::begin_step(const SchedulerView& view) const {
+  Step step{limits_.step_tokens, view.available_blocks, limits_.block_tokens, {}};
+  for (const Entry& entry : running_) step.slots.push_back({entry.id, view.running(entry.id)});
+  const bool anybody_decodes =
+      std::any_of(step.slots.begin(), step.slots.end(), [](const Slot& slot) { return slot.decodes(); });
+  if (view.budget && anybody_decodes) {
+    step.time = &*view.budget;
+    step.seconds = view.budget->seconds;
+  }
+  return step;
 }
 
 Plan Scheduler::plan(const SchedulerView& view) {
   Plan plan;
   const bool blocks_to_come = drop_expired(view.now, plan);
-  Step step{limits_.step_tokens, view.available_blocks, limits_.block_tokens, {}};
-  for (const Entry& entry : running_) step.slots.push_back({entry.id, view.running(entry.id)});
+  Step step = begin_step(view);
 
   if (give_first_tokens(step)) {
     admit(view, step, plan);
+    share_slots(step, plan);
   } else if (!blocks_to_come) {
     make_room(step, plan);
   }
@@ -95,13 +159,15 @@ Plan Scheduler::plan(const SchedulerView& view) {
 
 // True if a running one was among them: its blocks come back before the next step.
 bool Scheduler::drop_expired(Time now, Plan& plan) {
-  const auto expired = [&](const Entry& entry) {
-    if (entry.deadline > now) return false;
-    plan.ended.push_back({entry.id, Refusal::expired});
-    return true;
+  const auto note = [&](const auto& entries) {
+    for (const Entry& entry : entries) {
+      if (entry.deadline <= now) plan.ended.push_back({entry.id, Refusal::expired});
+    }
   };
-  const bool any_running = std::erase_if(running_, expired) > 0;
-  std::erase_if(waiting_, expired);
+  note(running_);
+  const bool any_running = !plan.ended.empty();
+  note(waiting_);
+  for (const Plan::Ended& ended : plan.ended) finish(ended.id);
   return any_running;
 }
 
@@ -109,23 +175,61 @@ bool Scheduler::drop_expired(Time now, Plan& plan) {
 bool Scheduler::give_first_tokens(Step& step) const {
   bool all = true;
   for (Slot& slot : step.slots) {
+    if (slot.decodes() && slot.view.decode_tokens == 0) continue;
     if (slot.decodes() || &slot == &step.slots.front()) all &= step.give(slot, 1) == 1;
   }
   return all;
 }
 
 void Scheduler::make_room(Step& step, Plan& plan) {
-  Entry youngest = running_.back();
   if (running_.size() == 1) {
-    plan.ended.push_back({youngest.id, Refusal::out_of_blocks});
-  } else {
-    plan.preempted.push_back(youngest.id);
-    youngest.set_back = true;
-    waiting_.push_front(youngest);  // it came before all who wait: admission goes by arrival
+    plan.ended.push_back({running_.front().id, Refusal::out_of_blocks});
+    finish(running_.front().id);
+    step.slots.clear();
+    return;
   }
-  step.budget += step.slots.back().tokens;
-  step.slots.pop_back();
-  running_.pop_back();
+  std::map<const Owner*, int> held;
+  for (std::size_t i = 0; i < running_.size(); ++i) held[&running_[i].owner->second] += step.slots[i].view.blocks;
+  std::size_t victim = running_.size() - 1;
+  for (std::size_t i = victim; i-- > 1;) {
+    if (held[&running_[i].owner->second] > held[&running_[victim].owner->second]) victim = i;
+  }
+  set_back(victim, step, plan);
+}
+
+// It goes where its arrival belongs among those who wait.
+void Scheduler::set_back(std::size_t index, Step& step, Plan& plan) {
+  const auto offset = static_cast<std::ptrdiff_t>(index);
+  Entry entry = running_[index];
+  plan.preempted.push_back(entry.id);
+  leave(entry, true);
+  entry.set_back = true;
+  const auto later = [&](const Entry& other) { return other.arrival > entry.arrival; };
+  waiting_.insert(std::find_if(waiting_.begin(), waiting_.end(), later), entry);
+  step.budget += step.slots[index].tokens;
+  step.slots.erase(step.slots.begin() + offset);
+  running_.erase(running_.begin() + offset);
+}
+
+// The first of each name space is before those behind it; a strict comparison keeps the order of arrival among equals.
+std::deque<Scheduler::Entry>::iterator Scheduler::next_in_line() {
+  const auto rank = [](const Entry& entry) {
+    return std::pair(entry.owner->second.running, entry.owner->second.served);
+  };
+  return std::min_element(waiting_.begin(), waiting_.end(),
+                          [&](const Entry& a, const Entry& b) { return rank(a) < rank(b); });
+}
+
+// One who waits now has found no slot or no blocks.
+void Scheduler::share_slots(Step& step, Plan& plan) {
+  if (waiting_.empty() || !plan.ended.empty()) return;
+  const int own = next_in_line()->owner->second.running;
+  std::size_t victim = 0;
+  for (std::size_t i = 1; i < running_.size(); ++i) {
+    const int others = running_[i].owner->second.running;
+    if (others >= own + 2 && others >= running_[victim].owner->second.running) victim = i;
+  }
+  if (victim > 0) set_back(victim, step, plan);
 }
 
 void Scheduler::admit(const SchedulerView& view, Step& step, Plan& plan) {
@@ -134,12 +238,13 @@ void Scheduler::admit(const SchedulerView& view, Step& step, Plan& plan) {
     if (!slot.decodes()) promised += blocks_for(std::max(0, slot.left() + 1 - slot.view.room));
   }
   while (!waiting_.empty() && running() < limits_.max_parallel) {
-    const Entry& next = waiting_.front();
+    const auto place = next_in_line();
+    const Entry next = *place;
     const WaitingView waiting = view.waiting(next.id);
     const int blocks = blocks_for(std::int64_t{waiting.tokens} + 1);
     if (blocks > limits_.blocks) {  // only one that was set back can have grown so long
       plan.ended.push_back({next.id, Refusal::out_of_blocks});
-      waiting_.pop_front();
+      finish(next.id);
       continue;
     }
     const int reserve = running_.empty() ? 0 : limits_.reserve_blocks * (running() + 1);
@@ -150,11 +255,14 @@ void Scheduler::admit(const SchedulerView& view, Step& step, Plan& plan) {
     const int own = blocks - waiting.cached_blocks;
     step.available -= waiting.cached_blocks - waiting.busy_blocks + 1;
     promised += own - 1;
-    const RunningView running{waiting.tokens - waiting.cached_blocks * limits_.block_tokens, 1, 1};
-    step.slots.push_back({next.id, running});
+    const int cached = waiting.cached_blocks * limits_.block_tokens;
+    step.slots.push_back({next.id, {waiting.tokens - cached, 1, 1, cached}});
     plan.admitted.push_back(next.id);
+    leave(next, false);
+    next.owner->second.served = ++admissions_;
+    ++next.owner->second.running;
     running_.push_back(next);
-    waiting_.pop_front();
+    waiting_.erase(place);
   }
 }
 
@@ -162,8 +270,10 @@ void Scheduler::give_drafts(Step& step) const {
   std::int64_t prompts = 0;
   for (const Slot& slot : step.slots) prompts += slot.decodes() ? 0 : slot.left();
   int spare = step.budget - static_cast<int>(std::min<std::int64_t>(prompts, limits_.step_tokens / 4));
+  const double share = prompts > 0 ? 1 - kPromptShare : 1;
   for (Slot& slot : step.slots) {
-    if (slot.decodes()) spare -= step.give(slot, std::min(slot.view.decode_tokens - 1, spare));
+    if (!slot.decodes()) continue;
+    spare -= step.give(slot, std::min({slot.view.decode_tokens - 1, spare, step.affordable(slot, share)}));
   }
 }
 
@@ -174,9 +284,11 @@ void Scheduler::give_prompts(Step& step) const {
   }
   if (prompts.empty()) return;
   Slot& oldest = *prompts.front();  // may have its first token
-  step.give(oldest, std::min(oldest.left(), (step.budget + oldest.tokens + 1) / 2 - oldest.tokens));
+  const int half = (step.budget + oldest.tokens + 1) / 2 - oldest.tokens;
+  const int in_time = std::max(step.affordable(oldest, 0.5), kLeastPrompt - oldest.tokens);
+  step.give(oldest, std::min({oldest.left(), half, in_time}));
   std::stable_sort(prompts.begin(), prompts.end(), [](const Slot* a, const Slot* b) { return a->left() < b->left(); });
-  for (Slot* slot : prompts) step.give(*slot, slot->left());
+  for (Slot* slot : prompts) step.give(*slot, std::min(slot->left(), step.affordable(*slot, 1)));
 }
 
 }  // namespace glimt

@@ -6,7 +6,10 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace glimt {
@@ -15,7 +18,7 @@ using SequenceId = std::uint64_t;
 
 struct SchedulerLimits {
   int max_parallel = 8;    // sequences that run at once
-  int max_queue = 256;     // requests that wait for their first turn
+  int max_queue = 256;     // requests that wait for their first turn; see Scheduler::submit
   int step_tokens = 512;   // most tokens of one step; at least max_parallel
   int blocks = 0;          // of the pool
   int block_tokens = 0;    // rows of a block
@@ -32,8 +35,10 @@ enum class Refusal {
 // A running sequence, between two steps.
 struct RunningView {
   int prompt_left = 0;    // tokens before the first one that it may sample; 0: it decodes
-  int decode_tokens = 1;  // then: 1 + drafts
+  int decode_tokens = 1;  // then: 1 + drafts; 0: it waits for something else and sits this step out
   int room = 0;           // free rows in the blocks that it holds
+  int depth = 0;          // rows before its next one
+  int blocks = 0;         // that it holds
 };
 
 // A waiting one, against the prefix cache as it is now.
@@ -43,11 +48,20 @@ struct WaitingView {
   int busy_blocks = 0;    // of these, held by running sequences anyway
 };
 
+// What a step may take while somebody decodes: everybody who does waits for it.
+struct StepBudget {
+  double seconds = 0;
+  // What `rows` rows behind `depth` others take, and how many fit into so many seconds; the second grows with the seconds.
+  std::function<double(int depth, int rows)> cost;
+  std::function<int(int depth, double seconds)> affordable;
+};
+
 struct SchedulerView {
   int available_blocks = 0;  // free or evictable
   std::chrono::steady_clock::time_point now;
   std::function<RunningView(SequenceId)> running;  // asked once a step for everyone who runs
-  std::function<WaitingView(SequenceId)> waiting;  // asked for the head of the queue, and the next while it fits
+  std::function<WaitingView(SequenceId)> waiting;  // asked for who is next, and the next while it fits
+  std::optional<StepBudget> budget = std::nullopt;
 };
 
 // To be carried out in this order. The blocks that all of it needs are no more than were available.
@@ -74,11 +88,17 @@ struct Plan {
 // - Everyone who decodes gets a token, and drafts while the budget lasts; a quarter of it is kept for prompts.
 // - Prompts: the oldest gets half of what is left (so the longest prompt ends), the rest goes to those with the least
 //   to do (so a short prompt never waits for a long one, and equal prompts end one after the other, not all at last).
-// - Requests are admitted in the order of arrival, when all blocks of the prompt and the reserve are there. Nobody who
-//   waits is overtaken by a later request.
-// - When a sequence that decodes, or the oldest, finds no block, the youngest is set back to the queue: one a step,
-//   since only the next view shows what that freed (blocks may be shared). So the oldest always gets on, nothing
-//   deadlocks, and a sequence alone without a block has reached the end of what this machine can do.
+// - While somebody decodes, a step also has a budget of time, shared out in the same way; the oldest prompt gets a few
+//   tokens in any case, so that it ends.
+// - The next to be admitted is of the name space that has the fewest running, of equal ones of that which was served
+//   longest ago; within a name space the order is that of arrival. It is admitted when all blocks of its prompt and the
+//   reserve are there, and nobody is admitted before it.
+// - When it finds no slot or no blocks, and another name space has two running more than its own, the youngest of that one
+//   is set back: one client with many requests keeps nobody waiting, and alone it has everything.
+// - When a sequence that decodes, or the oldest, finds no block, one is set back: the youngest of the name space that holds
+//   the most blocks, but never the oldest of all. So the oldest always gets on, nothing deadlocks, and a sequence alone
+//   without a block has reached the end of what this machine can do.
+// - One a step is set back, since only the next view shows what that freed (blocks may be shared).
 //
 // Used by one thread.
 class Scheduler {
@@ -88,9 +108,14 @@ class Scheduler {
   // Throws invalid_request for limits that let nobody run.
   explicit Scheduler(const SchedulerLimits& limits);
 
-  // Queues a request; ids are never used again. Or says why not: queue_full, too_large.
+  // Queues a request; ids are never used again. Or says why not: queue_full (see accepts), too_large.
   // Throws internal for a known id or a prompt without tokens.
-  std::optional<Refusal> submit(SequenceId id, int prompt_tokens, Time deadline = Time::max());
+  std::optional<Refusal> submit(SequenceId id, int prompt_tokens, Time deadline = Time::max(),
+                                std::string_view name_space = {});
+
+  // Whether the queue takes a request of a name space of which `own` wait, of `all` who do. One name space alone may fill
+  // it to max_queue. Then each other one still finds a few places, an eighth of it, until it holds twice as many in all.
+  static bool accepts(int max_queue, int own, int all);
 
   // Forgets a sequence that finished, failed or was cancelled, running or waiting. False if it is not known (any more).
   bool finish(SequenceId id);
@@ -100,13 +125,22 @@ class Scheduler {
 
   int running() const { return static_cast<int>(running_.size()); }
   int waiting() const { return static_cast<int>(waiting_.size()); }
+  std::map<std::string, int> waiting_by_name_space() const;  // for their first turn
   const SchedulerLimits& limits() const { return limits_; }
 
  private:
+  // A name space that has sequences here.
+  struct Owner {
+    int waiting = 0;  // for their first turn
+    int running = 0;
+    std::uint64_t served = 0;  // when one of its requests was admitted last
+  };
+  using Owners = std::map<std::string, Owner, std::less<>>;
   struct Entry {
     SequenceId id;
     std::uint64_t arrival;
     Time deadline;
+    Owners::iterator owner;
     bool set_back = false;  // has run before
   };
   struct Slot;
@@ -116,17 +150,23 @@ class Scheduler {
     return static_cast<int>((tokens + limits_.block_tokens - 1) / limits_.block_tokens);
   }
   bool know(SequenceId id) const;
+  Step begin_step(const SchedulerView& view) const;
   bool drop_expired(Time now, Plan& plan);
+  void leave(const Entry& entry, bool running);
   bool give_first_tokens(Step& step) const;
   void make_room(Step& step, Plan& plan);
+  void set_back(std::size_t index, Step& step, Plan& plan);
   void admit(const SchedulerView& view, Step& step, Plan& plan);
+  std::deque<Entry>::iterator next_in_line();
+  void share_slots(Step& step, Plan& plan);
   void give_drafts(Step& step) const;
   void give_prompts(Step& step) const;
 
   SchedulerLimits limits_;
-  std::uint64_t arrivals_ = 0;
-  std::deque<Entry> waiting_;  // both by arrival
-  std::vector<Entry> running_;
+  std::uint64_t arrivals_ = 0, admissions_ = 0;
+  Owners owners_;
+  std::deque<Entry> waiting_;   // by arrival
+  std::vector<Entry> running_;  // by admission
 };
 
 }  // namespace glimt

@@ -39,12 +39,13 @@ struct Sequence {
   std::size_t prompt;
   std::size_t wanted;  // tokens in the end
   Scheduler::Time deadline;
-  std::size_t rows = 0;  // computed
+  std::size_t rows = 0;        // computed
+  std::uint64_t admitted = 0;  // a number that grows
   bool running = false;
   bool prefilling = true;
   std::vector<int> blocks;
-  std::size_t overtaken = 0;  // prompt tokens of younger ones, while this prompt was being computed
-  std::size_t own_work = 0;   // prompt tokens of this one and older ones meanwhile
+  std::size_t overtaken = 0;  // prompt tokens of those admitted later, while this prompt was being computed
+  std::size_t own_work = 0;   // prompt tokens of this one and those admitted before meanwhile
 };
 
 struct Outcome {
@@ -54,6 +55,15 @@ struct Outcome {
 
 struct Totals {
   int preempted = 0, reused = 0, ended_for_blocks = 0, expired = 0, cancelled = 0, finished = 0;
+};
+
+struct Load {
+  int requests;
+  std::size_t most_prompt;
+  std::size_t most_answer;
+  int arrivals_in_ten_steps;
+  bool cancels;
+  int name_spaces = 1;
 };
 
 class Simulation {
@@ -69,16 +79,16 @@ class Simulation {
 
   std::size_t below(std::size_t n) { return random_() % n; }
 
-  void submit(Scheduler::Time deadline, std::size_t most_prompt, std::size_t most_answer) {
+  void submit(Scheduler::Time deadline, const Load& load) {
     Sequence s;
     s.id = next_id_++;
-    s.name_space = std::string(below(4) == 0 ? 1 : 0, 'b');
-    const std::size_t prompt = 1 + below(most_prompt);
+    s.name_space = std::string(below(4) == 0 ? below(static_cast<std::size_t>(load.name_spaces)) : 0, 'b');
+    const std::size_t prompt = 1 + below(load.most_prompt);
     for (std::size_t i = 0; i < prompt; ++i) s.tokens.push_back(static_cast<TokenId>(below(12) == 0));
     s.prompt = prompt;
-    s.wanted = prompt + 1 + below(most_answer);
+    s.wanted = prompt + 1 + below(load.most_answer);
     s.deadline = deadline;
-    if (const auto refusal = scheduler_.submit(s.id, static_cast<int>(prompt), deadline)) {
+    if (const auto refusal = scheduler_.submit(s.id, static_cast<int>(prompt), deadline, s.name_space)) {
       const bool too_large = blocks_for(prompt + 1) > pool_.size();
       ASSERT_EQ(*refusal, too_large ? Refusal::too_large : Refusal::queue_full);
       return;
@@ -96,8 +106,10 @@ class Simulation {
   void step(Scheduler::Time now) {
     now_ = now;
     const int running_before = scheduler_.running();
-    const auto oldest = std::find_if(live_.begin(), live_.end(), [](const auto& s) { return s.second.running; });
-    const SequenceId oldest_id = oldest == live_.end() ? 0 : oldest->first;
+    SequenceId oldest_id = 0;
+    for (const auto& [id, s] : live_) {
+      if (s.running && (oldest_id == 0 || s.admitted < live_.at(oldest_id).admitted)) oldest_id = id;
+    }
     const int available = pool_.free_count() + cache_.evictable();
     const Plan plan = scheduler_.plan({available, now, [&](SequenceId id) { return view_of(live_.at(id)); },
                                        [&](SequenceId id) { return waiting_view_of(live_.at(id)); }});
@@ -135,6 +147,8 @@ class Simulation {
     view.prompt_left = s.prefilling ? static_cast<int>(s.tokens.size() - s.rows) : 0;
     view.decode_tokens = 1 + static_cast<int>(below(5));
     view.room = static_cast<int>(s.blocks.size() * block_tokens_ - s.rows);
+    view.depth = static_cast<int>(s.rows);
+    view.blocks = static_cast<int>(s.blocks.size());
     return view;
   }
   WaitingView waiting_view_of(const Sequence& s) const {
@@ -195,6 +209,7 @@ class Simulation {
   void admit(Sequence& s) {
     const PrefixMatch found = cache_.match(s.name_space, s.tokens);
     s.running = true;
+    s.admitted = ++admissions_;
     s.blocks = found.blocks;
     s.rows = found.blocks.size() * block_tokens_;
     if (found.partial) {
@@ -247,7 +262,7 @@ class Simulation {
     ASSERT_NO_FATAL_FAILURE(write(s, Tokens(from, from + static_cast<std::ptrdiff_t>(n))));
     s.rows += n;
     for (auto& [other_id, other] : live_) {
-      if (other.running && other.prefilling) (id > other_id ? other.overtaken : other.own_work) += n;
+      if (other.running && other.prefilling) (s.admitted > other.admitted ? other.overtaken : other.own_work) += n;
     }
     if (s.rows < s.tokens.size()) return;
     s.prefilling = false;
@@ -278,11 +293,11 @@ class Simulation {
     steps_without_work_ = given.empty() && running_before > 0 ? steps_without_work_ + 1 : 0;
     ASSERT_LE(steps_without_work_, limits_.max_parallel + 1);
 
-    // Nobody who waits is overtaken: ids go by arrival.
-    bool someone_waits = false;
+    // Nobody who waits is overtaken within its name space: ids go by arrival.
+    std::set<std::string> waiting;
     for (const auto& [id, s] : live_) {
-      ASSERT_FALSE(s.running && someone_waits) << id << " passed an earlier one";
-      someone_waits |= !s.running;
+      ASSERT_FALSE(s.running && waiting.contains(s.name_space)) << id << " passed an earlier one";
+      if (!s.running) waiting.insert(s.name_space);
     }
     // A prompt is overtaken by no more than what it and its elders did meanwhile, and half a step for each of them.
     for (const auto& [id, s] : live_) {
@@ -301,17 +316,10 @@ class Simulation {
   std::vector<Row> rows_;
   std::map<SequenceId, Sequence> live_;
   SequenceId next_id_ = 1;
+  std::uint64_t admissions_ = 0;
   Scheduler::Time now_;
   int steps_without_work_ = 0;
   Totals totals_;
-};
-
-struct Load {
-  int requests;
-  std::size_t most_prompt;
-  std::size_t most_answer;
-  int arrivals_in_ten_steps;
-  bool cancels;
 };
 
 void run(const SchedulerLimits& limits, const Load& load, unsigned seed, Totals& totals) {
@@ -323,7 +331,7 @@ void run(const SchedulerLimits& limits, const Load& load, unsigned seed, Totals&
     while (left > 0 && static_cast<int>(simulation.below(10)) < load.arrivals_in_ten_steps) {
       const bool hurry = simulation.below(10) == 0;
       const auto deadline = hurry ? now + std::chrono::seconds(simulation.below(100)) : Scheduler::Time::max();
-      ASSERT_NO_FATAL_FAILURE(simulation.submit(deadline, load.most_prompt, load.most_answer));
+      ASSERT_NO_FATAL_FAILURE(simulation.submit(deadline, load));
       --left;
       if (simulation.below(3) == 0) break;
     }
@@ -354,8 +362,12 @@ TEST(SchedulerSimulation, EverybodyEndsWhateverTheLimits) {
     limits.blocks = 3 + below(below(2) == 0 ? 12 : 60);
     limits.block_tokens = 1 + below(8);
     limits.reserve_blocks = below(3);
-    const Load load{40, static_cast<std::size_t>(4 + below(80)), static_cast<std::size_t>(2 + below(40)), 1 + below(10),
-                    below(2) == 0};
+    const Load load{40,
+                    static_cast<std::size_t>(4 + below(80)),
+                    static_cast<std::size_t>(2 + below(40)),
+                    1 + below(10),
+                    below(2) == 0,
+                    1 + below(4)};
     ASSERT_NO_FATAL_FAILURE(run(limits, load, seed, totals));
   }
   // The seeds reach every way to end.
@@ -382,7 +394,7 @@ TEST(SchedulerSimulation, ACrowdedPoolDoesNotThrash) {
   Totals totals;
   for (unsigned seed = 0; seed < 20; ++seed) {
     SCOPED_TRACE(seed);
-    ASSERT_NO_FATAL_FAILURE(run({8, 1000, 64, 40, 4, 1}, {200, 20, 60, 10, false}, seed, totals));
+    ASSERT_NO_FATAL_FAILURE(run({8, 1000, 64, 40, 4, 1}, {200, 20, 60, 10, false, 2}, seed, totals));
   }
   EXPECT_GT(totals.finished, 3'000);
   EXPECT_GT(totals.preempted, 0);
