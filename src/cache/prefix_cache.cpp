@@ -60,6 +60,7 @@ PrefixMatch PrefixCache::match(std::string_view name_space, std::span<const Toke
   std::size_t hits = 0;
   const Path path = find_path(name_space, reusable(tokens));
   if (!path.empty()) {
+    path.front()->used = clock_;
     found.blocks.reserve(path.size());  // a reference that is taken must not be lost
     for (auto node = path.begin() + 1; node != path.end(); ++node) {
       pool_.share((*node)->block);
@@ -112,9 +113,11 @@ int PrefixCache::insert(std::string_view name_space, std::span<const TokenId> to
   if (path.empty()) {
     auto root = std::make_unique<Node>();
     root->name_space = name_space;
+    root->root = root.get();
     path.push_back(root.get());
     roots_.emplace(name_space, std::move(root));
   }
+  path.front()->used = clock_;
   for (auto node = path.begin() + 1; node != path.end(); ++node) touch(*node);
   Node* leaf = path.back();
   for (std::size_t i = path.size() - 1; i < full; ++i) {
@@ -141,6 +144,7 @@ PrefixCache::Node* PrefixCache::add(Node* parent, std::span<const TokenId> token
   }
   auto node = std::make_unique<Node>();
   node->parent = parent;
+  node->root = parent->root;
   node->block = block;
   node->tokens.assign(tokens.begin(), tokens.end());
   node->used = clock_;
@@ -154,6 +158,7 @@ PrefixCache::Node* PrefixCache::add(Node* parent, std::span<const TokenId> token
     throw;
   }
   ++held_;
+  ++node->root->held;
   file(parent);        // no leaf any more
   update(node.get());  // busy: the sequence holds it too
   // A tail that the new block begins with is of no more use.
@@ -164,9 +169,30 @@ PrefixCache::Node* PrefixCache::add(Node* parent, std::span<const TokenId> token
   return (nodes_[static_cast<std::size_t>(block)] = std::move(node)).get();
 }
 
+PrefixCache::Node* PrefixCache::next_to_evict() const {
+  const auto is_recent = [this](const Node& root) { return clock_ - root.used <= kRecentCalls; };
+  const auto recent = std::count_if(roots_.begin(), roots_.end(), [&](const auto& r) { return is_recent(*r.second); });
+  const auto share = pool_.size() / std::max<std::ptrdiff_t>(1, recent);
+  Node* next = nullptr;
+  bool next_has_more = false;  // than its share
+  for (const auto& [name, root] : roots_) {
+    if (root->idle_leaves.empty()) continue;
+    Node* oldest = root->idle_leaves.begin()->second;
+    const bool has_more = root->held > share;
+    if (next != nullptr && (has_more != next_has_more ? !has_more : oldest->used >= next->used)) continue;
+    next = oldest;
+    next_has_more = has_more;
+  }
+  return next;
+}
+
 int PrefixCache::evict(int blocks) {
   int freed = 0;
-  for (; freed < blocks && !idle_leaves_.empty(); ++freed) remove(idle_leaves_.begin()->second);
+  for (; freed < blocks; ++freed) {
+    Node* leaf = next_to_evict();
+    if (leaf == nullptr) break;
+    remove(leaf);
+  }
   stats_.evicted_blocks += static_cast<std::uint64_t>(freed);
   return freed;
 }
@@ -177,6 +203,7 @@ void PrefixCache::remove(Node* leaf) {
   take_out(node.get());
   parent->children.erase(node->tokens);
   file(parent);
+  --node->root->held;
   if (parent->parent == nullptr && parent->children.empty()) roots_.erase(parent->name_space);
   --held_;
   pool_.release(node->block);
@@ -184,7 +211,6 @@ void PrefixCache::remove(Node* leaf) {
 
 void PrefixCache::clear() {
   roots_.clear();
-  idle_leaves_.clear();
   held_ = busy_ = 0;
   for (std::unique_ptr<Node>& slot : nodes_) {
     const std::unique_ptr<Node> node = std::move(slot);
@@ -213,12 +239,12 @@ void PrefixCache::file(Node* node) {
   if (!node->is_idle_leaf()) return take_out(node);
   if (!node->ticket) return;  // it is there
   node->ticket.key() = node->used;
-  idle_leaves_.insert(std::move(node->ticket));
+  node->root->idle_leaves.insert(std::move(node->ticket));
 }
 
 void PrefixCache::take_out(Node* node) {
   if (node->parent == nullptr || node->ticket) return;
-  node->ticket = idle_leaves_.extract(node->used);
+  node->ticket = node->root->idle_leaves.extract(node->used);
 }
 
 }  // namespace glimt

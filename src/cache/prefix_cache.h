@@ -37,8 +37,10 @@ struct PrefixStats {
 // A tree for each namespace (an API key, say; no namespace sees another's blocks): a node is one block, its key the exact
 // tokens in it (fewer than a block's only in a leaf), its path from the root the tokens before. The tree owns one
 // reference of each of its blocks. A block is busy while another holder has it too, or has one below it; blocks that are
-// not busy can be evicted, the leaf that match() and insert() touched longest ago first. All results depend only on the
-// calls before. Used by one thread.
+// not busy can be evicted, the leaf that match() and insert() touched longest ago first; but those of a namespace that
+// holds more than its share come before others. The share is the pool over the number of namespaces that were used of
+// late: one client that asks much does not push the prefixes of another one out, and one that is alone has everything.
+// All results depend only on the calls before. Used by one thread.
 //
 // match() and insert() may throw bad_alloc; they change nothing then but what they had remembered before. Releasing a
 // block allocates nothing: the pool's observer never throws.
@@ -69,7 +71,10 @@ class PrefixCache {
   // already in the tree for other tokens. O(tokens).
   int insert(std::string_view name_space, std::span<const TokenId> tokens, std::span<const int> blocks);
 
-  // Frees `blocks` blocks, or as many as can be, and returns how many. O(log(leaves)) for each.
+  // A namespace was used of late if it was among the last so many calls of match() and insert().
+  static constexpr std::uint64_t kRecentCalls = 256;
+
+  // Frees `blocks` blocks, or as many as can be, and returns how many. O(namespaces + log(leaves)) for each.
   int evict(int blocks);
 
   // Forgets everything; blocks that sequences hold stay theirs.
@@ -95,8 +100,13 @@ class PrefixCache {
     int busy_children = 0;
     bool busy = false;
     std::uint64_t used = 0;  // clock_ of the last touch
-    std::string name_space;  // of a root
-    // Its place in idle_leaves_ while it is not there, made with the node: becoming idle must not need memory.
+    Node* root = nullptr;    // its namespace's; a root's own is itself
+    // Of a root: its name, its blocks, and those of them that are idle leaves, by `used`. One call touches one path, which
+    // has one leaf: no ties.
+    std::string name_space;
+    int held = 0;
+    IdleLeaves idle_leaves;
+    // Its place in the root's idle_leaves while it is not there, made with the node: becoming idle must not need memory.
     IdleLeaves::node_type ticket;
 
     bool is_idle_leaf() const { return parent != nullptr && !busy && children.empty(); }
@@ -111,15 +121,15 @@ class PrefixCache {
   void remove(Node* leaf);
   void touch(Node* node);
   void update(Node* node);  // brings `busy` up to date, here and above
-  void file(Node* node);    // puts it into idle_leaves_, or takes it out
+  void file(Node* node);    // puts it into its idle_leaves, or takes it out
   void take_out(Node* node);
+  Node* next_to_evict() const;  // null: nothing is idle
   Node* node_of(int block) const { return nodes_[static_cast<std::size_t>(block)].get(); }
 
   BlockPool& pool_;
   int block_tokens_;
   std::map<std::string, std::unique_ptr<Node>, std::less<>> roots_;
   std::vector<std::unique_ptr<Node>> nodes_;  // by block; a flat owner, so that a deep tree needs no recursion
-  IdleLeaves idle_leaves_;                    // by `used`. One call touches one path, which has one leaf: no ties
   std::uint64_t clock_ = 0;
   int held_ = 0;
   int busy_ = 0;

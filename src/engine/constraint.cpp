@@ -58,8 +58,12 @@ void AnswerConstraint::accept(TokenId token) {
 }
 
 void forbid_all_but(std::span<const std::uint32_t> mask, std::span<float> logits) {
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    if ((mask[i / 32] >> (i % 32) & 1) == 0) logits[i] = -std::numeric_limits<float>::infinity();
+  for (std::size_t i = 0; i < logits.size(); i += 32) {
+    const std::uint32_t word = mask[i / 32];
+    if (word == ~0U) continue;
+    for (std::size_t bit = 0; bit < 32 && i + bit < logits.size(); ++bit) {
+      if ((word >> bit & 1) == 0) logits[i + bit] = -std::numeric_limits<float>::infinity();
+    }
   }
 }
 

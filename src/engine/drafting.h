@@ -16,16 +16,16 @@ class Drafting {
   enum class Source { none, ngram, mtp };
 
   static constexpr int kDeepestMtp = 3, kDeepestNgram = 8;
-  // A long text is read in portions, so that no step waits for it: this many tokens a call, about a millisecond. Of what
-  // is longer than the window its end is read.
+  // A long text is read in portions, so that no step waits for it: this many tokens a call, about a millisecond. Of
+  // what is longer than the window its end is read.
   static constexpr std::size_t kPortion = 384;
 
   // Reads on in `text` for the look-up, one portion. For steps in which the sequence does not decode.
   void read(std::span<const TokenId> text);
   std::size_t position() const { return ngrams_.size(); }  // in the text: read up to here
 
-  // Before each step that the sequence decodes in; reads a portion, too, and looks up nothing until it has read all. cost:
-  // see DraftPolicy.
+  // Before each step that the sequence decodes in; reads a portion, too, and looks up nothing until it has read all.
+  // cost: see DraftPolicy.
   struct Wish {
     Source source = Source::none;
     int depth = 0;                 // of the MTP layer's guesses

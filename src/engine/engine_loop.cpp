@@ -4,8 +4,6 @@
 #include "kernels/kernels.h"
 
 #include <algorithm>
-#include <future>
-#include <system_error>
 
 namespace glimt {
 namespace {
@@ -79,15 +77,8 @@ std::exception_ptr refusal_error(Refusal why) {
   return std::make_exception_ptr(error());
 }
 
-// On a thread of its own, or by whoever takes the result where no thread can be started.
-std::future<void> compute_masks(Sequence& sequence) {
-  const auto work = [&sequence] { sequence.compute_masks(); };
-  try {
-    return std::async(std::launch::async, work);
-  } catch (const std::system_error&) {
-    return std::async(std::launch::deferred, work);
-  }
-}
+// A mask that takes longer than the model's step has this much time more, before the others go on without it.
+constexpr std::chrono::milliseconds kMaskGrace{10};
 
 std::exception_ptr error_of(ErrorKind kind, const char* message) {
   return std::make_exception_ptr(Error(kind, message));
@@ -95,14 +86,16 @@ std::exception_ptr error_of(ErrorKind kind, const char* message) {
 
 }  // namespace
 
-EngineLoop::EngineLoop(std::unique_ptr<CausalLm> model, const EngineOptions& options)
+EngineLoop::EngineLoop(std::unique_ptr<CausalLm> model, const EngineOptions& options, const StartThread& start)
     : model_(std::move(model)),
       options_(options),
       context_(wanted_context(*model_, options)),
       cache_(pool_shape(*model_, options), block_count(pool_shape(*model_, options), options, context_),
              keeps_mtp_rows(*model_, options)),
       speculation_(*model_, cache_, options.speculation),
-      scheduler_(limits_of(options, cache_.blocks())) {
+      scheduler_(limits_of(options, cache_.blocks())),
+      mask_worker_(start),
+      sampler_(options, start) {
   context_ = affordable_context(context_, options, cache_);
 }
 
@@ -128,7 +121,7 @@ bool EngineLoop::step() {
   std::vector<SequenceStep> steps = carry_out(next);
   stalled_ = false;
   // Sequences that were set back or ended have made room: the next plan uses it.
-  if (steps.empty()) return !next.empty() || fail_the_first_in_line();
+  if (steps.empty()) return !next.empty() || wait_for_masks() || fail_the_first_in_line();
   ++totals_.steps;
   const auto start = EventQueue::Clock::now();
   const std::uint64_t generated_before = totals_.generated_tokens;
@@ -142,7 +135,7 @@ void EngineLoop::measure(const std::vector<SequenceStep>& steps, double seconds,
   StepWork work;
   for (const SequenceStep& s : steps) work.add(s.start, s.count);
   times_.record(work, seconds);
-  if (!std::all_of(steps.begin(), steps.end(), [](const SequenceStep& s) { return s.decodes; })) return;
+  if (!std::all_of(steps.begin(), steps.end(), [](const SequenceStep& s) { return s.decodes && !s.waits; })) return;
   int rows = 0;
   for (const SequenceStep& s : steps) rows += s.count;
   costs_.record(rows, seconds);
@@ -150,6 +143,14 @@ void EngineLoop::measure(const std::vector<SequenceStep>& steps, double seconds,
   totals_.decode_seconds += seconds;
   totals_.plain_decode_seconds +=
       static_cast<double>(generated) / sequences * costs_.without_drafts(sequences, rows, seconds);
+}
+
+// All that run wait for masks: so does the engine, for a moment.
+bool EngineLoop::wait_for_masks() {
+  const auto waits = [&](const auto& entry) { return entry.second->waits_for_masks(mask_worker_); };
+  if (std::none_of(sequences_.begin(), sequences_.end(), waits)) return false;
+  mask_worker_.wait_for_any(MaskWorker::Clock::now() + kMaskGrace);
+  return true;
 }
 
 // Sequences wait, none runs, and none can be admitted: blocks are held by nothing that will give them back. The one that
@@ -188,8 +189,10 @@ Plan EngineLoop::plan() {
   view.now = EventQueue::Clock::now();
   view.running = [&](SequenceId id) {
     const Sequence& s = *sequences_.at(id);
-    return RunningView{s.prompt_left(), 1 + static_cast<int>(s.drafts().size()), s.rows.room(kBlockRows),
-                       s.rows.computed, static_cast<int>(s.rows.blocks.numbers().size())};
+    RunningView v{s.prompt_left(), 1 + static_cast<int>(s.drafts().size()), s.rows.room(kBlockRows), s.rows.computed,
+                  static_cast<int>(s.rows.blocks.numbers().size())};
+    if (v.prompt_left <= 1 && s.waits_for_masks(mask_worker_)) v.prompt_left = v.decode_tokens = 0;
+    return v;
   };
   view.waiting = [&](SequenceId id) {
     const Sequence& s = *sequences_.at(id);
@@ -272,15 +275,11 @@ void EngineLoop::forward(std::vector<SequenceStep>& steps) {
 // others show by their last hidden state whether their rows are sound: nobody else may get broken ones from the cache.
 void EngineLoop::sample(std::vector<SequenceStep>& steps, const mx::array& hidden) {
   std::vector<int> rows, last;
-  std::vector<std::future<void>> masks(steps.size());
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    const SequenceStep& step = steps[i];
+  for (const SequenceStep& step : steps) {
     last.push_back(step.first + step.count - 1);
     if (!step.samples) continue;
     for (int row = step.decodes ? 0 : step.count - 1; row < step.count; ++row) rows.push_back(step.first + row);
-    if (step.sequence->has_grammar()) {
-      masks[i] = compute_masks(*step.sequence);
-    }
+    step.sequence->start_masks(mask_worker_);
   }
   std::optional<mx::array> logits, sound;
   std::vector<mx::array> wanted{hidden};
@@ -290,19 +289,19 @@ void EngineLoop::sample(std::vector<SequenceStep>& steps, const mx::array& hidde
   }
   kernels::evaluate(wanted);
   totals_.kernel_seconds = model_->device().queue().seconds();
-  const auto vocab = static_cast<std::size_t>(model_->config().vocab_size);
-  float* next = logits ? logits->data<float>() : nullptr;
+  take_masks(steps);
+  const auto all = logits ? std::span(logits->data<float>(), logits->size()) : std::span<float>();
+  std::vector<Choice> choices = sampler_.choose(steps, all, static_cast<std::size_t>(model_->config().vocab_size));
   for (std::size_t i = 0; i < steps.size(); ++i) {
     SequenceStep& step = steps[i];
-    const std::size_t count = !step.samples ? 0 : step.decodes ? static_cast<std::size_t>(step.count) : 1;
-    const std::span<float> own(next, count * vocab);
-    next += own.size();
+    if (step.gone) continue;
+    const auto is_own = [i](const Choice& choice) { return choice.step == i; };
+    const auto begin = std::find_if(choices.begin(), choices.end(), is_own);
     try {
-      if (masks[i].valid()) masks[i].get();
       if (!step.samples && !sound->data<bool>()[i]) {
         glimt::fail(ErrorKind::internal, "model", "hidden states are NaN or infinite");
       }
-      sample_one(step, own);
+      take_tokens(step, std::span(begin, std::find_if_not(begin, choices.end(), is_own)));
     } catch (...) {
       fail(step, std::current_exception());
     }
@@ -310,26 +309,43 @@ void EngineLoop::sample(std::vector<SequenceStep>& steps, const mx::array& hidde
   publish_reads();
 }
 
+// All have the same time: the grace is the step's, not each one's.
+void EngineLoop::take_masks(std::vector<SequenceStep>& steps) {
+  const auto deadline = MaskWorker::Clock::now() + kMaskGrace;
+  for (SequenceStep& step : steps) {
+    if (!step.samples) continue;
+    try {
+      step.waits = !step.sequence->take_masks(mask_worker_, deadline, options_.mask_time);
+    } catch (...) {
+      fail(step, std::current_exception());
+    }
+  }
+}
+
 // Takes tokens as long as the drafts are what the model chooses itself: each is chosen from its own logits with its own
 // random number, so the text is that without drafts.
-void EngineLoop::sample_one(SequenceStep& step, std::span<float> logits) {
+void EngineLoop::take_tokens(SequenceStep& step, std::span<Choice> choices) {
   Sequence& s = *step.sequence;
-  const auto vocab = static_cast<std::size_t>(model_->config().vocab_size);
-  const std::vector<TokenId> drafts(s.drafts().begin(), s.drafts().end());
-  s.clear_drafts();
   if (!step.decodes) {
-    s.rows.computed += step.count;
-    totals_.prompt_tokens += static_cast<std::uint64_t>(step.count);
+    // Without its masks it does the last position again, in a step in which they are there.
+    const int count = step.waits ? step.count - 1 : step.count;
+    s.rows.computed += count;
+    totals_.prompt_tokens += static_cast<std::uint64_t>(count);
   }
   if (s.stats().generated_tokens == 0) {
     const std::size_t total = s.request().prompt.size();
-    s.events().push(PrefillProgress{step.samples ? total : static_cast<std::size_t>(s.rows.computed), total});
+    const bool done = step.samples && !step.waits;
+    s.events().push(PrefillProgress{done ? total : static_cast<std::size_t>(s.rows.computed), total});
   }
+  if (step.waits) return;
+  const std::vector<TokenId> drafts(s.drafts().begin(), s.drafts().end());
+  s.clear_drafts();
   std::size_t accepted = 0;
   for (std::size_t i = 0; step.samples && !step.ended; ++i) {
     if (step.decodes) ++s.rows.computed;
     ++totals_.generated_tokens;
-    step.ended = !s.take_token(logits.subspan(i * vocab, vocab), i);
+    if (choices[i].error) std::rethrow_exception(choices[i].error);
+    step.ended = !s.take_token(std::move(choices[i].sampled), i);
     if (i == drafts.size() || s.last_chosen() != drafts[i]) break;
     ++accepted;
   }

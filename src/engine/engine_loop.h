@@ -3,12 +3,14 @@
 
 #include "engine/cache_space.h"
 #include "engine/engine_options.h"
+#include "engine/mask_worker.h"
 #include "engine/metrics.h"
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
 #include "engine/speculation.h"
 #include "engine/step_batch.h"
 #include "engine/step_costs.h"
+#include "engine/step_sampler.h"
 #include "engine/step_times.h"
 #include "model/causal_lm.h"
 
@@ -27,7 +29,7 @@ namespace glimt {
 class EngineLoop {
  public:
   // Throws invalid_request for limits that the model or the budget does not allow. REQUIRES: cache_memory is set.
-  EngineLoop(std::unique_ptr<CausalLm> model, const EngineOptions& options);
+  EngineLoop(std::unique_ptr<CausalLm> model, const EngineOptions& options, const StartThread& start = start_thread);
 
   // Queues the sequence, or ends its stream with an error.
   void submit(std::unique_ptr<Sequence> sequence) noexcept;
@@ -65,7 +67,9 @@ class EngineLoop {
   void compute(std::vector<SequenceStep>& steps);
   void forward(std::vector<SequenceStep>& steps);
   void sample(std::vector<SequenceStep>& steps, const mx::array& hidden);
-  void sample_one(SequenceStep& step, std::span<float> logits);
+  void take_masks(std::vector<SequenceStep>& steps);
+  void take_tokens(SequenceStep& step, std::span<Choice> choices);
+  bool wait_for_masks();
   void speculate(std::vector<SequenceStep>& steps, const mx::array& hidden);
   void close(std::vector<SequenceStep>& steps);
   void measure(const std::vector<SequenceStep>& steps, double seconds, std::uint64_t generated);
@@ -85,6 +89,8 @@ class EngineLoop {
   std::map<std::uint64_t, HeldPrefix> held_;
   StepCosts costs_;  // of steps in which every sequence decodes
   StepTimes times_;
+  MaskWorker mask_worker_;
+  StepSampler sampler_;
   EngineMetrics totals_;
   bool stalled_ = false;
 };

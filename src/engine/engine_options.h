@@ -24,9 +24,10 @@ struct EngineOptions {
   int parallel = 8;                                           // sequences at once
   int queue = 256;                                            // requests that wait
   int step_tokens = 512;                                      // most tokens of a step: chunks of prompts
-  std::chrono::milliseconds step_time{
-      250};                // most time of a step while a sequence decodes, as far as known; 0: no limit
-  bool huge_pages = true;  // copy the weights into huge pages meanwhile, where there is room
+  // Most time of a step while a sequence decodes, as far as it can be known; 0: no limit.
+  std::chrono::milliseconds step_time{250};
+  std::chrono::seconds mask_time{10};  // of a processor, for the masks of one request with a grammar
+  bool huge_pages = true;              // copy the weights into huge pages meanwhile, where there is room
   Speculation speculation = Speculation::adaptive;
   std::chrono::seconds step_limit{60};  // a longer step is reported by health()
 };

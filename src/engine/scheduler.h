@@ -51,7 +51,8 @@ struct WaitingView {
 // What a step may take while somebody decodes: everybody who does waits for it.
 struct StepBudget {
   double seconds = 0;
-  // What `rows` rows behind `depth` others take, and how many fit into so many seconds; the second grows with the seconds.
+  // What `rows` rows behind `depth` others take, and how many fit into so many seconds; the second grows with the
+  // seconds.
   std::function<double(int depth, int rows)> cost;
   std::function<int(int depth, double seconds)> affordable;
 };
@@ -91,13 +92,13 @@ struct Plan {
 // - While somebody decodes, a step also has a budget of time, shared out in the same way; the oldest prompt gets a few
 //   tokens in any case, so that it ends.
 // - The next to be admitted is of the name space that has the fewest running, of equal ones of that which was served
-//   longest ago; within a name space the order is that of arrival. It is admitted when all blocks of its prompt and the
-//   reserve are there, and nobody is admitted before it.
-// - When it finds no slot or no blocks, and another name space has two running more than its own, the youngest of that one
-//   is set back: one client with many requests keeps nobody waiting, and alone it has everything.
-// - When a sequence that decodes, or the oldest, finds no block, one is set back: the youngest of the name space that holds
-//   the most blocks, but never the oldest of all. So the oldest always gets on, nothing deadlocks, and a sequence alone
-//   without a block has reached the end of what this machine can do.
+//   longest ago; within a name space the order is that of arrival. It is admitted when all blocks of its prompt and
+//   the reserve are there, and nobody is admitted before it.
+// - When it finds no slot or no blocks, and another name space has two running more than its own, the youngest of
+//   that one is set back: one client with many requests keeps nobody waiting, and alone it has everything.
+// - When a sequence that decodes, or the oldest, finds no block, one is set back: the youngest of the name space that
+//   holds the most blocks, but never the oldest of all. So the oldest always gets on, nothing deadlocks, and a
+//   sequence alone without a block has reached the end of what this machine can do.
 // - One a step is set back, since only the next view shows what that freed (blocks may be shared).
 //
 // Used by one thread.
@@ -113,8 +114,9 @@ class Scheduler {
   std::optional<Refusal> submit(SequenceId id, int prompt_tokens, Time deadline = Time::max(),
                                 std::string_view name_space = {});
 
-  // Whether the queue takes a request of a name space of which `own` wait, of `all` who do. One name space alone may fill
-  // it to max_queue. Then each other one still finds a few places, an eighth of it, until it holds twice as many in all.
+  // Whether the queue takes a request of a name space of which `own` wait, of `all` who do. One name space alone may
+  // fill it to max_queue. Then each other one still finds a few places, an eighth of it, until it holds twice as many
+  // in all.
   static bool accepts(int max_queue, int own, int all);
 
   // Forgets a sequence that finished, failed or was cancelled, running or waiting. False if it is not known (any more).

@@ -7,6 +7,8 @@
 namespace glimt {
 namespace {
 
+constexpr double kSlowMask = 0.005;  // seconds, on average; most take some ten microseconds
+
 double seconds_between(EventQueue::Clock::time_point from, EventQueue::Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
 }
@@ -23,7 +25,7 @@ Sequence::Sequence(SequenceId id, GenerationRequest request, std::shared_ptr<Eve
       sampler_(request_.sampling, vocab_size, request_.prompt.size()),
       thinking_(request_.thinking_budget.has_value()) {
   if (request_.max_tokens > 0) limit_ = std::min(limit_, request_.max_tokens);
-  if (request_.grammar) constraint_.emplace(*request_.grammar);
+  if (request_.grammar) constraint_ = std::make_shared<AnswerConstraint>(*request_.grammar);
   stats_.prompt_tokens = request_.prompt.size();
 }
 
@@ -40,12 +42,13 @@ void Sequence::set_drafts(std::vector<TokenId> drafts) {
   if (constraint_) drafts_.resize(constraint_->possible(drafts_));
 }
 
-std::optional<TokenId> Sequence::guess(std::span<const float> logits, std::span<const TokenId> before) {
+std::optional<TokenId> Sequence::guess(std::span<const float> logits, std::span<const TokenId> before,
+                                       SamplerScratch& scratch) {
   const std::size_t size = tokens_.size();
   tokens_.insert(tokens_.end(), before.begin(), before.end());
   std::optional<TokenId> token;
   try {
-    token = sampler_.choose(logits, tokens_, scratch_);
+    token = sampler_.choose(logits, tokens_, scratch);
   } catch (const Error&) {
     // No guess; whether the sequence itself is in trouble, the model's own logits tell.
   }
@@ -53,7 +56,30 @@ std::optional<TokenId> Sequence::guess(std::span<const float> logits, std::span<
   return token;
 }
 
-void Sequence::compute_masks() { drafts_.resize(constraint_->compute_masks(drafts_)); }
+void Sequence::start_masks(MaskWorker& worker) {
+  if (!constraint_ || has_masks_ || masks_) return;
+  const bool is_slow = mask_seconds_ > kSlowMask * std::max(1, mask_jobs_);
+  masks_ =
+      worker.start([constraint = constraint_, drafts = drafts_] { return constraint->compute_masks(drafts); }, is_slow);
+}
+
+bool Sequence::take_masks(MaskWorker& worker, MaskWorker::Clock::time_point deadline,
+                          std::chrono::duration<double> budget) {
+  if (!constraint_ || has_masks_) return true;
+  if (!worker.wait(masks_, deadline)) return false;
+  const std::shared_ptr<MaskJob> job = std::move(masks_);
+  mask_seconds_ += MaskWorker::seconds(*job);
+  ++mask_jobs_;
+  drafts_.resize(std::min(drafts_.size(), MaskWorker::result(*job)));
+  if (mask_seconds_ > budget.count()) {
+    glimt::fail(ErrorKind::invalid_request, "grammar",
+                "its masks have taken {:.1f} s of processor time, a request "
+                "has {:.1f} s: it can be read in too many ways",
+                mask_seconds_, budget.count());
+  }
+  has_masks_ = true;
+  return true;
+}
 
 // A grammar that does not let the thinking end here has the last word.
 bool Sequence::budget_is_spent(std::size_t i) const {
@@ -61,10 +87,10 @@ bool Sequence::budget_is_spent(std::size_t i) const {
   return !constraint_ || constraint_->allows(i, request_.thinking_budget->close);
 }
 
-Sampled Sequence::choose(std::span<float> logits, std::size_t i) {
-  if (budget_is_spent(i)) return {.token = request_.thinking_budget->close, .logprob = 0, .top = {}};
+Sampled Sequence::choose(std::span<float> logits, std::size_t i, std::span<const TokenId> text,
+                         SamplerScratch& scratch) const {
   if (constraint_) forbid_all_but(constraint_->mask(i), logits);
-  return sampler_.sample(logits, tokens_, scratch_);
+  return sampler_.sample(logits, text, scratch);
 }
 
 void Sequence::follow_thinking(TokenId token) {
@@ -73,15 +99,16 @@ void Sequence::follow_thinking(TokenId token) {
   thinking_ = token != budget.close && token != budget.call;
 }
 
-bool Sequence::take_token(std::span<float> logits, std::size_t i) {
+bool Sequence::take_token(Sampled sampled, std::size_t i) {
   const auto now = EventQueue::Clock::now();
   if (stats_.generated_tokens == 0) {
     first_token_ = now;
     stats_.prefill_seconds = seconds_between(started_, now);
   }
-  Sampled sampled = choose(logits, i);
+  if (budget_is_spent(i)) sampled = {.token = request_.thinking_budget->close, .logprob = 0, .top = {}};
   const TokenId token = sampled.token;
   last_chosen_ = token;
+  has_masks_ = false;
   follow_thinking(token);
   if (constraint_) constraint_->accept(token);
   ++stats_.generated_tokens;

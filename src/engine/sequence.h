@@ -4,6 +4,7 @@
 #include "engine/cache_space.h"
 #include "engine/constraint.h"
 #include "engine/drafting.h"
+#include "engine/mask_worker.h"
 #include "engine/repetition_guard.h"
 #include "engine/scheduler.h"
 #include "engine/stream.h"
@@ -16,8 +17,8 @@
 
 namespace glimt {
 
-// Made by the thread that submits the request, then used by the engine's; masks are computed on another one while that
-// waits for the model.
+// Made by the thread that submits the request, then used by the engine's. Its masks are computed on another one, which
+// shares the constraint: between start_masks() and take_masks() nothing else here touches that.
 class Sequence {
  public:
   // Throws what Sampler throws. `context`: most tokens of prompt and answer.
@@ -44,17 +45,25 @@ class Sequence {
 
   // What this sequence would choose behind its tokens and `before` if these were the model's logits; nothing if they are
   // broken.
-  std::optional<TokenId> guess(std::span<const float> logits, std::span<const TokenId> before);
+  std::optional<TokenId> guess(std::span<const float> logits, std::span<const TokenId> before, SamplerScratch& scratch);
 
-  // The masks of the grammar for the next position and behind each draft; drafts over which the grammar breaks are
-  // dropped. On any thread, alone. Throws invalid_request if it breaks at the next position.
-  void compute_masks();
-  bool has_grammar() const { return constraint_.has_value(); }
+  // Has the masks of the grammar computed, for the next position and behind each draft, unless they are there or on
+  // their way. Nothing without a grammar.
+  void start_masks(MaskWorker& worker);
+  bool waits_for_masks(MaskWorker& worker) const { return masks_ && !worker.is_done(masks_); }
 
-  // Chooses the next token from its logits [vocab_size] (which it may change): the i-th of this step. Publishes it.
-  // Returns whether the answer goes on. Throws what the
-  // sampler and the grammar throw.
-  bool take_token(std::span<float> logits, std::size_t i);
+  // Waits for them until `deadline`. False: they are not there, and no token can be chosen in this step. Drops the
+  // drafts over which the grammar breaks. Throws invalid_request if it breaks at the next position, or if all masks
+  // together have taken more than `budget` of processor time.
+  bool take_masks(MaskWorker& worker, MaskWorker::Clock::time_point deadline, std::chrono::duration<double> budget);
+
+  // What may come i drafts behind tokens(), drawn from the logits [vocab_size] there, which it may change. `text`:
+  // tokens() and the drafts before. Any threads, at once, each with its scratch. Throws what the sampler throws.
+  Sampled choose(std::span<float> logits, std::size_t i, std::span<const TokenId> text, SamplerScratch& scratch) const;
+
+  // The answer goes on with what was chosen i drafts behind the tokens that it had when the step began, or with what
+  // the thinking budget wants. Publishes it. Returns whether the answer goes on. Throws what the grammar throws.
+  bool take_token(Sampled sampled, std::size_t i);
 
   TokenId last_chosen() const { return last_chosen_; }  // also an end token, which is not among tokens()
   FinishReason reason() const { return reason_; }
@@ -66,7 +75,6 @@ class Sequence {
   SequenceRows rows;  // kept by CacheSpace
 
  private:
-  Sampled choose(std::span<float> logits, std::size_t i);
   bool budget_is_spent(std::size_t i) const;
   void follow_thinking(TokenId token);
 
@@ -77,10 +85,13 @@ class Sequence {
   std::vector<TokenId> tokens_;
   std::vector<TokenId> drafts_;
   Sampler sampler_;
-  SamplerScratch scratch_;
   Drafting drafting_;
   RepetitionGuard repetition_;
-  std::optional<AnswerConstraint> constraint_;
+  std::shared_ptr<AnswerConstraint> constraint_;
+  std::shared_ptr<MaskJob> masks_;  // on their way
+  bool has_masks_ = false;          // of the position at hand
+  int mask_jobs_ = 0;               // that are done, and the time that they took
+  double mask_seconds_ = 0;
   bool thinking_;  // the thinking budget counts
   TokenId last_chosen_ = -1;
   FinishReason reason_ = FinishReason::stop;

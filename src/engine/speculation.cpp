@@ -8,7 +8,9 @@ namespace glimt {
 
 void SpeculativeDecoding::plan(std::vector<SequenceStep>& steps, const StepCosts& costs) const {
   if (mode_ == Speculation::off) return;
-  const auto decodes_next = [](const SequenceStep& s) { return s.goes_on() && s.sequence->prompt_left() == 0; };
+  const auto decodes_next = [](const SequenceStep& s) {
+    return s.goes_on() && !s.waits && s.sequence->prompt_left() == 0;
+  };
   for (const SequenceStep& step : steps) {  // of a prompt that is being computed
     if (step.goes_on() && !decodes_next(step)) step.sequence->drafting().read(step.sequence->tokens());
   }
@@ -86,7 +88,8 @@ void SpeculativeDecoding::guess(std::vector<Drafter> drafters, mx::array states)
     for (std::size_t i = 0; i < drafters.size(); ++i) {
       Drafter& d = drafters[i];
       Sequence& s = *d.sequence;
-      const std::optional<TokenId> guess = s.guess(std::span(logits.data<float>() + i * vocab, vocab), d.guesses);
+      const std::optional<TokenId> guess =
+          s.guess(std::span(logits.data<float>() + i * vocab, vocab), d.guesses, scratch_);
       if (guess) d.guesses.push_back(*guess);
       const int position = s.rows.computed + depth;
       if (!guess || depth == d.depth || !cache_.reserve(s.rows, position + 1)) {

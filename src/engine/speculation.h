@@ -55,6 +55,7 @@ class SpeculativeDecoding {
   const CausalLm& model_;
   CacheSpace& cache_;
   Speculation mode_;
+  SamplerScratch scratch_;
   // The trunk's hidden state [1, hidden] at a sequence's last computed position where the MTP layer's row behind it had no
   // block yet. The next step of the sequence brings one.
   std::map<SequenceId, mx::array> waiting_;

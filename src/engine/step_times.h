@@ -1,4 +1,5 @@
-// How long a step will take, learned from those before it: so that a chunk of a prompt is no longer than its time allows.
+// How long a step will take, learned from those before it: so that a chunk of a prompt is no longer than its time
+// allows.
 #pragma once
 
 #include <array>
@@ -18,10 +19,10 @@ struct StepWork {
   }
 };
 
-// The model is seconds = base + a * rows + b * keys with coefficients that are not negative, fitted to the relative errors
-// of what was measured, so that one slow step changes little. Measurements are kept by the orders of magnitude of their rows
-// and of the keys a row, so that what is rare is not forgotten over what happens all the time. No clock: a function of what
-// it was told. Not thread-safe.
+// The model is seconds = base + a * rows + b * keys with coefficients that are not negative, fitted to the relative
+// errors of what was measured, so that one slow step changes little. Measurements are kept by the orders of magnitude
+// of their rows and of the keys a row, so that what is rare is not forgotten over what happens all the time. No clock:
+// a function of what it was told. Not thread-safe.
 class StepTimes {
  public:
   void record(const StepWork& work, double seconds);
@@ -30,9 +31,9 @@ class StepTimes {
   double base() const { return base_; }
   double cost(int depth, int rows) const;
 
-  // How many rows behind `depth` others fit into `seconds`, beside the base. Grows with what was measured: at most twice as
-  // many rows as the largest step at such a depth, and kFirstRows where there was none. So the first step at a depth is
-  // small, whatever the model says there.
+  // How many rows behind `depth` others fit into `seconds`, beside the base. Grows with what was measured: at most
+  // twice as many rows as the largest step at such a depth, and kFirstRows where there was none. So the first step at
+  // a depth is small, whatever the model says there.
   int affordable(int depth, double seconds) const;
 
   static constexpr int kFirstRows = 16;

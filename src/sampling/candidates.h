@@ -1,8 +1,8 @@
 // The tokens that may still be drawn, and the filters that thin them out. Internal to the sampler.
 //
-// No filter sorts: each finds the last candidate that it keeps in an order that is total (by rank, equal ones by id), by a
-// radix selection in three passes, and then drops the rest without changing the order of ids. So all are linear in the
-// number of candidates, whatever the logits are.
+// No filter sorts: each finds the last candidate that it keeps in an order that is total (by rank, equal ones by id),
+// by a radix selection in three passes, and then drops the rest without changing the order of ids. So all are linear
+// in the number of candidates, whatever the logits are.
 #pragma once
 
 #include "base/token.h"
@@ -34,8 +34,9 @@ inline float masked(float weight, float above) {
   return std::bit_cast<float>(std::bit_cast<std::uint32_t>(weight) & mask);
 }
 
-// Calls visit(i, weights[i] if that is above `above`, else 0) for i in [begin, end) in order, but not for groups in which no
-// weight is above. Where many are, nothing can predict which: no branch here depends on one, and none in `visit` should.
+// Calls visit(i, weights[i] if that is above `above`, else 0) for i in [begin, end) in order, but not for groups in
+// which no weight is above. Where many are, nothing can predict which: no branch here depends on one, and none in
+// `visit` should.
 template <typename Visit>
 void for_groups_above(std::span<const float> weights, std::size_t begin, std::size_t end, float above,
                       const Visit& visit) {
@@ -62,8 +63,9 @@ Candidates keep_nucleus(Candidates candidates, double mass);
 // Those with a weight of `least` or more. REQUIRES: least <= 1.
 Candidates keep_heavy(Candidates candidates, float least);
 
-// Locally typical sampling (Meister et al. 2022): those whose information is nearest to the entropy, until they hold the
-// given share of the whole weight; at least one. The logarithm of a weight is (logits[token] - largest) * sharpness.
+// Locally typical sampling (Meister et al. 2022): those whose information is nearest to the entropy, until they hold
+// the given share of the whole weight; at least one. The logarithm of a weight is (logits[token] - largest) *
+// sharpness.
 Candidates keep_typical(Candidates candidates, double share, std::span<const float> logits, float largest,
                         float sharpness);
 

@@ -1,7 +1,8 @@
 // How a token is drawn: by an exponential race. Internal to the sampler.
 //
-// Each token arrives after a time that is exponentially distributed with its weight as the rate; the first one wins, which
-// is token t with a probability in proportion to its weight. The times are functions of a seed, a position and the token.
+// Each token arrives after a time that is exponentially distributed with its weight as the rate; the first one wins,
+// which is token t with a probability in proportion to its weight. The times are functions of a seed, a position and
+// the token.
 #pragma once
 
 #include "sampling/candidates.h"
@@ -25,9 +26,9 @@ class RaceNumbers {
 // REQUIRES: a candidate.
 TokenId race(Candidates candidates, const RaceNumbers& numbers);
 
-// The same winner as race(keep_nucleus(all tokens, mass)), without finding out which tokens these are: the winner of a race
-// of all mostly is one of them, and if not, then those likelier than it hold the mass and race again. `above`: a weight
-// below those of the nucleus; 0 will do. REQUIRES: weights as those of softmax_weights, mass >= 0.
+// The same winner as race(keep_nucleus(all tokens, mass)), without finding out which tokens these are: the winner of a
+// race of all mostly is one of them, and if not, then those likelier than it hold the mass and race again. `above`: a
+// weight below those of the nucleus; 0 will do. REQUIRES: weights as those of softmax_weights, mass >= 0.
 TokenId race_in_nucleus(std::span<const float> weights, double mass, float above, const RaceNumbers& numbers);
 
 }  // namespace glimt

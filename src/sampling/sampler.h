@@ -27,8 +27,8 @@ struct TokenProbability {
   float probability;
 };
 
-// Memory that sampling works in, some 4 bytes a token of the vocabulary for each list that the settings need. Any sampler may
-// use it, one at a time; what is in it between two calls means nothing.
+// Memory that sampling works in, some 4 bytes a token of the vocabulary for each list that the settings need. Any
+// sampler may use it, one at a time; what is in it between two calls means nothing.
 struct SamplerScratch {
   std::vector<float> adjusted;  // logits after bias and penalties
   std::vector<float> weights, bounds;
@@ -36,9 +36,10 @@ struct SamplerScratch {
   PenaltyScratch penalties;
 };
 
-// One for each sequence. Immutable: threads may use one at once, each with a scratch of its own. Same seed, history and
-// logits: same token, also when a position is sampled again after a rejected draft: the random numbers of a position are
-// functions of the seed, the position and the token alone (see uniform()), never of how many were drawn before.
+// One for each sequence. Immutable: threads may use one at once, each with a scratch of its own. Same seed, history
+// and logits: same token, also when a position is sampled again after a rejected draft: the random numbers of a
+// position are functions of the seed, the position and the token alone (see uniform()), never of how many were drawn
+// before.
 class Sampler {
  public:
   // The first `prompt_tokens` tokens of each history are the prompt, which presence and frequency penalty do not count.
@@ -62,7 +63,8 @@ class Sampler {
                                                 SamplerScratch& scratch) const;
 
   // The number in [0, 1) that a token has at `position` (= history.size()). They are independent; which of them wins a
-  // position depends on the distribution there (see sampling/race.h), so that similar distributions have the same winner.
+  // position depends on the distribution there (see sampling/race.h), so that similar distributions have the same
+  // winner.
   double uniform(std::size_t position, TokenId token) const;
 
   const SamplingParams& params() const { return params_; }

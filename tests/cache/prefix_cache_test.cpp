@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <random>
 #include <set>
 
@@ -155,6 +156,28 @@ TEST(PrefixCache, NamespacesDoNotSeeEachOther) {
   EXPECT_EQ(f.cache.evict(4), 2);
   EXPECT_EQ(f.cache.namespaces(), 0);
   EXPECT_EQ(f.pool.free_count(), 32);
+}
+
+TEST(PrefixCache, WhoHoldsMoreThanItsShareIsEvictedFirst) {
+  Fixture f(16);
+  const Blocks alice = f.leave("alice", count_up(4 * kBlock));
+  for (int prompt = 0; prompt < 10; ++prompt) {
+    f.cache.evict(4 - std::min(4, f.pool.free_count()));
+    f.leave("bob", count_up(4 * kBlock, 1000 * (prompt + 1)));
+  }
+  EXPECT_EQ(f.reuse("alice", count_up(4 * kBlock + 1)), Reuse(4, 0)) << "bob's are younger, and he has three quarters";
+  EXPECT_EQ(f.cache.held(), 16);
+}
+
+TEST(PrefixCache, OneThatIsAloneGetsTheBlocksOfThoseWhoAreGone) {
+  Fixture f(16);
+  f.leave("alice", count_up(4 * kBlock));
+  const Tokens all = count_up(16 * kBlock, 1000);
+  for (int call = 0; call <= static_cast<int>(PrefixCache::kRecentCalls); ++call) f.reuse("bob", all);
+  f.leave("bob", count_up(12 * kBlock, 1000));
+  for (int call = 0; call <= static_cast<int>(PrefixCache::kRecentCalls); ++call) f.reuse("bob", all);
+  EXPECT_EQ(f.cache.evict(4), 4);
+  EXPECT_EQ(f.reuse("bob", all).first, 12) << "alice's went first";
 }
 
 TEST(PrefixCache, KeepsItsOwnBlockAndLeavesTheCopyToTheSequence) {
@@ -381,6 +404,7 @@ class Oracle {
 
   PrefixMatch match(const std::string& name_space, Tokens tokens) {
     ++clock_;
+    if (count_of(name_space) > 0) used_[name_space] = clock_;
     PrefixMatch found;
     if (tokens.empty()) return found;
     tokens.pop_back();
@@ -420,8 +444,24 @@ class Oracle {
       const Tokens upto(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>((i + 1) * kBlock));
       Entry* entry = find(name_space, upto);
       if (entry == nullptr) entry = &entries_.emplace_back(Entry{name_space, upto, blocks[i], clock_});
-      entry->used = clock_;
+      entry->used = used_[name_space] = clock_;
     }
+  }
+
+  int count_of(const std::string& name_space) const {
+    return static_cast<int>(
+        std::count_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.name_space == name_space; }));
+  }
+  bool has_more_than_its_share(const std::string& name_space) const {
+    int recent = 0;
+    for (const auto& [name, used] : used_) {
+      recent += count_of(name) > 0 && clock_ - used <= static_cast<int>(PrefixCache::kRecentCalls) ? 1 : 0;
+    }
+    return count_of(name_space) > pool_.size() / std::max(1, recent);
+  }
+  bool goes_before(const Entry& a, const Entry& b) const {
+    const bool a_first = has_more_than_its_share(a.name_space), b_first = has_more_than_its_share(b.name_space);
+    return a_first != b_first ? a_first : a.used < b.used;
   }
 
   Blocks evict(int n) {
@@ -431,7 +471,7 @@ class Oracle {
       for (const Entry& entry : entries_) {
         const bool leaf =
             std::none_of(entries_.begin(), entries_.end(), [&](const Entry& e) { return below(e, entry); });
-        if (leaf && pool_.references(entry.block) == 1 && (oldest == nullptr || entry.used < oldest->used)) {
+        if (leaf && pool_.references(entry.block) == 1 && (oldest == nullptr || goes_before(entry, *oldest))) {
           oldest = &entry;
         }
       }
@@ -477,6 +517,7 @@ class Oracle {
 
   const BlockPool& pool_;
   std::vector<Entry> entries_;
+  std::map<std::string, int> used_;
   int clock_ = 0;
 };
 
