@@ -3,9 +3,9 @@
 #include "checkpoint/summary.h"
 #include "cli/bytes.h"
 #include "cli/commands.h"
-#include "engine/benchmark.h"
 #include "hub/store.h"
 #include "kernels/process.h"
+#include "measure/benchmark.h"
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>

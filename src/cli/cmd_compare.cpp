@@ -2,8 +2,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "hub/store.h"
-#include "model/compare.h"
-#include "model/load_model.h"
+#include "measure/compare.h"
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -21,10 +20,6 @@ struct CompareArguments {
   bool exact = false;
 };
 
-bool all_ok(const std::vector<Comparison>& results) {
-  return std::all_of(results.begin(), results.end(), [](const Comparison& r) { return r.ok(); });
-}
-
 void print(const std::vector<Comparison>& results) {
   for (const Comparison& r : results) {
     const std::string worst = r.exact ? fmt::format("{:.0f} differ", r.worst) : fmt::format("{:.3g}", r.worst);
@@ -34,18 +29,11 @@ void print(const std::vector<Comparison>& results) {
 
 void run(const CompareArguments& arguments) {
   const std::filesystem::path folder = resolve_model(arguments.model);
-  LoadOptions options{.exact = arguments.exact};
-  const auto attempt = [&] { return compare(*load_model(folder, options).model, arguments.golden, arguments.options); };
-  std::vector<Comparison> results = attempt();
-  if (!all_ok(results) && Config::from_folder(folder).dtype == "bfloat16") {
-    // Numbers that transformers computed after model.to(torch.bfloat16) have rounded rotary frequencies in them.
-    options.round_rope_frequencies = true;
-    if (std::vector<Comparison> rounded = attempt(); all_ok(rounded)) {
-      fmt::print(
-          "note: equal with rotary frequencies rounded to bfloat16, as model.to(torch.bfloat16) leaves them in the "
-          "reference\n");
-      results = std::move(rounded);
-    }
+  const auto [results, rounded] = compare_checkpoint(folder, arguments.golden, arguments.options, arguments.exact);
+  if (rounded) {
+    fmt::print(
+        "note: equal with rotary frequencies rounded to bfloat16, as model.to(torch.bfloat16) leaves them in the "
+        "reference\n");
   }
   print(results);
   const auto bad = std::count_if(results.begin(), results.end(), [](const Comparison& r) { return !r.ok(); });

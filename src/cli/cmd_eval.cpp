@@ -2,8 +2,8 @@
 #include "base/file.h"
 #include "cli/chat_model.h"
 #include "cli/commands.h"
-#include "cli/grading.h"
 #include "cli/progress.h"
+#include "measure/grading.h"
 
 #include <map>
 #include <memory>

@@ -6,8 +6,8 @@
 #include "checkpoint/golden_folder.h"
 #include "checkpoint/safetensors.h"
 #include "kernels/kernels.h"
+#include "measure/compare.h"
 #include "model/arrays.h"
-#include "model/compare.h"
 #include "model/load_model.h"
 
 #include <gtest/gtest.h>
@@ -83,13 +83,6 @@ inline void expect_close(const std::vector<Comparison>& results) {
 inline void expect_golden(const CausalLm& model, const std::string& golden_case, int chunk = 0,
                           double tolerance = 2e-4) {
   expect_close(compare(model, golden_file(golden_case), {.chunk = chunk, .tolerance = tolerance}));
-}
-
-// The worst difference of any float tensor, and whether any index or token differs.
-inline bool all_ok(const std::vector<Comparison>& results) {
-  bool ok = true;
-  for (const Comparison& result : results) ok = ok && result.ok();
-  return ok;
 }
 
 // The model over ids [B, L], cut at positions that are multiples of `chunk` (0: at once) -> hidden states [B, L, hidden].

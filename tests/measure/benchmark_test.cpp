@@ -1,4 +1,4 @@
-#include "engine/benchmark.h"
+#include "measure/benchmark.h"
 
 #include "base/throws.h"
 #include "model/checkpoint.h"

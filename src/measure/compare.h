@@ -29,4 +29,18 @@ struct CompareOptions {
 std::vector<Comparison> compare(const CausalLm& model, const std::filesystem::path& golden,
                                 const CompareOptions& options);
 
+// True if all are within their bounds.
+bool all_ok(const std::vector<Comparison>& results);
+
+struct CheckpointComparison {
+  std::vector<Comparison> results;
+  bool rounded_frequencies = false;  // the reference was made with rotary frequencies rounded to bfloat16
+};
+
+// Loads the model of `folder` and compares. If a bfloat16 checkpoint differs, once more with rounded rotary frequencies:
+// numbers that transformers computed after model.to(torch.bfloat16) have that rounding in them. `exact`: float32 cache
+// rows, no rounding of activations. Throws what load_model and compare throw.
+CheckpointComparison compare_checkpoint(const std::filesystem::path& folder, const std::filesystem::path& golden,
+                                        const CompareOptions& options, bool exact);
+
 }  // namespace glimt

@@ -1,8 +1,9 @@
-#include "model/compare.h"
+#include "measure/compare.h"
 
 #include "base/error.h"
 #include "checkpoint/safetensors.h"
 #include "model/arrays.h"
+#include "model/load_model.h"
 
 #include <algorithm>
 #include <map>
@@ -156,6 +157,21 @@ std::vector<Comparison> compare(const CausalLm& model, const std::filesystem::pa
     results.push_back(compare_one(name, array_of(file, name), got->second, options.tolerance, where));
   }
   return results;
+}
+
+bool all_ok(const std::vector<Comparison>& results) {
+  return std::all_of(results.begin(), results.end(), [](const Comparison& r) { return r.ok(); });
+}
+
+CheckpointComparison compare_checkpoint(const std::filesystem::path& folder, const std::filesystem::path& golden,
+                                        const CompareOptions& options, bool exact) {
+  const auto attempt = [&](bool rounded) {
+    return compare(*load_model(folder, {.exact = exact, .round_rope_frequencies = rounded}).model, golden, options);
+  };
+  CheckpointComparison comparison{attempt(false), false};
+  if (all_ok(comparison.results) || Config::from_folder(folder).dtype != "bfloat16") return comparison;
+  std::vector<Comparison> rounded = attempt(true);
+  return all_ok(rounded) ? CheckpointComparison{std::move(rounded), true} : comparison;
 }
 
 }  // namespace glimt

@@ -1,4 +1,4 @@
-#include "engine/benchmark.h"
+#include "measure/benchmark.h"
 
 #include "base/error.h"
 #include "base/huge_pages.h"

@@ -1,4 +1,4 @@
-#include "cli/grading.h"
+#include "measure/grading.h"
 
 #include "base/file.h"
 
