@@ -5,13 +5,17 @@
 #include "base/json_parser.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
+
+#include <fmt/ranges.h>
 
 namespace glimt {
 namespace {
 
 constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kShownBytes = 60;  // of a wrong value in a message
+constexpr char kBigIntegerMark = '\xFF';
 
 bool all_finite(const json::value& value) {
   if (const double* number = value.if_double()) return std::isfinite(*number);
@@ -64,6 +68,8 @@ void dump(const json::value& value, std::string& out) {
       dump(item, out);
     }
     out += ']';
+  } else if (const std::string_view digits = as_big_integer(value); !digits.empty()) {
+    out += digits;
   } else if (const double* number = value.if_double()) {
     // The shortest form that reads back the same; always with a point or an exponent, as Python writes floats.
     std::string text = fmt::format("{}", *number);
@@ -74,7 +80,40 @@ void dump(const json::value& value, std::string& out) {
   }
 }
 
+std::string shortened(std::string_view text) {
+  if (text.size() <= kShownBytes) return std::string(text);
+  std::size_t end = kShownBytes;
+  while ((static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not inside a UTF-8 character
+  return std::string(text.substr(0, end)) + "…";
+}
+
 }  // namespace
+
+json::value big_integer(std::string_view digits) {
+  json::string text(1, kBigIntegerMark);
+  text.append(json::string_view(digits.data(), digits.size()));
+  return text;
+}
+
+std::string_view as_big_integer(const json::value& value) {
+  const json::string* text = value.if_string();
+  if (text == nullptr || text->empty() || text->front() != kBigIntegerMark) return {};
+  const std::string_view digits = std::string_view(text->data(), text->size()).substr(1);
+  const std::size_t first = digits.starts_with('-') ? 1 : 0;
+  const bool all_digits = digits.size() > first && digits.find_first_not_of("0123456789", first) == digits.npos;
+  return all_digits ? digits : std::string_view();
+}
+
+bool is_text(const json::value& value) { return value.is_string() && as_big_integer(value).empty(); }
+
+std::optional<double> number_of(const json::value& value) {
+  if (value.is_number()) return value.to_number<double>();
+  const std::string_view digits = as_big_integer(value);
+  if (digits.empty()) return std::nullopt;
+  double number = digits.front() == '-' ? -HUGE_VAL : HUGE_VAL;  // what from_chars leaves if they are too many
+  std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  return number;
+}
 
 json::value parse_json(std::string_view text, std::string_view where) {
   return parse(text, where, ErrorKind::invalid_request);
@@ -95,12 +134,36 @@ std::string dump_json(const json::value& value) {
 JsonFields::JsonFields(const json::object& object, std::string where, ErrorKind kind)
     : object_(object), where_(std::move(where)), kind_(kind) {}
 
-bool JsonFields::has(std::string_view name) const {
-  const json::value* value = object_.if_contains(name);
-  return value != nullptr && !value->is_null();
+void JsonFields::take(std::string_view name) const {
+  if (std::find(taken_.begin(), taken_.end(), name) == taken_.end()) taken_.emplace_back(name);
 }
 
+void JsonFields::ignore(std::initializer_list<std::string_view> names) const {
+  for (const std::string_view name : names) take(name);
+}
+
+void JsonFields::finish(bool (*says_nothing)(const json::value&)) const {
+  std::vector<std::string> unknown;
+  for (const auto& [key, value] : object_) {
+    if (value.is_null() || (says_nothing != nullptr && says_nothing(value))) continue;
+    if (std::find(taken_.begin(), taken_.end(), std::string_view(key)) != taken_.end()) continue;
+    unknown.push_back(fmt::format("'{}'", shortened(key)));
+  }
+  if (unknown.empty()) return;
+  fail(kind_, where_, "{} {} not known", unknown.size() == 1 ? "field" : "fields",
+       fmt::format("{} {}", fmt::join(unknown, ", "), unknown.size() == 1 ? "is" : "are"));
+}
+
+const json::value* JsonFields::find(std::string_view name) const {
+  take(name);
+  const json::value* value = object_.if_contains(name);
+  return value != nullptr && !value->is_null() ? value : nullptr;
+}
+
+bool JsonFields::has(std::string_view name) const { return find(name) != nullptr; }
+
 const json::value& JsonFields::at(std::string_view name, std::string_view wanted) const {
+  take(name);
   const json::value* value = object_.if_contains(name);
   if (value == nullptr) fail(kind_, where_, "field '{}' is missing, {} wanted", name, wanted);
   if (value->is_null()) wrong(name, wanted, *value);
@@ -108,18 +171,12 @@ const json::value& JsonFields::at(std::string_view name, std::string_view wanted
 }
 
 void JsonFields::wrong(std::string_view name, std::string_view wanted, const json::value& got) const {
-  std::string shown = dump_json(got);
-  if (shown.size() > kShownBytes) {
-    std::size_t end = kShownBytes;
-    while ((static_cast<unsigned char>(shown[end]) & 0xC0) == 0x80) --end;  // not inside a UTF-8 character
-    shown = shown.substr(0, end) + "…";
-  }
-  fail(kind_, where_, "field '{}' must be {}, got {}", name, wanted, shown);
+  fail(kind_, where_, "field '{}' must be {}, got {}", name, wanted, shortened(dump_json(got)));
 }
 
 std::string JsonFields::string(std::string_view name) const {
   const json::value& value = at(name, "a string");
-  if (!value.is_string()) wrong(name, "a string", value);
+  if (!is_text(value)) wrong(name, "a string", value);
   return std::string(value.get_string());
 }
 
@@ -138,10 +195,9 @@ std::int64_t JsonFields::integer(std::string_view name, std::int64_t min, std::i
 double JsonFields::number(std::string_view name, double min, double max) const {
   const std::string wanted = fmt::format("a number from {} to {}", min, max);
   const json::value& value = at(name, wanted);
-  if (!value.is_number()) wrong(name, wanted, value);
-  const double number = value.to_number<double>();
-  if (!(number >= min && number <= max)) wrong(name, wanted, value);
-  return number;
+  const std::optional<double> number = number_of(value);
+  if (!number || !(*number >= min && *number <= max)) wrong(name, wanted, value);
+  return *number;
 }
 
 bool JsonFields::boolean(std::string_view name) const {

@@ -1,17 +1,23 @@
 #include "base/json_parser.h"
 
+#include "base/json.h"
+
 #include <boost/json/basic_parser_impl.hpp>
 
 #include <charconv>
 #include <cstdint>
+#include <limits>
 #include <string>
+#include <utility>
 
 namespace glimt {
 namespace {
 
-namespace json = boost::json;
+// Python's int() refuses more digits, too: reading them takes a time that grows with their square.
+constexpr std::size_t kMaxDigits = 4300;
 
-// Builds the value as Boost's own parser does, except that a double is read by from_chars, which rounds correctly.
+// Builds the value as Boost's own parser does, except that a double is read by from_chars, which rounds correctly, and
+// that an integer beyond 64 bits keeps its digits.
 struct ExactNumbers {
   constexpr static std::size_t max_object_size = json::object::max_size();
   constexpr static std::size_t max_array_size = json::array::max_size();
@@ -70,11 +76,15 @@ struct ExactNumbers {
   }
   bool on_double(double value, Text text, Code&) {
     number.append(text.data(), text.size());
-    double exact = value;
-    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), exact);
-    if (error != std::errc()) exact = value;  // too small for a double: Boost's 0 is right
-    number.clear();
-    stack.push_double(exact);
+    const std::string written = std::exchange(number, {});
+    if (written.find_first_of(".eE") != std::string::npos) {
+      std::from_chars(written.data(), written.data() + written.size(), value);
+      stack.push_double(value);  // from_chars leaves it where it is too small: Boost has made it 0
+    } else if (written.size() <= kMaxDigits) {
+      stack.push_string(json::string_view(big_integer(written).get_string()));
+    } else {
+      stack.push_double(std::numeric_limits<double>::infinity());  // which parse_json refuses
+    }
     return true;
   }
   bool on_bool(bool value, Code&) {

@@ -80,7 +80,7 @@ json::value ToolSchemas::argument(std::string_view tool, std::string_view parame
   if (!value) return text;
   // A string is written raw, so what reads as JSON here may still be the text that was meant: "null", "42", "\"a\"".
   const bool text_is_possible = (types & kStringType) != 0;
-  const bool value_is_possible = !value->is_string() && (types & type_of(*value)) != 0;
+  const bool value_is_possible = !glimt::is_text(*value) && (types & type_of(*value)) != 0;
   return text_is_possible && !value_is_possible ? text : *value;
 }
 

@@ -90,7 +90,7 @@ class RawStrings {
     if (!values.is_array()) refuse(at(place), "must be an array");
     std::vector<std::string> parts;
     for (const json::value& value : values.get_array()) {
-      if (!value.is_string()) continue;
+      if (!is_text(value)) continue;
       const std::string_view text = view(value.get_string());
       budget_.spend_bytes(text.size(), where_, place);
       if (text.find(text_of(GlmTag::value_end)) != std::string_view::npos) {

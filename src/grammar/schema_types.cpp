@@ -94,7 +94,7 @@ class SchemaReader {
 
 JsonTypes type_of(const json::value& value) {
   switch (value.kind()) {
-    case json::kind::string: return kStringType;
+    case json::kind::string: return is_text(value) ? kStringType : kIntegerType;
     case json::kind::int64:
     case json::kind::uint64: return kIntegerType;
     case json::kind::double_: return value.get_double() == std::floor(value.get_double()) ? kIntegerType : kNumberType;

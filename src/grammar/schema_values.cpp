@@ -76,7 +76,7 @@ json::value checked_count(const json::value& value, const SchemaPlace& place) {
 void check_literal(const json::value& value, const SchemaPlace& place, int depth) {
   if (depth > kMaxSchemaDepth) refuse(place, fmt::format("nested deeper than {} levels", kMaxSchemaDepth));
   place.budget.spend_bytes(value.is_string() ? value.get_string().size() + 2 : 8, place.where, place.path);
-  if (value.is_number() && std::abs(value.to_number<double>()) > kMaxSafeInteger) {
+  if (std::abs(number_of(value).value_or(0)) > kMaxSafeInteger) {
     refuse(place, "a number beyond 2^53 is not supported");
   }
   if (const json::array* items = value.if_array()) {
@@ -92,8 +92,8 @@ void check_literal(const json::value& value, const SchemaPlace& place, int depth
 
 json::value checked_bound(std::string_view name, const json::value& value, const SchemaPlace& place) {
   if (value.is_bool() && name.starts_with("exclusive")) return value;  // JSON Schema before draft 6
-  if (!value.is_number()) refuse(place, "must be a number");
-  const auto bound = value.to_number<double>();
+  if (!number_of(value)) refuse(place, "must be a number");
+  const double bound = *number_of(value);
   if (std::abs(bound) <= kMaxSafeInteger) return value;
   const bool lower = name == "minimum" || name == "exclusiveMinimum";
   if (lower == (bound > 0)) refuse(place, "no number within 2^53 is in this range");

@@ -23,20 +23,33 @@ std::string_view view(const json::string& text) { return {text.data(), text.size
 
 // ---- the template's file ----
 
-std::string template_of_config(const json::object& config, std::string_view where) {
+struct Sources {
+  std::string default_template;
+  std::optional<std::string> tool_use;
+};
+
+Sources named_templates(const json::array& list, std::string_view where) {
+  std::optional<std::string> default_template;
+  Sources sources;
+  for (const json::value& item : list) {
+    if (!item.is_object()) fail(ErrorKind::bad_file, where, "field 'chat_template' must be a list of objects");
+    const JsonFields fields(item.get_object(), std::string(where) + ": chat_template");
+    const std::string name = fields.string("name");
+    if (name == "default") default_template = fields.string("template");
+    if (name == "tool_use") sources.tool_use = fields.string("template");
+  }
+  if (!default_template) fail(ErrorKind::bad_file, where, "field 'chat_template' has no template named 'default'");
+  sources.default_template = *default_template;
+  return sources;
+}
+
+Sources templates_of_config(const json::object& config, std::string_view where) {
   const json::value* value = config.if_contains("chat_template");
   if (value == nullptr || value->is_null()) {
     fail(ErrorKind::not_found, where, "has no 'chat_template', and there is no chat_template.jinja beside it");
   }
-  if (const json::string* text = value->if_string()) return std::string(view(*text));
-  if (const json::array* list = value->if_array()) {
-    for (const json::value& item : *list) {
-      if (!item.is_object()) fail(ErrorKind::bad_file, where, "field 'chat_template' must be a list of objects");
-      const JsonFields fields(item.get_object(), std::string(where) + ": chat_template");
-      if (fields.string("name") == "default") return fields.string("template");
-    }
-    fail(ErrorKind::bad_file, where, "field 'chat_template' has no template named 'default'");
-  }
+  if (is_text(*value)) return {std::string(value->get_string()), std::nullopt};
+  if (const json::array* list = value->if_array()) return named_templates(*list, where);
   fail(ErrorKind::bad_file, where, "field 'chat_template' must be a string or a list");
 }
 
@@ -160,36 +173,38 @@ ChatTemplate::ChatTemplate(const std::filesystem::path& model_folder, const Toke
     config = value.get_object();
   }
   special_tokens_ = special_tokens_of_config(config);
-  if (has_jinja) {
-    compile(read_file(jinja, kMaxTemplateBytes), jinja.string());
-  } else {
-    compile(template_of_config(config, config_path.string()), config_path.string());
-  }
+  const Sources sources = has_jinja ? Sources{read_file(jinja, kMaxTemplateBytes), std::nullopt}
+                                    : templates_of_config(config, config_path.string());
+  const std::string where = has_jinja ? jinja.string() : config_path.string();
+  default_ = compiled(sources.default_template, where);
+  if (sources.tool_use) tool_use_ = compiled(*sources.tool_use, where);
+  const std::filesystem::path beside = model_folder / "additional_chat_templates" / "tool_use.jinja";
+  if (std::filesystem::exists(beside)) tool_use_ = compiled(read_file(beside, kMaxTemplateBytes), beside.string());
 }
 
 ChatTemplate::ChatTemplate(std::string_view source, std::string_view where, const Tokenizer& tokenizer,
                            json::object special_tokens)
-    : controls_(tokenizer.controls()), special_tokens_(std::move(special_tokens)) {
-  compile(source, where);
-}
+    : default_(compiled(source, where)), controls_(tokenizer.controls()), special_tokens_(std::move(special_tokens)) {}
 
-void ChatTemplate::compile(std::string_view source, std::string_view where) {
+ChatTemplate::Handle ChatTemplate::compiled(std::string_view source, std::string_view where) {
   GtChatTemplate* handle = nullptr;
   GtBytes error{};
   const GtStatus status = gt_chat_template_new(source.data(), source.size(), &handle, &error);
   // A template that is not UTF-8 is a bad file, not a bad request.
   rust_text::check(status == GT_INVALID_INPUT ? GT_BAD_FILE : status, error, where);
-  handle_.reset(handle);
+  return Handle(handle);
 }
 
 std::string ChatTemplate::render_text(const json::object& request) const {
   json::object context = special_tokens_;
   for (const auto& [key, value] : request) context[key] = value;
   const std::string context_json = dump_json(context);
+  const bool with_tools = tool_use_ != nullptr && !is_null_or_absent(request, "tools");
+  const GtChatTemplate* handle = with_tools ? tool_use_.get() : default_.get();
   GtBytes text{};
   GtBytes error{};
-  rust_text::check(gt_chat_template_render(handle_.get(), context_json.data(), context_json.size(), &text, &error),
-                   error, kWhere);
+  rust_text::check(gt_chat_template_render(handle, context_json.data(), context_json.size(), &text, &error), error,
+                   kWhere);
   return rust_text::take(text);
 }
 

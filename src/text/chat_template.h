@@ -24,9 +24,10 @@ namespace glimt {
 class ChatTemplate {
  public:
   // Takes chat_template.jinja of a model's folder, or else "chat_template" of its tokenizer_config.json: a string, or a
-  // list of {"name", "template"} of which "default" is taken. The strings of bos_token, eos_token and the like, which
-  // templates may print, come from tokenizer_config.json too. Throws not_found if there is no template, bad_file if one
-  // is malformed (the message has the line). Keeps no reference to `tokenizer`.
+  // list of {"name", "template"}, of which "default" is needed. As in Hugging Face, a template named "tool_use" (of that
+  // list, or additional_chat_templates/tool_use.jinja) renders the requests that have tools. The strings of bos_token,
+  // eos_token and the like, which templates may print, come from tokenizer_config.json too. Throws not_found if there is
+  // no template, bad_file if one is malformed (the message has the line). Keeps no reference to `tokenizer`.
   ChatTemplate(const std::filesystem::path& model_folder, const Tokenizer& tokenizer);
 
   // The same from the text of a template; `where` opens the messages, `special_tokens` are the strings mentioned above.
@@ -50,10 +51,13 @@ class ChatTemplate {
     void operator()(GtChatTemplate* handle) const;
   };
 
-  void compile(std::string_view source, std::string_view where);
+  using Handle = std::unique_ptr<GtChatTemplate, Free>;
+
+  static Handle compiled(std::string_view source, std::string_view where);
   std::string render_text(const json::object& request) const;
 
-  std::unique_ptr<GtChatTemplate, Free> handle_;
+  Handle default_;
+  Handle tool_use_;  // null if there is none
   ControlMatcher controls_;
   json::object special_tokens_;
 };

@@ -115,7 +115,7 @@ json::object LiteralMarks::mark_object(const json::object& object, bool in_argum
 }
 
 json::value LiteralMarks::mark_value(const json::value& value, std::string_view key, bool in_arguments) const {
-  if (const json::string* string = value.if_string()) {
+  if (const json::string* string = value.if_string(); string != nullptr && is_text(value)) {
     const std::string_view text(string->data(), string->size());
     const bool compared = !in_arguments && (key == "role" || key == "type") && is_word(text);
     return json::string(mark_text(text, !compared));

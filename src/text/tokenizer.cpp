@@ -11,6 +11,11 @@
 #include <utility>
 
 namespace glimt {
+namespace {
+
+constexpr std::size_t kBytesAToken = 16;  // few tokens are longer, and no prompt is made of them
+
+}  // namespace
 
 void Tokenizer::Free::operator()(GtTokenizer* handle) const { gt_tokenizer_free(handle); }
 
@@ -100,8 +105,12 @@ std::vector<TokenId> Tokenizer::encode_plain(std::string_view text) const { retu
 
 std::vector<TokenId> Tokenizer::encode_raw(std::string_view text) const { return encode_text(text, true, 0); }
 
-std::vector<TokenId> Tokenizer::encode(const RenderedPrompt& prompt) const {
+std::vector<TokenId> Tokenizer::encode(const RenderedPrompt& prompt, std::size_t context) const {
   const std::string_view text = prompt.text;
+  if (text.size() / kBytesAToken > context) {
+    fail(ErrorKind::invalid_request, "prompt", "{} bytes are far more than a context of {} tokens holds", text.size(),
+         context);
+  }
   std::vector<TokenId> tokens;
   std::size_t done = 0;
   const auto append_literal = [&](std::size_t end) {

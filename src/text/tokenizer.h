@@ -58,8 +58,10 @@ class Tokenizer {
   // prompts of which the caller vouches for every byte.
   std::vector<TokenId> encode_raw(std::string_view text) const;
 
-  // A rendered conversation: its controls become control tokens, the stretches between are encode_plain.
-  std::vector<TokenId> encode(const RenderedPrompt& prompt) const;
+  // A rendered conversation: its controls become control tokens, the stretches between are encode_plain. Throws
+  // invalid_request for a text that `context` tokens cannot hold, by far (16 bytes a token), before it is read.
+  std::vector<TokenId> encode(const RenderedPrompt& prompt, std::size_t context = kAnyContext) const;
+  static constexpr std::size_t kAnyContext = std::size_t{1} << 40;
 
   // The text of the ids; bytes that are not UTF-8 become U+FFFD. skip_special leaves out special tokens, as Hugging
   // Face does (<think> and the like are not special). Throws invalid_request for an id that is not in the vocabulary.

@@ -216,5 +216,19 @@ TEST(JsonFields, IntegersSpelledAsRealsStayExact) {
   EXPECT_EQ(fields.integer("negative", -kMax, kMax), -1000);
 }
 
+TEST(JsonFieldsFinish, NamesTheFieldsThatNobodyTook) {
+  const json::object object = parsed(R"({"a": 1, "b": null, "c": "", "d": 2, "e": 3})").as_object();
+  const JsonFields fields(object, "w", ErrorKind::invalid_request);
+  EXPECT_EQ(fields.integer("a", 0, 9), 1);
+  EXPECT_FALSE(fields.has("absent"));
+  EXPECT_ERROR(fields.finish(), ErrorKind::invalid_request, "w: fields 'c', 'd', 'e' are not known");
+  fields.ignore({"d"});
+  const auto empty = [](const json::value& value) { return value == ""; };
+  EXPECT_ERROR(fields.finish(empty), ErrorKind::invalid_request, "w: field 'e' is not known");
+  EXPECT_EQ(*fields.find("e"), 3);
+  EXPECT_EQ(fields.find("b"), nullptr);
+  EXPECT_NO_THROW(fields.finish(empty));
+}
+
 }  // namespace
 }  // namespace glimt

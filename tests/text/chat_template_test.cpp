@@ -4,12 +4,14 @@
 #include "base/temporary_folder.h"
 #include "base/throws.h"
 #include "text/cpu_time.h"
+#include "text/rust_text.h"
 #include "text/text_data.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -77,6 +79,61 @@ TEST(ChatTemplate, RendersHostileConversationsAsJinjaDoes) {
   EXPECT_GT(not_told_apart, 0);
 }
 
+// A render without marks: what a template makes of "variables" is compared to the byte, whatever they spell.
+std::string render_plainly(std::string_view source, std::string_view variables) {
+  GtChatTemplate* handle = nullptr;
+  GtBytes error{};
+  rust_text::check(gt_chat_template_new(source.data(), source.size(), &handle, &error), error, "template");
+  const std::unique_ptr<GtChatTemplate, void (*)(GtChatTemplate*)> owner(handle, gt_chat_template_free);
+  GtBytes text{};
+  rust_text::check(gt_chat_template_render(handle, variables.data(), variables.size(), &text, &error), error,
+                   "template");
+  return rust_text::take(text);
+}
+
+// Where Jinja2 prints an object of Python that only says how something is kept: dict_keys(['a']).
+bool prints_an_inner_object(std::string_view source) {
+  static const std::vector<std::string_view> kKnown = {
+      "{{ d.items() }}",
+      "{{ d.keys() }}",
+      "{{ d.values() }}",
+      "{{ range(3) }}",
+      "{{ range(2) is sequence }}",
+      "{{ i.real }}",
+      "{{ r|groupby('k') }}",
+      "{% macro m(a) %}{{ a }}{% endmacro %}{{ m() }}|{{ m.name }}|{{ m.arguments }}"};
+  return std::find(kKnown.begin(), kKnown.end(), source) != kKnown.end();
+}
+
+// tests/oracle/make_jinja.py. A template may be refused, which is an error that somebody sees; another text is not.
+TEST(ChatTemplate, RendersAsJinjaDoesOrRefuses) {
+  std::string variables;
+  int same = 0, refused = 0, different = 0;
+  for (const json::value& line : test::json_lines("renders_jinja.jsonl")) {
+    const json::object& row = line.as_object();
+    if (row.contains("variables")) {
+      variables = dump_json(row.at("variables"));
+      continue;
+    }
+    if (!row.contains("prompt")) continue;
+    const std::string source(row.at("template").as_string());
+    try {
+      const std::string got = render_plainly(source, variables);
+      if (prints_an_inner_object(source)) {
+        ++different;
+        continue;
+      }
+      EXPECT_EQ(got, std::string(row.at("prompt").as_string())) << source;
+      ++same;
+    } catch (const Error&) {
+      ++refused;
+    }
+  }
+  EXPECT_EQ(different, 8);
+  EXPECT_GT(same, 700);
+  EXPECT_LE(refused, 60);
+}
+
 TEST(ChatTemplate, AddsTheGenerationPromptByDefault) {
   EXPECT_EQ(rendered(glm_template(), kHello), "[gMASK]<sop><|user|>hello<|assistant|><think>");
   EXPECT_EQ(rendered(glm_template(),
@@ -103,6 +160,29 @@ TEST(ChatTemplate, KeepsTheOrderOfKeys) {
   EXPECT_EQ(rendered(template_of("{{ tools[0] | tojson }}"),
                      R"({"messages": [], "tools": [{"z": 1, "a": {"y": 2, "b": [1.0, 1e20, null]}}]})"),
             R"({"z": 1, "a": {"y": 2, "b": [1.0, 1e+20, null]}})");
+}
+
+TEST(ChatTemplate, IntegersKeepTheirDigits) {
+  const std::string wide = "1500000000000000000001";
+  const std::string wider = "-123456789012345678901234567890123456789012345678901234567890";
+  const ChatTemplate all =
+      template_of("{{ n }}|{{ n|tojson }}|{{ [n] }}|{{ n ~ '' }}|{{ {'k': n}|tojson }}|{{ n|string }}");
+  for (const std::string& n : {wide, wider, std::string("18446744073709551615"), std::string("-9223372036854775808")}) {
+    std::string shown = "{0}|{0}|[{0}]|{0}|{\"k\": {0}}|{0}";
+    for (std::size_t at = shown.find("{0}"); at != shown.npos; at = shown.find("{0}", at)) shown.replace(at, 3, n);
+    EXPECT_EQ(rendered(all, R"({"messages": [], "n": )" + n + "}"), shown);
+  }
+  EXPECT_EQ(rendered(template_of("{{ n is number }}{{ n is integer }}{{ n is string }}{{ n is iterable }}{{ n == n }}"),
+                     R"({"messages": [], "n": )" + wider + "}"),
+            "TrueTrueFalseFalseTrue");
+  EXPECT_EQ(
+      rendered(glm_template(), R"({"messages": [{"role": "assistant", "content": "", "tool_calls": [{"name": "pay",
+                     "arguments": {"wei": )" +
+                                   wide + R"(, "all": [)" + wider + R"(]}}]}], "tools": [{"name": "pay",
+                     "parameters": {"maximum": )" +
+                                   wide + "}}]}")
+          .find("e+"),
+      std::string::npos);
 }
 
 TEST(ChatTemplate, RefusesWhatIsNotAConversation) {
@@ -184,6 +264,25 @@ TEST(ChatTemplateFile, IsElseInTokenizerConfig) {
   folder.write("tokenizer_config.json",
                R"({"chat_template": [{"name": "rag", "template": "r"}, {"name": "default", "template": "d"}]})");
   EXPECT_EQ(rendered(load(folder), kHello), "d");
+}
+
+TEST(ChatTemplateFile, ToolUseIsForRequestsWithTools) {
+  const std::string with_tools = R"({"messages": [], "tools": [{"name": "f"}]})";
+  const TemporaryFolder folder;
+  folder.write("tokenizer_config.json", R"({"chat_template": [{"name": "tool_use", "template": "T{{ tools|length }}"},
+      {"name": "rag", "template": "{% nonsense %}"}, {"name": "default", "template": "D"}]})");
+  const ChatTemplate named(folder.path(), test::tokenizer());
+  EXPECT_EQ(rendered(named, kHello), "D");
+  EXPECT_EQ(rendered(named, R"({"messages": [], "tools": null})"), "D");
+  EXPECT_EQ(rendered(named, with_tools), "T1");
+
+  folder.write("chat_template.jinja", "J");  // which the list does not add to
+  EXPECT_EQ(rendered(ChatTemplate(folder.path(), test::tokenizer()), with_tools), "J");
+  std::filesystem::create_directory(folder.path() / "additional_chat_templates");
+  folder.write("additional_chat_templates/tool_use.jinja", "A");
+  const ChatTemplate beside(folder.path(), test::tokenizer());
+  EXPECT_EQ(rendered(beside, with_tools), "A");
+  EXPECT_EQ(rendered(beside, kHello), "J");
 }
 
 TEST(ChatTemplateFile, MustBeUsable) {

@@ -9,6 +9,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -141,6 +142,29 @@ TEST(Tokenizer, LongTextsTakeLinearTime) {
   EXPECT_LT(time.seconds(), 60);
   EXPECT_ERROR(tokenizer().encode_plain(std::string((std::size_t{16} << 20) + 1, 'x')), ErrorKind::invalid_request,
                HasSubstr("at most 16777216 wanted"));
+}
+
+std::size_t peak_bytes() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
+}
+
+TEST(Tokenizer, LongTextsTakeLittleMemory) {
+  std::string text;
+  while (text.size() < (std::size_t{8} << 20)) text += "The quick brown fox, 1234 times.\n  jumps ";
+  test::tokenizer().encode_plain("x");
+  const std::size_t before = peak_bytes();
+  const std::size_t tokens = test::tokenizer().encode_plain(text).size();
+  EXPECT_GT(tokens, text.size() / 8);
+  EXPECT_LT(peak_bytes() - before, 15 * text.size());  // mostly the tokens themselves
+}
+
+TEST(Tokenizer, RefusesAPromptThatNoContextHolds) {
+  const RenderedPrompt prompt{std::string(2000, 'x'), {}};
+  EXPECT_NO_THROW(test::tokenizer().encode(prompt, 125));
+  EXPECT_ERROR(test::tokenizer().encode(prompt, 124), ErrorKind::invalid_request,
+               "prompt: 2000 bytes are far more than a context of 124 tokens holds");
 }
 
 TEST(Tokenizer, ServesSeveralThreads) {

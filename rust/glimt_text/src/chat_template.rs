@@ -1,9 +1,9 @@
 //! Chat templates in the Jinja environment of transformers' apply_chat_template.
 
 use crate::ffi::{guard, on_deep_stack, text, Bytes, Failure, Result, Status};
-use crate::{python, python_methods};
+use crate::{concat, context, python, python_filters, python_methods};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Serde, Value, ValueKind};
+use minijinja::value::{Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 
 const MAX_SOURCE: usize = 256 << 10;
@@ -30,8 +30,10 @@ impl ChatTemplate {
         let mut environment = environment().map_err(|e| {
             Failure::bad_file(format!("the template engine refused its options: {e}"))
         })?;
+        let source = without_generation_tags(source);
+        let source = syntax().map(|syntax| concat::with_python_strings(&source, syntax));
         environment
-            .add_template_owned(NAME, without_generation_tags(source))
+            .add_template_owned(NAME, source.map_err(|e| Failure::bad_file(describe(&e)))?)
             .map_err(|e| Failure::bad_file(describe(&e)))?;
         Ok(ChatTemplate { environment })
     }
@@ -43,12 +45,11 @@ impl ChatTemplate {
                 context_json.len()
             )));
         }
-        let context: serde_json::Value = serde_json::from_str(context_json)
-            .map_err(|e| Failure::invalid_input(format!("not valid JSON: {e}")))?;
+        let variables = context::variables(context_json)?;
         let text = self
             .environment
             .get_template(NAME)
-            .and_then(|template| template.render(Value::from(Serde(&context))))
+            .and_then(|template| template.render(variables))
             .map_err(|e| Failure::invalid_input(describe(&e)))?;
         if text.len() > MAX_OUTPUT {
             return Err(Failure::invalid_input(format!(
@@ -60,15 +61,17 @@ impl ChatTemplate {
     }
 }
 
+fn syntax() -> std::result::Result<SyntaxConfig, Error> {
+    SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .keep_trailing_newline(false)
+        .build()
+}
+
 fn environment() -> std::result::Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
-    environment.set_syntax(
-        SyntaxConfig::builder()
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .keep_trailing_newline(false)
-            .build()?,
-    );
+    environment.set_syntax(syntax()?);
     environment.set_fuel(Some(FUEL));
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_undefined_behavior(UndefinedBehavior::Lenient);
@@ -77,7 +80,10 @@ fn environment() -> std::result::Result<Environment<'static>, Error> {
     environment.add_filter("tojson", python::tojson);
     environment.add_filter("trim", trim);
     environment.add_filter("string", string);
+    python_filters::add_to(&mut environment);
     environment.add_test("iterable", is_iterable);
+    environment.add_test("number", is_number);
+    environment.add_test("integer", is_integer);
     environment.add_function("raise_exception", raise_exception);
     environment.add_function("strftime_now", strftime_now);
     Ok(environment)
@@ -88,14 +94,22 @@ fn format_value(
     state: &mut State,
     value: &Value,
 ) -> std::result::Result<(), Error> {
+    let escapes = !matches!(state.auto_escape(), AutoEscape::None) && !value.is_safe();
     match python::to_str(state, value)? {
-        Some(text) => out.write_str(&text).map_err(Error::from),
-        None => minijinja::escape_formatter(out, state, value),
+        Some(text) if escapes => out.write_str(&python_filters::html(&text)),
+        Some(text) => out.write_str(&text),
+        None if escapes => out.write_str(&python_filters::html(&value.to_string())),
+        None => return minijinja::escape_formatter(out, state, value),
     }
+    .map_err(Error::from)
 }
 
-fn string(state: &mut State, value: &Value) -> std::result::Result<String, Error> {
-    Ok(python::to_str(state, value)?.unwrap_or_else(|| value.to_string()))
+fn string(state: &mut State, value: &Value) -> std::result::Result<Value, Error> {
+    if value.as_str().is_some() {
+        return Ok(value.clone());
+    }
+    let text = python::to_str(state, value)?.unwrap_or_else(|| value.to_string());
+    Ok(Value::from(text))
 }
 
 /// `trim(value, chars=None)` is Python's strip, which takes more characters for white space than Rust's trim.
@@ -117,6 +131,15 @@ fn is_iterable(value: &Value) -> bool {
             | ValueKind::String
             | ValueKind::Undefined
     )
+}
+
+fn is_number(value: &Value) -> bool {
+    // To Python, true and false are numbers.
+    matches!(value.kind(), ValueKind::Number | ValueKind::Bool) || context::is_big_integer(value)
+}
+
+fn is_integer(value: &Value) -> bool {
+    value.is_integer() || context::is_big_integer(value)
 }
 
 fn raise_exception(message: &str) -> std::result::Result<Value, Error> {

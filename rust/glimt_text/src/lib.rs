@@ -4,8 +4,11 @@
 //! shares (errors, buffers, panics), every other module is one idea and exports the entry points of that idea.
 
 mod chat_template;
+mod concat;
+mod context;
 mod ffi;
 mod grammar;
 mod python;
+mod python_filters;
 mod python_methods;
 mod tokenizer;

@@ -1,5 +1,6 @@
 //! How Python writes values: `json.dumps` as Hugging Face's `tojson` calls it, and `str()` as `{{ value }}` does.
 
+use crate::context::is_big_integer;
 use minijinja::value::{Kwargs, Rest, Value, ValueKind};
 use minijinja::{Error, ErrorKind, State};
 use std::fmt::Write;
@@ -132,11 +133,16 @@ fn repr(out: &mut String, value: &Value, depth: usize) -> Result<(), Error> {
         ValueKind::String => string_repr(out, value.as_str().unwrap_or_default()),
         ValueKind::Number => out.push_str(&number(value, float_repr)?),
         ValueKind::Seq | ValueKind::Iterable => {
-            out.push('[');
+            let (open, close) = match (value.is_tuple(), value.len()) {
+                (true, Some(1)) => ("(", ",)"),
+                (true, _) => ("(", ")"),
+                _ => ("[", "]"),
+            };
+            out.push_str(open);
             separated(out, value.try_iter()?, ", ", |out, item| {
                 repr(out, &item, depth + 1)
             })?;
-            out.push(']');
+            out.push_str(close);
         }
         ValueKind::Map => {
             out.push('{');
@@ -245,6 +251,9 @@ impl JsonStyle {
                 out.push(']');
             }
             ValueKind::Map => self.write_map(out, value, depth)?,
+            _ if is_big_integer(value) => {
+                let _ = write!(out, "{value}");
+            }
             kind => {
                 return Err(invalid(format!(
                     "tojson: an object of type {kind} is not JSON serializable"

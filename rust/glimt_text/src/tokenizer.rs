@@ -3,20 +3,47 @@
 use crate::ffi::{guard, text, Bytes, Failure, Ids, Result, Status};
 use std::collections::HashMap;
 use std::sync::Arc;
+use tokenizers::pre_tokenizers::split::SplitPattern;
 use tokenizers::{
-    AddedToken, DecoderWrapper, Model, ModelWrapper, NormalizedString, Normalizer, OffsetType,
-    PreTokenizedString, PreTokenizer,
+    AddedToken, DecoderWrapper, Model, ModelWrapper, NormalizedString, Normalizer,
+    OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer, PreTokenizerWrapper,
+    SplitDelimiterBehavior,
 };
 
-/// Encoding keeps about 50 bytes a byte of text; this bounds a request to less than a gigabyte.
 const MAX_TEXT: usize = 16 << 20;
+/// Encoding keeps some 150 bytes a byte of text, so a text is read in windows where that changes nothing.
+const WINDOW: usize = 64 << 10;
+/// The pattern of GLM's pre-tokenizer (and of cl100k). A match depends on nothing before it, and on nothing behind the
+/// match that follows it.
+const KNOWN_PATTERN: &str =
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|\
+                             \u{20}?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 /// Bounds the table of pieces: the vocabulary of this family has 155 thousand ids.
 const MAX_IDS: usize = 1 << 24;
 
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     added: HashMap<u32, AddedToken>,
-    size: usize, // the largest id + 1
+    size: usize,          // the largest id + 1
+    splits_locally: bool, // a text may be read in windows
+}
+
+/// Whether the pre-tokenizer cuts by KNOWN_PATTERN and then only maps bytes.
+fn splits_locally(inner: &tokenizers::Tokenizer) -> bool {
+    let Some(PreTokenizerWrapper::Sequence(steps)) = inner.get_pre_tokenizer() else {
+        return false;
+    };
+    let known = match steps.as_ref() {
+        [PreTokenizerWrapper::Split(split), PreTokenizerWrapper::ByteLevel(bytes)] => {
+            matches!(&split.pattern, SplitPattern::Regex(pattern) if pattern == KNOWN_PATTERN)
+                && split.behavior == SplitDelimiterBehavior::Isolated
+                && !split.invert
+                && !bytes.add_prefix_space
+                && !bytes.use_regex
+        }
+        _ => false,
+    };
+    known && inner.get_normalizer().is_none()
 }
 
 impl Tokenizer {
@@ -36,7 +63,13 @@ impl Tokenizer {
             .map(|id| *id as usize + 1)
             .max()
             .unwrap_or(0);
-        let tokenizer = Tokenizer { inner, added, size };
+        let splits_locally = splits_locally(&inner);
+        let tokenizer = Tokenizer {
+            inner,
+            added,
+            size,
+            splits_locally,
+        };
         tokenizer.check_shape()?;
         tokenizer.check_added_tokens()?;
         Ok(tokenizer)
@@ -127,17 +160,15 @@ impl Tokenizer {
                 text.len()
             )));
         }
-        let encoding = if recognise_added {
-            self.inner.encode_fast(text, false)
-        } else {
-            self.encode_ordinary(text)
-        };
-        let ids = match encoding {
-            Ok(encoding) => encoding.get_ids().to_vec(),
-            Err(e) => return Err(Failure::invalid_input(format!("cannot tokenize: {e}"))),
-        };
+        if recognise_added {
+            let encoding = self.inner.encode_fast(text, false);
+            return Ok(encoding.map_err(cannot_tokenize)?.get_ids().to_vec());
+        }
+        let ids = self
+            .encode_ordinary(text, WINDOW)
+            .map_err(cannot_tokenize)?;
         // A vocabulary may hold the text of an added token too, so the promise is checked and not assumed.
-        if !recognise_added && ids.iter().any(|id| self.added.contains_key(id)) {
+        if ids.iter().any(|id| self.added.contains_key(id)) {
             return Err(Failure::unsupported(
                 "the vocabulary turns ordinary text into an added token",
             ));
@@ -145,8 +176,36 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// The pipeline of tokenizers::TokenizerImpl without its first step, the search for added tokens.
-    fn encode_ordinary(&self, text: &str) -> tokenizers::Result<tokenizers::Encoding> {
+    /// Window by window. The last piece of a window may go on behind it, so the next window begins with it.
+    fn encode_ordinary(&self, text: &str, window: usize) -> tokenizers::Result<Vec<u32>> {
+        let window = if self.splits_locally {
+            window
+        } else {
+            text.len()
+        };
+        let mut ids = Vec::new();
+        let mut at = 0;
+        let mut size = window;
+        while at < text.len() {
+            let mut end = text.len().min(at.saturating_add(size));
+            while !text.is_char_boundary(end) {
+                end += 1;
+            }
+            let read = self.encode_window(&text[at..end], end == text.len(), &mut ids)?;
+            size = if read == 0 { size * 2 } else { window };
+            at += read;
+        }
+        Ok(ids)
+    }
+
+    /// The pipeline of tokenizers::TokenizerImpl without its first step, the search for added tokens. Appends the ids
+    /// of all pieces, or of all but the last unless the text ends here, and says how many bytes these are.
+    fn encode_window(
+        &self,
+        text: &str,
+        is_end: bool,
+        ids: &mut Vec<u32>,
+    ) -> tokenizers::Result<usize> {
         let mut normalized = NormalizedString::from(text);
         if let Some(normalizer) = self.inner.get_normalizer() {
             normalizer.normalize(&mut normalized)?;
@@ -158,7 +217,18 @@ impl Tokenizer {
         self.inner
             .get_model()
             .tokenize_in_pretokenized(&mut pieces, None)?;
-        pieces.into_encoding(None, 0, OffsetType::None)
+        if is_end {
+            ids.extend_from_slice(pieces.into_encoding(None, 0, OffsetType::None)?.get_ids());
+            return Ok(text.len());
+        }
+        let splits = pieces.get_splits(OffsetReferential::Original, OffsetType::Byte);
+        let Some(((_, (begin, _), _), whole)) = splits.split_last() else {
+            return Ok(0);
+        };
+        for (_, _, tokens) in whole {
+            ids.extend(tokens.iter().flatten().map(|token| token.id));
+        }
+        Ok(*begin)
     }
 
     fn pieces(&self) -> Result<Pieces> {
@@ -185,6 +255,10 @@ impl Tokenizer {
             flags: flags.into(),
         })
     }
+}
+
+fn cannot_tokenize(error: tokenizers::Error) -> Failure {
+    Failure::invalid_input(format!("cannot tokenize: {error}"))
 }
 
 /// The byte behind a character of a byte-level vocabulary: printable Latin-1 stands for itself, the other 68 bytes are
@@ -279,6 +353,60 @@ pub unsafe extern "C" fn gt_tokenizer_pieces(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn shipped() -> Tokenizer {
+        let file = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../tests/text/data/tokenizer.json"
+        );
+        Tokenizer::new(&std::fs::read_to_string(file).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn windows_change_nothing() {
+        let tokenizer = shipped();
+        assert!(tokenizer.splits_locally);
+        let parts = [
+            "word",
+            "it's ",
+            "WE'LL",
+            "  ",
+            " \n",
+            "\r\n\r\n",
+            "\t \t",
+            "1234567",
+            " 12",
+            "été",
+            " 日本語",
+            "🙂🙂",
+            "e\u{301}",
+            "!?...\n",
+            " --",
+            "\u{a0}\u{2003}",
+            "<|user|>",
+            "'",
+            "\0",
+            "x_y=[1];\n    ",
+            "   \n   z",
+            "\u{85}",
+        ];
+        let mut state = 7u32;
+        let mut text = String::new();
+        for _ in 0..4000 {
+            state = state.wrapping_mul(1664525).wrapping_add(1013904223);
+            text.push_str(parts[(state >> 16) as usize % parts.len()]);
+        }
+        let whole = tokenizer.encode_ordinary(&text, usize::MAX / 2).unwrap();
+        for window in [1, 2, 3, 7, 64, 1000, 20_000] {
+            assert!(
+                tokenizer.encode_ordinary(&text, window).unwrap() == whole,
+                "{window}"
+            );
+        }
+        let word = "a".repeat(500);
+        let alone = tokenizer.encode_ordinary(&word, 1 << 20).unwrap();
+        assert_eq!(tokenizer.encode_ordinary(&word, 8).unwrap(), alone);
+    }
 
     #[test]
     fn every_byte_has_its_character() {
