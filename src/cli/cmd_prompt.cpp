@@ -1,6 +1,7 @@
 // glimt prompt: a conversation on stdin to the prompt that the model gets.
 #include "base/error.h"
 #include "base/json.h"
+#include "chat/messages.h"
 #include "cli/commands.h"
 #include "cli/input.h"
 #include "hub/store.h"
@@ -25,44 +26,23 @@ struct PromptArguments {
   bool jsonl = false;
 };
 
-// Fields of a request in OpenAI's form that templates read; others (model, temperature, …) are not their business.
-constexpr std::array<std::string_view, 6> kTemplateFields = {
-    "messages", "tools", "documents", "add_generation_prompt", "enable_thinking", "clear_thinking"};
-
-// OpenAI's clients send the arguments of a tool call as a string of JSON, templates read an object.
-void parse_arguments(json::object& call, const std::string& where) {
-  json::value* function = call.if_contains("function");
-  json::object& holder = function != nullptr && function->is_object() ? function->get_object() : call;
-  json::value* arguments = holder.if_contains("arguments");
-  if (arguments == nullptr || !arguments->is_string()) return;
-  const std::string text(arguments->get_string());
-  *arguments = text.empty() ? json::object() : parse_json(text, where + ": arguments of a tool call");
-}
-
-void parse_arguments_of(json::value& messages, const std::string& where) {
-  if (!messages.is_array()) return;  // the template layer says what is wrong
-  for (json::value& message : messages.get_array()) {
-    if (!message.is_object()) continue;
-    json::value* calls = message.get_object().if_contains("tool_calls");
-    if (calls == nullptr || !calls->is_array()) continue;
-    for (json::value& call : calls->get_array()) {
-      if (call.is_object()) parse_arguments(call.get_object(), where);
-    }
-  }
-}
+// Fields of a request in OpenAI's form that templates read beside messages and tools; others (model, temperature, …) are
+// not their business.
+constexpr std::array<std::string_view, 4> kTemplateFields = {"documents", "add_generation_prompt", "enable_thinking",
+                                                             "clear_thinking"};
 
 json::object template_request(std::string_view text, const std::string& where) {
   const json::value request = parse_json(text, where);
   if (!request.is_object()) fail(ErrorKind::invalid_request, where, "the request must be a JSON object");
-  json::object out;
-  for (const std::string_view name : kTemplateFields) {
-    if (const json::value* value = request.get_object().if_contains(name)) out[name] = *value;
-  }
   const JsonFields fields(request.get_object(), where, ErrorKind::invalid_request);
+  json::object out{{"messages", normalized_messages(fields.array("messages"), where)}};
+  if (fields.has("tools")) out["tools"] = normalized_tools(fields.array("tools"), where);
+  for (const std::string_view name : kTemplateFields) {
+    if (const json::value* value = fields.find(name)) out[name] = *value;
+  }
   if (fields.has("chat_template_kwargs")) {
     for (const auto& [name, value] : fields.object("chat_template_kwargs")) out[name] = value;
   }
-  if (json::value* messages = out.if_contains("messages")) parse_arguments_of(*messages, where);
   return out;
 }
 

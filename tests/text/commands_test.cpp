@@ -98,10 +98,22 @@ TEST(PromptCommand, ReadsArgumentsThatAreStrings) {
   EXPECT_EQ(run({"prompt"}, R"({"messages": [{"role": "assistant", "content": null, "tool_calls": [
                   {"type": "function", "function": {"name": "f", "arguments": "{\"a\": 1.50, \"b\": \"x\"}"}},
                   {"name": "g", "arguments": ""}]}], "add_generation_prompt": false})"),
-            "[gMASK]<sop><|assistant|></think>None<tool_call>f<arg_key>a</arg_key><arg_value>1.5</arg_value>"
+            "[gMASK]<sop><|assistant|></think><tool_call>f<arg_key>a</arg_key><arg_value>1.5</arg_value>"
             "<arg_key>b</arg_key><arg_value>x</arg_value></tool_call><tool_call>g</tool_call>");
-  EXPECT_ERROR(run({"prompt"}, R"({"messages": [{"tool_calls": [{"name": "f", "arguments": "{"}]}]})"),
-               ErrorKind::invalid_request, HasSubstr("request: arguments of a tool call: not valid JSON"));
+  EXPECT_ERROR(
+      run({"prompt"}, R"({"messages": [{"role": "assistant", "tool_calls": [{"name": "f", "arguments": "{"}]}]})"),
+      ErrorKind::invalid_request, HasSubstr("request: messages[0]: tool_calls[0].arguments: not valid JSON"));
+}
+
+TEST(PromptCommand, ReadsMessagesAndToolsInEveryForm) {
+  const std::string plain = R"({"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "ab"}],
+                                "tools": [{"type": "function", "function": {"name": "f", "parameters": {"a": 1}}}]})";
+  EXPECT_EQ(
+      run({"prompt"}, R"({"messages": [{"role": "developer", "content": "s"}, {"role": "user", "content": ["a", {"type":
+                "text", "text": "b"}]}], "tools": [{"name": "f", "input_schema": {"a": 1}}]})"),
+      run({"prompt"}, plain));
+  EXPECT_ERROR(run({"prompt"}, R"({"messages": [{"role": "user", "content": [{"type": "image"}]}]})"),
+               ErrorKind::invalid_request, HasSubstr("request: messages[0].content[0]: a part of type 'image'"));
 }
 
 TEST(PromptCommand, ReadsARequestALine) {
