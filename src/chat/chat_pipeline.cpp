@@ -6,7 +6,10 @@ namespace glimt {
 
 ChatPipeline::ChatPipeline(const Tokenizer& tokenizer, const ChatTemplate& chat_template, std::vector<TokenId> eos,
                            Generate generate, GetGrammars grammars)
-    : resources_{tokenizer, chat_template, std::move(eos), std::move(grammars)}, generate_(std::move(generate)) {}
+    : ChatPipeline({tokenizer, chat_template, std::move(eos), std::move(grammars)}, std::move(generate)) {}
+
+ChatPipeline::ChatPipeline(ChatResources resources, Generate generate)
+    : resources_(std::move(resources)), generate_(std::move(generate)) {}
 
 ChatResult ChatPipeline::run(const ChatRequest& request, const ChatObserver& observer) const {
   const PreparedChat prepared = prepare(resources_, request);

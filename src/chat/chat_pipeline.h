@@ -45,6 +45,8 @@ class ChatPipeline {
   ChatPipeline(const Tokenizer& tokenizer, const ChatTemplate& chat_template, std::vector<TokenId> eos,
                Generate generate, GetGrammars grammars);
 
+  ChatPipeline(ChatResources resources, Generate generate);
+
   // Answers the last message. Throws what its steps throw; nothing is kept between calls.
   ChatResult run(const ChatRequest& request, const ChatObserver& observer) const;
 

@@ -115,7 +115,7 @@ PreparedChat prepare(const ChatResources& resources, const ChatRequest& request)
   PreparedChat prepared;
   prepared.output_ = output_rules(request, std::move(tools), thinks);
   GenerationRequest& generation = prepared.generation_;
-  generation.prompt = resources.tokenizer.encode(prompt);
+  generation.prompt = resources.tokenizer.encode(prompt, resources.context);
   generation.sampling = request.sampling;
   generation.max_tokens = request.max_tokens;
   generation.eos = resources.eos;

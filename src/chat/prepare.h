@@ -65,6 +65,7 @@ struct ChatResources {
   const ChatTemplate& chat_template;
   std::vector<TokenId> eos;  // end an answer
   GetGrammars grammars;
+  std::size_t context = Tokenizer::kAnyContext;  // tokens of prompt and answer; a prompt far beyond is not even read
 };
 
 // A request that was checked, rendered, tokenized and whose grammar is compiled; only prepare() makes one. An immutable

@@ -1,7 +1,7 @@
 // One answer on the terminal: progress while the prompt is read, the text as it comes, Ctrl-C to stop.
 #pragma once
 
-#include "cli/chat_model.h"
+#include "serving/chat_model.h"
 
 #include <string>
 

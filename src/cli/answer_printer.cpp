@@ -1,6 +1,7 @@
 #include "cli/answer_printer.h"
 
 #include "base/json.h"
+#include "cli/display_width.h"
 
 #include <unistd.h>
 
@@ -22,7 +23,9 @@ AnswerStyle style_for(std::FILE* file) {
   const char* term = std::getenv("TERM");
   const bool plain =
       (no_color != nullptr && *no_color != '\0') || (term != nullptr && std::string_view(term) == "dumb");
-  return {.color = terminal && !plain, .thinking = terminal, .terminal = terminal};
+  AnswerStyle style{.color = terminal && !plain, .thinking = terminal, .terminal = terminal};
+  if (terminal) style.width = [file] { return terminal_width(file); };
+  return style;
 }
 
 // C0 except \n and \t, DEL, and C1, which is C2 80..9F in UTF-8.
@@ -66,6 +69,10 @@ void AnswerPrinter::finish() {
 // Each section starts on a line of its own; an empty line parts the thinking from what follows.
 void AnswerPrinter::enter(Section section) {
   if (section == section_ && section != Section::call) return;
+  if (style_.width) {
+    std::fputs(wrapper_.flush().c_str(), file_);
+    wrapper_.start_line();
+  }
   if (section_ == Section::thinking && style_.color) std::fputs(kPlain.data(), file_);
   if (!at_line_start_) std::fputc('\n', file_);
   if (section_ == Section::thinking && section != Section::none) std::fputc('\n', file_);
@@ -76,9 +83,10 @@ void AnswerPrinter::enter(Section section) {
 
 void AnswerPrinter::write(std::string_view text) {
   if (text.empty()) return;
-  const std::string shown = style_.terminal ? without_controls(text) : std::string(text);
-  std::fwrite(shown.data(), 1, shown.size(), file_);
+  std::string shown = style_.terminal ? without_controls(text) : std::string(text);
   at_line_start_ = shown.back() == '\n';
+  if (style_.width) shown = wrapper_.push(shown);
+  std::fwrite(shown.data(), 1, shown.size(), file_);
 }
 
 }  // namespace glimt

@@ -1,8 +1,9 @@
 // glimt eval: how many questions of a file a model answers as expected, and how fast.
 #include "base/file.h"
-#include "cli/chat_model.h"
 #include "cli/commands.h"
+#include "cli/load_flags.h"
 #include "cli/progress.h"
+#include "cli/stats.h"
 #include "measure/grading.h"
 
 #include <map>
@@ -124,7 +125,7 @@ void run(const EvalArguments& arguments) {
   const std::vector<Question> questions = read_questions(arguments.questions, arguments.limit);
   LoadFlags load = arguments.load;
   load.options.speculation = Speculation::always;  // every guess counts, also where it does not pay
-  const ChatModel model = load_chat_model(arguments.model, load);
+  const ChatModel model = load_model_for(arguments.model, load);
   if (!model.engine->info().has_mtp) fmt::print(stderr, "this checkpoint has no MTP layer: no drafts to measure\n");
   const ChatPipeline pipeline = model.pipeline();
   Report report;

@@ -1,9 +1,9 @@
 // glimt parse: raw model output on stdin to one line of JSON.
 #include "base/error.h"
 #include "chat/tag_reader.h"
+#include "cli/chat_flags.h"
 #include "cli/commands.h"
 #include "cli/input.h"
-#include "cli/settings.h"
 #include "hub/store.h"
 
 #include <memory>

@@ -1,12 +1,13 @@
 // glimt run: chat in the terminal, or one answer for a prompt on the command line or on stdin.
 #include "base/file.h"
 #include "cli/answer.h"
-#include "cli/chat_model.h"
+#include "cli/chat_flags.h"
 #include "cli/commands.h"
 #include "cli/input.h"
 #include "cli/interrupt.h"
+#include "cli/load_flags.h"
 #include "cli/repl.h"
-#include "cli/settings.h"
+#include "cli/stats.h"
 
 #include <memory>
 #include <optional>
@@ -79,7 +80,7 @@ void run(const RunArguments& arguments) {
   if (prompt) check_utf8(*prompt, piped ? "stdin" : "PROMPT");
   if (prompt && !piped && is_blank(*prompt)) fail(ErrorKind::invalid_request, "PROMPT", "must not be empty");
 
-  const ChatModel model = load_chat_model(arguments.model, arguments.load);
+  const ChatModel model = load_model_for(arguments.model, arguments.load);
   catch_interrupts();
   resume_session(model, arguments.load.session);
   if (piped && is_blank(*prompt)) {
@@ -107,7 +108,8 @@ void add_run_command(CLI::App& app) {
   command
       ->add_option("--session", arguments->load.session,
                    "Begin with the cache in this file, if it exists, and leave it there at the end")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->group("Model");
   arguments->chat.add_to(*command);
   arguments->load.add_to(*command);
   command->callback([arguments] { run(*arguments); });

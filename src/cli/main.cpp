@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "cli/commands.h"
+#include "cli/help_formatter.h"
 
 #include <fmt/ranges.h>
 
@@ -9,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <string>
 #include <vector>
@@ -58,6 +60,7 @@ int run(int argc, char** argv) {
   CLI::App app("Runs GLM4-MoE-Lite models (GLM-4.7-Flash): chat, inspect, measure.", "glimt");
   app.set_version_flag("--version", "glimt " GLIMT_VERSION);
   app.require_subcommand(0, 1);
+  app.formatter(std::make_shared<HelpFormatter>());
   app.get_formatter()->column_width(34);
   for (const auto add_command : kCommands) add_command(app);
   try {

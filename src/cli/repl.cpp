@@ -2,10 +2,14 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "chat/messages.h"
 #include "chat/tool_schemas.h"
 #include "cli/answer.h"
 #include "cli/bytes.h"
+#include "cli/display_width.h"
 #include "cli/interrupt.h"
+#include "cli/line_wrapper.h"
+#include "cli/stats.h"
 
 #include <algorithm>
 #include <utility>
@@ -25,6 +29,19 @@ std::string_view trimmed(std::string_view text) {
 
 void require(const std::string& argument, std::string_view command, std::string_view what) {
   if (argument.empty()) fail(ErrorKind::invalid_request, command, "{} is wanted", what);
+}
+
+constexpr std::size_t kLeft = 25;  // where the right column of a table begins
+constexpr std::size_t kDefaultWidth = 80;
+
+std::size_t table_width() {
+  const std::size_t width = terminal_width(stdout);
+  return width == 0 ? kDefaultWidth : width;
+}
+
+std::string shown(const Setting& setting, const ChatSettings& settings) {
+  return in_columns(fmt::format("  {:<20} {:<11}", setting.name, setting.shown(settings)), setting.help, kLeft + 10,
+                    table_width());
 }
 
 void print_error(const std::exception& error) { fmt::print(stderr, "glimt: {}\n", error.what()); }
@@ -52,7 +69,7 @@ Repl::Repl(const ChatModel& model, ChatSettings settings, bool stats)
     : model_(model), settings_(std::move(settings)), show_stats_(stats), editor_(history_path()) {}
 
 void Repl::run() {
-  fmt::print("{} is listening. /help lists the commands; Ctrl-C stops an answer, Ctrl-D ends.\n", model_.name);
+  fmt::print("{} is listening.\n/help lists the commands; Ctrl-C stops an answer, Ctrl-D ends.\n", model_.name);
   while (!ended_) {
     clear_interrupt();
     const std::optional<std::string> message = read_message();
@@ -172,11 +189,12 @@ bool Repl::ask_for_results(const ParsedOutput& output) {
 }
 
 void Repl::help(const std::string&) {
+  const std::size_t width = table_width();
   for (const Command& command : kCommands) {
-    fmt::print("  {:<22} {}\n", fmt::format("{} {}", command.name, command.arguments), command.help);
+    fmt::print("{}", in_columns(fmt::format("  {} {}", command.name, command.arguments), command.help, kLeft, width));
   }
-  fmt::print(
-      "  \"\"\"                    begins and ends a message of several lines; so does \\ at the end of a line\n");
+  fmt::print("{}", in_columns("  \"\"\"", "begins and ends a message of several lines; so does \\ at the end of a line",
+                              kLeft, width));
 }
 
 void Repl::system(const std::string& argument) {
@@ -186,9 +204,7 @@ void Repl::system(const std::string& argument) {
 
 void Repl::set(const std::string& argument) {
   if (argument.empty()) {
-    for (const Setting& setting : chat_settings()) {
-      fmt::print("  {:<20} {:<10} {}\n", setting.name, setting.get(settings_), setting.help);
-    }
+    for (const Setting& setting : chat_settings()) fmt::print("{}", shown(setting, settings_));
     return;
   }
   const std::size_t space = argument.find_first_of(" \t");
@@ -196,11 +212,10 @@ void Repl::set(const std::string& argument) {
   const std::string value(space == std::string::npos ? std::string_view()
                                                      : trimmed(std::string_view(argument).substr(space)));
   if (value.empty()) {
-    const Setting& setting = find_chat_setting(name);
-    fmt::print("  {:<20} {:<10} {}\n", setting.name, setting.get(settings_), setting.help);
+    fmt::print("{}", shown(find_chat_setting(name), settings_));
     return;
   }
-  set_chat_setting(settings_, name, value);
+  set_from_terminal(settings_, name, value);
 }
 
 void Repl::think(const std::string&) {
@@ -274,18 +289,14 @@ void conversation_from_json(const json::value& value, const std::string& where, 
                             json::array& messages) {
   if (!value.is_object()) fail(ErrorKind::bad_file, where, "an object with \"messages\" is wanted");
   const JsonFields fields(value.get_object(), where);
-  json::array loaded = fields.array("messages");
-  for (std::size_t i = 0; i < loaded.size(); ++i) {
-    const std::string at = fmt::format("{}: messages[{}]", where, i);
-    if (!loaded[i].is_object()) fail(ErrorKind::bad_file, at, "an object is wanted");
-    JsonFields(loaded[i].get_object(), at).string("role");
-  }
+  json::array loaded = normalized_messages(fields.array("messages"), where, ErrorKind::bad_file);
   std::string system;
-  if (!loaded.empty() && loaded[0].at("role") == "system" && loaded[0].as_object()["content"].is_string()) {
+  if (!loaded.empty() && loaded[0].at("role") == "system") {
     system = loaded[0].at("content").as_string();
     loaded.erase(loaded.begin());
   }
-  json::array tools = fields.has("tools") ? fields.array("tools") : json::array();
+  json::array tools;
+  if (fields.has("tools")) tools = normalized_tools(fields.array("tools"), where, ErrorKind::bad_file);
   const ToolSchemas checked{tools};  // says now what is wrong with them
   settings.thinking = fields.boolean_or("enable_thinking", true);
   settings.tools = std::move(tools);

@@ -1,9 +1,9 @@
 // A conversation in the terminal.
 #pragma once
 
-#include "cli/chat_model.h"
+#include "cli/chat_flags.h"
 #include "cli/line_editor.h"
-#include "cli/settings.h"
+#include "serving/chat_model.h"
 
 #include <optional>
 #include <string>

@@ -31,7 +31,8 @@ TEST(Conversation, RoundTrip) {
 TEST(Conversation, BadFilesChangeNothing) {
   for (const char* text : {"[]", "{}", R"({"messages": 1})", R"({"messages": [1]})",
                            R"({"messages": [{"content": "x"}]})", R"({"messages": [{"role": 5}]})",
-                           R"({"messages": [], "tools": [{}]})", R"({"messages": [], "enable_thinking": "yes"})"}) {
+                           R"({"messages": [], "tools": [{}]})", R"({"messages": [], "enable_thinking": "yes"})",
+                           R"({"messages": [{"role": "user", "content": [{"type": "image"}]}]})"}) {
     ChatSettings settings;
     settings.system = "old";
     json::array messages = {1};
@@ -41,14 +42,14 @@ TEST(Conversation, BadFilesChangeNothing) {
   }
 }
 
-TEST(Conversation, ASystemMessageInPartsStaysAMessage) {
+TEST(Conversation, ASystemMessageInPartsIsOneToo) {
   ChatSettings settings;
   json::array messages;
   conversation_from_json(
       parse_json(R"({"messages": [{"role": "system", "content": [{"type": "text", "text": "x"}]}]})", "t"), "file",
       settings, messages);
-  EXPECT_EQ(settings.system, "");
-  EXPECT_EQ(messages.size(), 1U);
+  EXPECT_EQ(settings.system, "x");
+  EXPECT_EQ(messages.size(), 0U);
 }
 
 }  // namespace

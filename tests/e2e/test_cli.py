@@ -263,6 +263,51 @@ def test_stats_go_to_stderr(run, demo):
         assert "tokens/s" not in result.stdout
 
 
+def test_prompt_and_run_give_the_model_the_same(run, demo, tmp_path):
+    """Whatever form the tools have."""
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "maximum": 1500000000000000000001}
+    forms = [
+        {"type": "function", "function": {"name": "weather", "description": "d", "parameters": schema}},
+        {"name": "weather", "description": "d", "input_schema": schema},
+        {"name": "weather", "description": "d", "inputSchema": schema},
+    ]
+    counts = set()
+    for i, form in enumerate(forms):
+        file = tmp_path / f"{i}.json"
+        file.write_text(json.dumps([form]))
+        request = {"messages": [{"role": "developer", "content": ["Be ", "brief."]}, {"role": "user", "content": [{"type": "text", "text": "Hi"}]}],
+                   "tools": [form]}  # fmt: skip
+        tokens = json.loads(run("prompt", demo, "--tokens", input=json.dumps(request)).stdout)
+        answer = run("run", demo, "Hi", "--system", "Be brief.", "--tools", file, "--stats", "--max-tokens", "1")
+        assert f"prompt  {len(tokens)} tokens" in answer.stderr
+        counts.add(len(tokens))
+    assert len(counts) == 1
+    assert "1500000000000000000001" in run("prompt", demo, input=json.dumps(request)).stdout
+
+
+def test_help_fits_80_columns(run):
+    for command in COMMANDS:
+        shown = run(command, "--help").stdout
+        assert all(len(line) <= 80 for line in shown.splitlines()), command
+        assert "\n\n\n" not in shown
+    shown = run("run", "--help").stdout
+    assert all(f"\n{group}:\n" in shown for group in ("Answer", "Sampling", "Model"))
+    assert "--tool-choice" in shown.split("\nAnswer:\n")[1].split("\nSampling:\n")[0]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_a_session_in_a_folder_that_may_not_be_read(run, demo, tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    result = run("run", demo, "Hi", "--session", closed / "s.bin")
+    assert result.returncode == 2 and str(closed) in result.stderr and "internal" not in result.stderr
+
+
+def test_a_session_with_an_impossible_name(run, demo, tmp_path):
+    result = run("run", demo, "Hi", "--session", tmp_path / ("x" * 300))
+    assert result.returncode == 2 and "cannot be looked up" in result.stderr
+
+
 def test_exact_and_thread_count_keep_the_answer(run, demo):
     options = ["--no-think", "--temperature", "0", "--max-tokens", "20"]
     answers = {run("run", demo, "Hello!", *options, "--threads", n).stdout for n in (1, 2, 3)}

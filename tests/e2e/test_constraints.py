@@ -71,7 +71,7 @@ def test_a_tool_has_to_be_called(run, demo, tmp_path):
         (["--regex", "(a"], ["regex"]),
         (["--regex", "a", "--format", "json"], ["only one"]),
         (["--format", "/nowhere.json"], ["/nowhere.json"]),
-        (["--tool-choice", "required"], ["--tools"]),
+        (["--tool-choice", "required"], ["no tools to call"]),
         (["--cache-type", "q9"], ["--cache-type", "q9"]),
         (["--cache-memory", "10"], ["cache memory", "two blocks"]),
         (["--cache-memory", "lots"], ["--cache-memory"]),

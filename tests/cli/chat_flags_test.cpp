@@ -1,4 +1,4 @@
-#include "cli/settings.h"
+#include "cli/chat_flags.h"
 
 #include "base/temporary_folder.h"
 #include "base/throws.h"
@@ -14,7 +14,7 @@ using testing::HasSubstr;
 
 std::string error_of(ChatSettings& settings, std::string_view name, std::string_view value) {
   try {
-    set_chat_setting(settings, name, value);
+    set_from_terminal(settings, name, value);
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::invalid_request);
     return error.what();
@@ -24,6 +24,8 @@ std::string error_of(ChatSettings& settings, std::string_view name, std::string_
 
 TEST(Settings, EveryNameSetsAndShowsItsField) {
   ChatSettings s;
+  const TemporaryFolder folder;
+  const std::string file = folder.write("list.lark", "start: \"a\"").string();
   const std::vector<std::pair<std::string, std::string>> values = {
       {"temperature", "0.5"},     {"top_k", "40"},
       {"top_p", "0.8"},           {"min_p", "0.1"},
@@ -35,14 +37,14 @@ TEST(Settings, EveryNameSetsAndShowsItsField) {
       {"max_tokens", "12"},       {"top_logprobs", "3"},
       {"logprobs", "on"},         {"thinking_budget", "100"},
       {"format", "json"},         {"regex", "a+"},
-      {"grammar", "file.lark"},   {"tool_choice", "required"},
+      {"grammar", file},          {"tool_choice", "required"},
       {"stop_in_thinking", "on"}};
-  for (const auto& [name, value] : values) set_chat_setting(s, name, value);
+  for (const auto& [name, value] : values) set_from_terminal(s, name, value);
   for (const auto& [name, value] : values) {
     const auto settings = chat_settings();
     const auto found = std::find_if(settings.begin(), settings.end(), [&](const Setting& x) { return x.name == name; });
     ASSERT_NE(found, settings.end()) << name;
-    EXPECT_EQ(found->get(s), value) << name;
+    EXPECT_EQ(found->shown(s), value) << name;
   }
   EXPECT_EQ(s.sampling.temperature, 0.5F);
   EXPECT_EQ(s.sampling.top_k, 40);
@@ -67,24 +69,24 @@ TEST(Settings, EveryNameSetsAndShowsItsField) {
 
 TEST(Settings, ListsGrowAndEmpty) {
   ChatSettings s;
-  set_chat_setting(s, "stop", "a");
-  set_chat_setting(s, "stop", "b c");
+  set_from_terminal(s, "stop", "a");
+  set_from_terminal(s, "stop", "b c");
   EXPECT_THAT(s.stop, testing::ElementsAre("a", "b c"));
-  set_chat_setting(s, "stop", "none");
+  set_from_terminal(s, "stop", "none");
   EXPECT_TRUE(s.stop.empty());
-  set_chat_setting(s, "logit-bias", "5=-1.5");
-  set_chat_setting(s, "logit_bias", "6=2");
+  set_from_terminal(s, "logit-bias", "5=-1.5");
+  set_from_terminal(s, "logit_bias", "6=2");
   EXPECT_EQ(s.sampling.logit_bias, (std::map<TokenId, float>{{5, -1.5F}, {6, 2.0F}}));
-  set_chat_setting(s, "logit_bias", "none");
+  set_from_terminal(s, "logit_bias", "none");
   EXPECT_TRUE(s.sampling.logit_bias.empty());
-  set_chat_setting(s, "dry_breaker", "none");
-  set_chat_setting(s, "dry_breaker", ";");
+  set_from_terminal(s, "dry_breaker", "none");
+  set_from_terminal(s, "dry_breaker", ";");
   EXPECT_THAT(s.dry_breakers, testing::ElementsAre(";"));
-  set_chat_setting(s, "seed", "7");
-  set_chat_setting(s, "seed", "random");
+  set_from_terminal(s, "seed", "7");
+  set_from_terminal(s, "seed", "random");
   EXPECT_FALSE(s.sampling.seed.has_value());
-  set_chat_setting(s, "top_logprobs", "2");
-  set_chat_setting(s, "logprobs", "off");
+  set_from_terminal(s, "top_logprobs", "2");
+  set_from_terminal(s, "logprobs", "off");
   EXPECT_EQ(s.sampling.top_logprobs, 0);
 }
 
@@ -100,7 +102,17 @@ TEST(Settings, BadValuesAreNamedAndChangeNothing) {
   EXPECT_THAT(error_of(s, "logprobs", "maybe"), HasSubstr("on or off"));
   EXPECT_THAT(error_of(s, "logit_bias", "7"), HasSubstr("TOKEN=BIAS"));
   EXPECT_THAT(error_of(s, "logit_bias", "x=1"), HasSubstr("logit_bias"));
-  EXPECT_THAT(error_of(s, "warmth", "1"), HasSubstr("there is no such setting; there are temperature, top_k"));
+  EXPECT_THAT(error_of(s, "warmth", "1"), HasSubstr("there is no such setting; there are max_tokens, thinking_budget"));
+}
+
+TEST(Settings, NumbersHaveTheBoundsOfTheTable) {
+  for (const SamplingField& field : sampling_fields()) {
+    ChatSettings s;
+    const std::string name(field.name);
+    EXPECT_THAT(error_of(s, name, fmt::format("{:.0f}", field.max * 2 + 1)), HasSubstr(name + ": must be ")) << name;
+    EXPECT_EQ(error_of(s, name, fmt::format("{:.0f}", field.max)), "no error") << name;
+    EXPECT_EQ(static_cast<float>(field.get(s.sampling)), static_cast<float>(field.max)) << name;
+  }
 }
 
 ChatSettings parse_flags(std::vector<std::string> arguments, SamplingParams defaults = {}) {
@@ -121,25 +133,28 @@ TEST(Settings, OneConstraintDecidesTheAnswer) {
   folder.write("broken.json", "{");
   ChatSettings s;
   EXPECT_TRUE(std::holds_alternative<std::monostate>(made(s)));
-  set_chat_setting(s, "format", "json");
+  set_from_terminal(s, "format", "json");
   EXPECT_TRUE(std::holds_alternative<JsonObjectOutput>(made(s)));
-  set_chat_setting(s, "format", (folder.path() / "schema.json").string());
+  set_from_terminal(s, "format", (folder.path() / "schema.json").string());
   EXPECT_EQ(std::get<JsonSchemaOutput>(made(s)).schema, json::value({{"type", "integer"}}));
-  set_chat_setting(s, "format", (folder.path() / "broken.json").string());
-  EXPECT_ERROR(made(s), ErrorKind::bad_file, HasSubstr("broken.json"));
-  set_chat_setting(s, "format", "none");
-  set_chat_setting(s, "regex", "[0-9]+");
+  EXPECT_ERROR(set_from_terminal(s, "format", (folder.path() / "broken.json").string()), ErrorKind::invalid_request,
+               HasSubstr("broken.json"));
+  EXPECT_ERROR(set_from_terminal(s, "grammar", "nowhere.lark"), ErrorKind::not_found, HasSubstr("nowhere.lark"));
+  EXPECT_ERROR(set_chat_setting(s, "grammar", "some.lark"), ErrorKind::invalid_request,
+               HasSubstr("cannot be read here"));
+  set_from_terminal(s, "format", "none");
+  set_from_terminal(s, "regex", "[0-9]+");
   EXPECT_EQ(std::get<RegexOutput>(made(s)).pattern, "[0-9]+");
-  set_chat_setting(s, "grammar", (folder.path() / "list.lark").string());
+  set_from_terminal(s, "grammar", (folder.path() / "list.lark").string());
   EXPECT_ERROR(made(s), ErrorKind::invalid_request, HasSubstr("only one"));
-  set_chat_setting(s, "regex", "none");
+  set_from_terminal(s, "regex", "none");
   EXPECT_EQ(std::get<LarkOutput>(made(s)).source, R"(start: "a"+)");
-  set_chat_setting(s, "grammar", "none");
-  set_chat_setting(s, "tool_choice", "required");
-  EXPECT_ERROR(made(s), ErrorKind::invalid_request, HasSubstr("--tools"));
+  set_from_terminal(s, "grammar", "none");
+  set_from_terminal(s, "tool_choice", "required");
+  EXPECT_ERROR(made(s), ErrorKind::invalid_request, HasSubstr("no tools to call"));
   s.tools = parse_json(R"([{"type": "function", "function": {"name": "f", "parameters": {}}}])", "t").as_array();
   EXPECT_EQ(std::get<ToolCallOutput>(made(s)).rules.allowed, std::vector<std::string>());
-  set_chat_setting(s, "tool_choice", "f");
+  set_from_terminal(s, "tool_choice", "f");
   EXPECT_EQ(std::get<ToolCallOutput>(made(s)).rules.allowed, std::vector<std::string>{"f"});
 }
 
@@ -149,11 +164,11 @@ TEST(Settings, ToolChoiceNoneKeepsTheToolsAndBansCalls) {
   const Tokenizer tokenizer(std::filesystem::path(GLIMT_SOURCE_DIR) / "models" / "demo");
   const auto request = [&] { return make_request(s, {}, tokenizer); };
   EXPECT_FALSE(request().tool_use.banned);
-  set_chat_setting(s, "tool_choice", "none");
+  set_from_terminal(s, "tool_choice", "none");
   EXPECT_TRUE(request().tool_use.banned);
   EXPECT_EQ(request().tools.size(), 1U);
   EXPECT_TRUE(std::holds_alternative<std::monostate>(request().constraint));
-  set_chat_setting(s, "regex", "[0-9]+");  // which may decide the answer beside it
+  set_from_terminal(s, "regex", "[0-9]+");  // which may decide the answer beside it
   EXPECT_TRUE(std::holds_alternative<RegexOutput>(request().constraint));
 }
 

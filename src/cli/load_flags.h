@@ -1,0 +1,28 @@
+// The flags that decide how a model is loaded, and loading it in front of somebody who waits.
+#pragma once
+
+#include "serving/chat_model.h"
+
+#include <CLI/CLI.hpp>
+
+#include <string>
+#include <vector>
+
+namespace glimt {
+
+struct LoadFlags {
+  void add_to(CLI::App& command);
+
+  EngineOptions options;
+  std::string session;  // a file to begin with, if it exists, and to leave the cache in
+};
+
+// load_chat_model, which says on stderr that it loads if that is a terminal.
+ChatModel load_model_for(const std::string& name_or_folder, const LoadFlags& flags);
+
+// The cached rows of --session: taken from the file if there is one; the conversation's left there. Both say on stderr
+// what they did; a file that cannot be used is an error.
+void resume_session(const ChatModel& model, const std::string& file);
+void leave_session(const ChatModel& model, const std::string& file, const std::vector<TokenId>& conversation);
+
+}  // namespace glimt
