@@ -22,7 +22,7 @@ struct PoolShape {
 };
 
 // On our kernels address space is reserved for all blocks and memory is taken when a block is first written; on other
-// devices an array is made at once. Who owns which block is decided elsewhere. Used by the thread that owns the model.
+// devices an array is made at once. BlockPool counts the owners of blocks. Used by the thread that owns the model.
 class LatentPool {
  public:
   // REQUIRES blocks >= 1. Throws unsupported for rows of a type that the device does not have, internal where the address

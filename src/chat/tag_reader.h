@@ -1,4 +1,4 @@
-// Tags found in raw text, where nobody knows which tokens it came from: for `glimt parse` and tests.
+// Tags found in raw text, whose tokens are not known: for `glimt parse` and tests.
 #pragma once
 
 #include "chat/output_parser.h"

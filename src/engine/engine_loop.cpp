@@ -272,7 +272,7 @@ void EngineLoop::forward(std::vector<SequenceStep>& steps) {
 }
 
 // Chooses tokens for the sequences that have reached their last one, while masks are computed beside the model. The
-// others show by their last hidden state whether their rows are sound: nobody else may get broken ones from the cache.
+// others show by their last hidden state whether their rows are sound: broken ones must not get into the cache.
 void EngineLoop::sample(std::vector<SequenceStep>& steps, const mx::array& hidden) {
   std::vector<int> rows, last;
   for (const SequenceStep& step : steps) {
@@ -356,7 +356,7 @@ void EngineLoop::take_tokens(SequenceStep& step, std::span<Choice> choices) {
   totals_.accepted += accepted;
 }
 
-// Guesses that cannot be made cost nobody an answer.
+// Drafting that fails costs no request its answer.
 void EngineLoop::speculate(std::vector<SequenceStep>& steps, const mx::array& hidden) {
   try {
     speculation_.plan(steps, costs_);

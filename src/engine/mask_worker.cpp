@@ -36,9 +36,9 @@ MaskWorker::~MaskWorker() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-// Quick ones first: those who wait for them are many, and so it takes no time.
+// Quick jobs first: many sequences wait for them, and they take little time.
 std::shared_ptr<MaskJob> MaskWorker::take(bool takes_slow_ones) {
-  // Nobody waits for these any more.
+  // No sequence waits for these any more.
   pending_ -= std::erase_if(queue_, [](const auto& job) { return job.use_count() == 1; });
   auto next = std::find_if(queue_.begin(), queue_.end(), [](const auto& job) { return !job->is_slow; });
   if (next == queue_.end() && takes_slow_ones) next = queue_.begin();

@@ -16,7 +16,7 @@
 
 namespace glimt {
 
-// One computation of masks. The worker and whoever asked for it share it; either may let go of it first.
+// One computation of masks. The worker and its caller share it; either may let go of it first.
 class MaskJob {
  private:
   friend class MaskWorker;
@@ -32,7 +32,7 @@ class MaskJob {
 
 // Two threads: one for jobs of sequences whose masks were quick so far, one for all. So a grammar whose masks take long
 // does not keep others waiting, however many sequences have such a one. If the system gives one thread, that does all;
-// if it gives none, a job is done by whoever waits for it.
+// if it gives none, a job is done by the thread that waits for it.
 //
 // The methods are for one thread, the engine's.
 class MaskWorker {

@@ -28,7 +28,7 @@ struct Scheduler::Step {
   int available;
   int block_tokens;
   std::vector<Slot> slots;           // by arrival
-  const StepBudget* time = nullptr;  // set while somebody decodes
+  const StepBudget* time = nullptr;  // set while a sequence decodes
   double seconds = 0;                // of it that are left
 
   // As many tokens as fit into a share of the time that is left.
@@ -171,7 +171,7 @@ bool Scheduler::drop_expired(Time now, Plan& plan) {
   return any_running;
 }
 
-// To all who decode, and to the oldest whatever it does. The budget has a token for each; false if a block was missing.
+// A token for each that decodes, and for the oldest in any case; the budget has as many. False if a block was missing.
 bool Scheduler::give_first_tokens(Step& step) const {
   bool all = true;
   for (Slot& slot : step.slots) {
@@ -197,7 +197,7 @@ void Scheduler::make_room(Step& step, Plan& plan) {
   set_back(victim, step, plan);
 }
 
-// It goes where its arrival belongs among those who wait.
+// The sequence waits again, in the order of arrival.
 void Scheduler::set_back(std::size_t index, Step& step, Plan& plan) {
   const auto offset = static_cast<std::ptrdiff_t>(index);
   Entry entry = running_[index];
@@ -220,7 +220,7 @@ std::deque<Scheduler::Entry>::iterator Scheduler::next_in_line() {
                           [&](const Entry& a, const Entry& b) { return rank(a) < rank(b); });
 }
 
-// One who waits now has found no slot or no blocks.
+// A request that still waits here has found no slot or no blocks.
 void Scheduler::share_slots(Step& step, Plan& plan) {
   if (waiting_.empty() || !plan.ended.empty()) return;
   const int own = next_in_line()->owner->second.running;

@@ -48,7 +48,7 @@ struct WaitingView {
   int busy_blocks = 0;    // of these, held by running sequences anyway
 };
 
-// What a step may take while somebody decodes: everybody who does waits for it.
+// How long a step may take while a sequence decodes: every sequence that decodes waits for it.
 struct StepBudget {
   double seconds = 0;
   // What `rows` rows behind `depth` others take, and how many fit into so many seconds; the second grows with the
@@ -60,8 +60,8 @@ struct StepBudget {
 struct SchedulerView {
   int available_blocks = 0;  // free or evictable
   std::chrono::steady_clock::time_point now;
-  std::function<RunningView(SequenceId)> running;  // asked once a step for everyone who runs
-  std::function<WaitingView(SequenceId)> waiting;  // asked for who is next, and the next while it fits
+  std::function<RunningView(SequenceId)> running;  // asked once a step for each that runs
+  std::function<WaitingView(SequenceId)> waiting;  // asked for the next in line, while it fits
   std::optional<StepBudget> budget = std::nullopt;
 };
 
@@ -86,16 +86,16 @@ struct Plan {
 };
 
 // How it decides, each step:
-// - Everyone who decodes gets a token, and drafts while the budget lasts; a quarter of it is kept for prompts.
+// - Every sequence that decodes gets a token, and drafts while the budget lasts; a quarter of it is kept for prompts.
 // - Prompts: the oldest gets half of what is left (so the longest prompt ends), the rest goes to those with the least
 //   to do (so a short prompt never waits for a long one, and equal prompts end one after the other, not all at last).
-// - While somebody decodes, a step also has a budget of time, shared out in the same way; the oldest prompt gets a few
+// - While a sequence decodes, a step also has a budget of time, shared out in the same way; the oldest prompt gets a few
 //   tokens in any case, so that it ends.
 // - The next to be admitted is of the name space that has the fewest running, of equal ones of that which was served
 //   longest ago; within a name space the order is that of arrival. It is admitted when all blocks of its prompt and
-//   the reserve are there, and nobody is admitted before it.
+//   the reserve are there, and none is admitted before it.
 // - When it finds no slot or no blocks, and another name space has two running more than its own, the youngest of
-//   that one is set back: one client with many requests keeps nobody waiting, and alone it has everything.
+//   that one is set back: one client with many requests keeps no other waiting, and alone it has everything.
 // - When a sequence that decodes, or the oldest, finds no block, one is set back: the youngest of the name space that
 //   holds the most blocks, but never the oldest of all. So the oldest always gets on, nothing deadlocks, and a
 //   sequence alone without a block has reached the end of what this machine can do.
@@ -106,7 +106,7 @@ class Scheduler {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  // Throws invalid_request for limits that let nobody run.
+  // Throws invalid_request for limits that let no sequence run.
   explicit Scheduler(const SchedulerLimits& limits);
 
   // Queues a request; ids are never used again. Or says why not: queue_full (see accepts), too_large.
@@ -114,7 +114,7 @@ class Scheduler {
   std::optional<Refusal> submit(SequenceId id, int prompt_tokens, Time deadline = Time::max(),
                                 std::string_view name_space = {});
 
-  // Whether the queue takes a request of a name space of which `own` wait, of `all` who do. One name space alone may
+  // Whether the queue takes a request of a name space of which `own` wait, of `all` that wait. One name space alone may
   // fill it to max_queue. Then each other one still finds a few places, an eighth of it, until it holds twice as many
   // in all.
   static bool accepts(int max_queue, int own, int all);
@@ -122,7 +122,7 @@ class Scheduler {
   // Forgets a sequence that finished, failed or was cancelled, running or waiting. False if it is not known (any more).
   bool finish(SequenceId id);
 
-  // The next step. An empty plan while requests wait means that someone who is not a sequence here holds the blocks.
+  // The next step. An empty plan while requests wait means that no sequence of this scheduler holds the blocks.
   Plan plan(const SchedulerView& view);
 
   int running() const { return static_cast<int>(running_.size()); }

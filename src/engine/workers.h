@@ -30,7 +30,7 @@ class Workers {
 
   // Calls work(job, worker) for job = 0 … jobs - 1, in no order, worker in [0, size()): one job at a time for each.
   // Returns when all are done, with the exception that each job has thrown, or none: a job that fails is its own
-  // affair. `alone`: the caller does all, where that takes less time than to wake somebody.
+  // affair. `alone`: the caller does all, where that takes less time than to wake a thread.
   using Work = std::function<void(std::size_t job, std::size_t worker)>;
   std::vector<std::exception_ptr> run(std::size_t jobs, const Work& work, bool alone = false);
 

@@ -36,7 +36,7 @@ struct Ops {
 };
 
 // Our CPU kernels. Throws unsupported where GLIMT_CPU_ISA names an instruction set that this CPU lacks: a kernel's thread
-// would have nobody to tell. The plain definitions: plain_ops.h.
+// could not report it. The plain definitions: plain_ops.h.
 const Ops& cpu_ops();
 
 // Every table that this machine can run, the plain one first. For tests.

@@ -17,7 +17,7 @@ namespace mx = mlx::core;
 // A row-major matrix [rows, columns], or a stack of `count` such matrices [count, rows, columns]; y = x · wᵀ.
 // Quantized: `values` is uint32 [.., rows, columns * bits / 32], `scales` (and `biases` when affine)
 // [.., rows, columns / group_size]; `global_scale` (nvfp4) is float32 of 1 value, `rows` values or `count` values.
-// The arrays share their storage with whoever made them (usually a mapped file).
+// The arrays share their storage with their owner (usually a mapped file).
 struct Weight {
   int count = 0;  // 0: a single matrix
   int rows = 0;

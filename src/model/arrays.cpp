@@ -7,7 +7,7 @@
 namespace glimt {
 namespace {
 
-// An array over bytes that somebody else owns. MLX's documented constructor copies on the CPU; this form does not, but
+// An array over bytes with another owner. MLX's documented constructor copies on the CPU; this form does not, but
 // relies on how MLX's CPU allocator lays out a buffer (a size_t before the data), which borrowing_works checks.
 mx::array borrow(const std::byte* data, const mx::Shape& shape, mx::Dtype dtype, std::shared_ptr<const void> owner) {
   mx::allocator::Buffer buffer(const_cast<std::byte*>(data) - sizeof(std::size_t));

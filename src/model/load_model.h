@@ -15,7 +15,7 @@ struct LoadOptions {
   // numbers.
   bool exact = false;
 
-  // Who computes; null: what Device::choose says.
+  // The device's operations; null: what Device::choose says.
   const kernels::Ops* ops = nullptr;
 
   // Rotary frequencies rounded to bfloat16: reference numbers made by transformers after model.to(torch.bfloat16) have

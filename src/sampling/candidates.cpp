@@ -61,7 +61,7 @@ Candidates keep_until(Candidates candidates, double wanted, Amount amount) {
       sum += amount(candidate);
       keep = true;
     }
-    candidates[kept] = candidate;  // without a branch that nobody could predict
+    candidates[kept] = candidate;  // without a branch, which could not be predicted
     kept += keep ? 1 : 0;
   }
   return candidates.first(kept);

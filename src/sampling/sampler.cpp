@@ -70,7 +70,7 @@ Sampler::Weights Sampler::weigh(const Logits& logits, SamplerScratch& scratch) c
     const auto k = static_cast<std::size_t>(params_.top_k);
     weights.above = just_below(bound_of_likeliest(scratch.weights, k, scratch.bounds));
   } else {
-    // Tokens this light hold less than 1 - top_p together, whoever they are: they are behind the nucleus.
+    // Tokens this light hold less than 1 - top_p together, however many they are: they are behind the nucleus.
     constexpr double kRounding = 0.999;
     const double light = (1 - double{params_.top_p}) * weights.sum / static_cast<double>(vocab) * kRounding;
     weights.above = std::max(static_cast<float>(light), just_below(params_.min_p));

@@ -16,7 +16,7 @@ enum class ControlText {
 };
 
 // What one token adds to an answer: the characters that it completes, then its own text if it is a control token that is
-// shown. So whoever reads structure can tell a tag that the model wrote from text that spells one.
+// shown. So a reader of the structure can tell a tag that the model wrote from text that spells one.
 struct TokenText {
   std::string text;
   std::string control;

@@ -33,7 +33,7 @@ const std::vector<Fence>& fences() {
   return all;
 }
 
-// What breaks a rule today. Whoever mends one deletes its line: an exception that is not needed fails the test.
+// What breaks a rule today. Delete the line of one that you mend: an exception that is not needed fails the test.
 const std::set<KnownInclude>& known() {
   static const std::set<KnownInclude> all = {};
   return all;

@@ -46,12 +46,12 @@ class Layers {
 struct Fence {
   std::string name = {};                    // what must not be seen
   std::set<std::string> inside = {};        // folders, subfolders or headers that promise it
-  std::set<std::string> outside = {};       // or, where `inside` is empty: everybody but these folders promises it
+  std::set<std::string> outside = {};       // or, where `inside` is empty: all folders but these promise it
   std::vector<std::string> forbidden = {};  // beginnings of paths in an #include
   bool through_others = false;              // also not through a header of ours that includes it
 };
 
-// An #include that breaks a rule and is known: it is not reported, and nobody is blamed for what is behind it.
+// An #include that breaks a rule and is known: it is not reported, nor is what lies behind it.
 struct KnownInclude {
   std::string file, included;
   auto operator<=>(const KnownInclude&) const = default;

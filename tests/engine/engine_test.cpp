@@ -177,7 +177,7 @@ TEST_F(EngineTest, BrokenNumbersEndTheRequestAndTheNextOneWorks) {
   }
 }
 
-// A long answer that nobody reads any more ends at once, whatever ended the reading.
+// A long answer without a reader ends at once, whatever ended the reading.
 TEST(EngineLife, TheEngineDoesNotWorkForNobody) {
   const Demo demo;
   const auto engine = demo.load(Speculation::off);
@@ -496,7 +496,7 @@ TEST(EngineBatch, APromptThatDoesNotFitTheCacheIsRefused) {
   EXPECT_EQ(run(*small, request_for(first(some_prompts()[4], 100), 0)).result.stats.generated_tokens, 28u);
 }
 
-// Streams that come, go and share, with evictions; nobody gets another's tokens, and every block comes back.
+// Streams that come, go and share, with evictions; none gets another's tokens, and every block comes back.
 // GLIMT_STRESS=1: 200 streams at once, 10,000 requests.
 TEST(EngineBatch, ManyStreamsLoseMixAndKeepNothing) {
   const std::vector<Tokens> prompts = some_prompts();

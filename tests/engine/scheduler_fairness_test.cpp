@@ -120,7 +120,7 @@ TEST(FairShares, TheOneWhoHoldsMostBlocksMakesRoom) {
   f.plan();
   f.held = {{"bob", 20}, {"alice", 5}};
   f.available = 0;
-  // Every view has a row of room, so nobody needs a block; take it from the decoders.
+  // Every view has a row of room, so none needs a block; take it from the decoders.
   const Plan plan = f.scheduler.plan({0,
                                       {},
                                       [&](SequenceId id) {

@@ -1,6 +1,6 @@
 // Whole lives of random requests under the scheduler, over the real BlockPool and PrefixCache, with a fake model: the
 // row of a position is a hash of all tokens up to it, the next token is a function of that. So a row that was shared
-// wrongly, evicted too early, or written by somebody else shows.
+// wrongly, evicted too early, or written by another sequence shows.
 #include "cache/block_pool.h"
 #include "cache/prefix_cache.h"
 #include "engine/scheduler.h"
@@ -225,7 +225,7 @@ class Simulation {
     totals_.reused += static_cast<int>(s.rows);
   }
 
-  // Rows for `tokens` from s.rows on, in blocks that are nobody else's.
+  // Rows for `tokens` from s.rows on, in blocks that no other sequence holds.
   void write(Sequence& s, const Tokens& tokens) {
     while (s.blocks.size() * block_tokens_ < s.rows + tokens.size()) {
       const auto block = allocate();
@@ -293,7 +293,7 @@ class Simulation {
     steps_without_work_ = given.empty() && running_before > 0 ? steps_without_work_ + 1 : 0;
     ASSERT_LE(steps_without_work_, limits_.max_parallel + 1);
 
-    // Nobody who waits is overtaken within its name space: ids go by arrival.
+    // No waiting request is overtaken within its name space: ids go by arrival.
     std::set<std::string> waiting;
     for (const auto& [id, s] : live_) {
       ASSERT_FALSE(s.running && waiting.contains(s.name_space)) << id << " passed an earlier one";

@@ -8,7 +8,7 @@
 namespace glimt::cpu {
 namespace {
 
-// Addresses that nobody may read.
+// Addresses that may not be read.
 Stretch at(std::uintptr_t address, std::size_t bytes = 4096) {
   return {reinterpret_cast<const unsigned char*>(address << 12), bytes};  // NOLINT(performance-no-int-to-ptr)
 }

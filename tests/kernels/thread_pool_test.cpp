@@ -122,7 +122,7 @@ TEST_F(ThreadPool, RefusesANumberThatIsNotOneToTheMost) {
   EXPECT_EQ(threads(), all_);
 }
 
-// Becomes somebody for whom the system starts few threads, asks for many, and says with the exit code what happened.
+// Becomes a user for whom the system starts few threads, asks for many, and says with the exit code what happened.
 [[noreturn]] void work_with_few_threads() {
   constexpr rlimit kFew{16, 16};
   if (::setrlimit(RLIMIT_NPROC, &kFew) != 0) std::_Exit(10);

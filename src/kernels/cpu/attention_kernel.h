@@ -66,7 +66,7 @@ struct AttentionKernel {
 
   void (*block)(const AttentionBlock& block);
 
-  // state := state and part together, for each row. Always the same operations, whoever calls.
+  // state := state and part together, for each row. Always the same operations, whatever the caller.
   void (*merge)(int rows, int value_width, const AttentionState& part, const AttentionState& state);
 
   // The same bits as expand_q8_row.

@@ -146,7 +146,7 @@ class Pool {
     job_->work(0);
     if (workers_.empty()) return;
     ahead_.begin(reads);
-    // Close the job to those who have not come yet, and wait for those who are inside.
+    // Close the job to threads that have not come yet, and wait for those inside.
     const auto inside = [&] { return state_.load(std::memory_order_acquire) & ~kOpen; };
     state_.fetch_and(~kOpen, std::memory_order_acq_rel);
     if (spin_until([&] { return inside() == 0; }, ahead_)) return;
