@@ -302,7 +302,7 @@ mod tests {
                       {{ '-7'.zfill(4) }}|{{ 'xay'.removeprefix('x').removesuffix('y') }}|{{ 'abc'.index('c') }}";
         assert_eq!(
             render(source, r#"{"s": "\u001f a\u00a0b \u2003"}"#).unwrap(),
-            "a\u{a0}b|['a', 'b']|['a-b', '-', 'c']|['a-b', 'c']|-007|a|2"
+            "a\u{a0}b|['a', 'b']|('a-b', '-', 'c')|['a-b', 'c']|-007|a|2"
         );
         assert!(render("{{ 'abc'.index('d') }}", "{}")
             .unwrap_err()
@@ -377,11 +377,13 @@ mod tests {
             let source = nested.repeat(250_000 / nested.len());
             assert!(render(&source, "{}").is_err(), "{nested}");
         }
-        // The deepest value that the fuel pays for, printed by the engine itself, which recurses.
-        let source =
+        // The deepest value that the fuel pays for.
+        let deep =
             "{% set ns = namespace(a=[]) %}{% for j in range(40) %}{% for i in range(9999) %}\
-                      {% set ns.a = [ns.a] %}{% endfor %}{% endfor %}{{ (ns.a ~ '')|length }}";
-        assert_eq!(render(source, "{}").unwrap(), "799922");
+                    {% set ns.a = [ns.a] %}{% endfor %}{% endfor %}";
+        let error = render(&format!("{deep}{{{{ ns.a ~ '' }}}}"), "{}").unwrap_err();
+        assert!(error.contains("nested too deep"), "{error}");
+        assert_eq!(render(&format!("{deep}x"), "{}").unwrap(), "x"); // and is freed
         assert!(render("{{ a }}", &format!(r#"{{"a": {}}}"#, "[".repeat(100_000))).is_err());
     }
 
