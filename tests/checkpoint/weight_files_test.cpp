@@ -103,6 +103,13 @@ TEST_F(WeightFilesOf, AMissingFileOfAnIndexIsNamedThoughAnotherIsThere) {
   EXPECT_ERROR(files(), ErrorKind::not_found, AllOf(HasSubstr("b.safetensors"), Not(HasSubstr("a.safetensors"))));
 }
 
+// Files of a stale index's set are no complete weights, whatever they are called.
+TEST_F(WeightFilesOf, APartOfWhatTheIndexNamesIsNotTheModel) {
+  put({"model-a.safetensors"});
+  put_index({"model-a.safetensors", "model-b.safetensors"});
+  EXPECT_ERROR(files(), ErrorKind::not_found, AllOf(HasSubstr("model-b.safetensors"), HasSubstr("1 of")));
+}
+
 TEST_F(WeightFilesOf, AnyNameWillDoWithoutAModelFile) {
   put({"blob-1.safetensors", "blob-2.safetensors", "adapters.safetensors"});
   EXPECT_THAT(files(), ElementsAre("blob-1.safetensors", "blob-2.safetensors"));
