@@ -26,7 +26,8 @@ struct EngineOptions {
   int step_tokens = 512;                                      // most tokens of a step: chunks of prompts
   // Most time of a step while a sequence decodes, as far as it can be known; 0: no limit.
   std::chrono::milliseconds step_time{250};
-  std::chrono::seconds mask_time{10};  // of a processor, for the masks of one request with a grammar
+  // Processor time for the masks of one request with a grammar; each token of its answer adds 2 ms.
+  std::chrono::seconds mask_time{10};
   bool huge_pages = true;              // copy the weights into huge pages meanwhile, where there is room
   Speculation speculation = Speculation::adaptive;
   std::chrono::seconds step_limit{60};  // a longer step is reported by health()
