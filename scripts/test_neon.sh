@@ -34,8 +34,8 @@ add() {
   objects+=("$object")
   stale+=("$object|$source|$*")
 }
-for name in scalar neon attention_scalar attention_neon; do add "src/kernels/cpu/$name.cpp" "${kernel_flags[@]}"; done
-add src/kernels/cpu/neon_dotprod.cpp "${kernel_flags[@]}" -march=armv8.2-a+dotprod
+for name in isa_scalar isa_neon; do add "src/kernels/cpu/$name.cpp" "${kernel_flags[@]}"; done
+add src/kernels/cpu/isa_neon_dotprod.cpp "${kernel_flags[@]}" -march=armv8.2-a+dotprod
 for name in dispatch grouped_matmul read_order thread_pool bandwidth buffer attention attention_dispatch mla_rows norm; do
   add "src/kernels/cpu/$name.cpp"
 done

@@ -24,8 +24,8 @@ constexpr std::size_t kWaveBytes = std::size_t{16} << 20;
 
 std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
-// Uninitialized memory that only grows.
-class Buffer {
+// A thread's uninitialized memory, which only grows.
+class Scratch {
  public:
   unsigned char* get(std::size_t bytes) {
     if (bytes > size_) {
@@ -151,7 +151,7 @@ class Attention {
         (static_cast<std::size_t>(sequence.blocks[index]) * kKeyBlock + static_cast<std::size_t>(first)) * bytes;
     const auto width = static_cast<std::size_t>(width_);
     if (sequence.format != RowType::q8) return {sequence.format, rows, width, width_};
-    static thread_local Buffer expanded;
+    static thread_local Scratch expanded;
     auto* out = reinterpret_cast<std::uint16_t*>(expanded.get(kKeyBlock * width * sizeof(std::uint16_t)));
     for (int t = 0; t < count; ++t)
       kernel_.expand_q8(rows + static_cast<std::size_t>(t) * bytes, width_, out + static_cast<std::size_t>(t) * width);
@@ -187,7 +187,7 @@ class Attention {
       const Group& group = groups_[i];
       const std::size_t query = aligned(kernel_.query_bytes(width_, shape_.latent, group.rows)),
                         state = state_bytes(group.rows);
-      static thread_local Buffer buffer;
+      static thread_local Scratch buffer;
       unsigned char* memory = buffer.get(query + 2 * state + kernel_.scratch_bytes(width_, shape_.latent, group.rows));
       pack_queries(group, memory);
       const AttentionState sum = fresh_state(memory + query, group.rows);
@@ -208,7 +208,7 @@ class Attention {
     int rows = 0;  // the most
     for (const Group& group : groups_) rows = std::max(rows, group.rows);
     const std::size_t query = aligned(kernel_.query_bytes(width_, shape_.latent, rows)), state = state_bytes(rows);
-    static thread_local Buffer buffer, parts;
+    static thread_local Scratch buffer, parts;
     unsigned char* memory = buffer.get(groups_.size() * (query + state));
     const auto queries_of = [&](std::size_t group) { return memory + group * (query + state); };
     const auto sum_of = [&](std::size_t group) { return state_at(queries_of(group) + query, groups_[group].rows); };
@@ -236,7 +236,7 @@ class Attention {
       };
       parallel_for(pieces.size(), [&](std::size_t i) {
         const Group& group = groups_[pieces[i].group];
-        static thread_local Buffer scratch;
+        static thread_local Scratch scratch;
         attend(group, queries_of(pieces[i].group), pieces[i].block,
                scratch.get(kernel_.scratch_bytes(width_, shape_.latent, group.rows)), part_of(i));
       });

@@ -11,16 +11,10 @@ extern const AttentionKernel kExactAttention;
 }
 #if defined(__x86_64__)
 namespace avx2 {
-extern const AttentionKernel kExactAttention;
-}
-namespace avx2_i16 {
-extern const AttentionKernel kFastAttention;
-}
-namespace avx512_i16 {
-extern const AttentionKernel kFastAttention;
+extern const AttentionKernel kExactAttention, kFastAttention;
 }
 namespace avx512 {
-extern const AttentionKernel kExactAttention;
+extern const AttentionKernel kExactAttention, kFastAttention;
 }
 namespace avx512bf16 {
 extern const AttentionKernel kFastAttention;
@@ -41,9 +35,9 @@ std::vector<const AttentionKernel*> supported_attention_kernels() {
   add(scalar::kExactAttention);
 #if defined(__x86_64__)
   add(avx2::kExactAttention);
-  add(avx2_i16::kFastAttention);
+  add(avx2::kFastAttention);
   add(avx512::kExactAttention);
-  add(avx512_i16::kFastAttention);
+  add(avx512::kFastAttention);
   if (__builtin_cpu_supports("avx512bf16")) add(avx512bf16::kFastAttention);
 #elif defined(__aarch64__)
   add(neon::kExactAttention);

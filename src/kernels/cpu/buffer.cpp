@@ -15,7 +15,7 @@ constexpr std::size_t kMostKept = std::size_t{96}
 
 struct Kept {
   std::mutex mutex;
-  std::vector<Block> blocks;  // by size
+  std::vector<Memory> pieces;  // by size
   std::size_t bytes = 0;
 };
 
@@ -24,40 +24,40 @@ Kept& kept() {
   return all;
 }
 
-void release(Block block) { ::operator delete(block.memory, kAlignment); }
+void release(Memory piece) { ::operator delete(piece.at, kAlignment); }
 
 }  // namespace
 
-Block take_block(std::size_t bytes) {
+Memory take_memory(std::size_t bytes) {
   bytes = std::max(bytes, kSmallest);
   Kept& all = kept();
   {
     const std::lock_guard lock(all.mutex);
-    const auto fit = std::lower_bound(all.blocks.begin(), all.blocks.end(), bytes,
-                                      [](const Block& block, std::size_t wanted) { return block.bytes < wanted; });
-    if (fit != all.blocks.end() && fit->bytes / 2 <= bytes) {  // a much larger one is left for requests of its size
-      const Block block = *fit;
-      all.blocks.erase(fit);
-      all.bytes -= block.bytes;
-      return block;
+    const auto fit = std::lower_bound(all.pieces.begin(), all.pieces.end(), bytes,
+                                      [](const Memory& piece, std::size_t wanted) { return piece.bytes < wanted; });
+    if (fit != all.pieces.end() && fit->bytes / 2 <= bytes) {  // a much larger one is left for requests of its size
+      const Memory piece = *fit;
+      all.pieces.erase(fit);
+      all.bytes -= piece.bytes;
+      return piece;
     }
   }
   return {static_cast<std::byte*>(::operator new(bytes, kAlignment)), bytes};
 }
 
-void give_block(Block block) {
-  if (block.memory == nullptr) return;
+void give_memory(Memory piece) {
+  if (piece.at == nullptr) return;
   Kept& all = kept();
   const std::lock_guard lock(all.mutex);
-  const auto at = std::upper_bound(all.blocks.begin(), all.blocks.end(), block.bytes,
-                                   [](std::size_t bytes, const Block& other) { return bytes < other.bytes; });
-  all.blocks.insert(at, block);
-  all.bytes += block.bytes;
+  const auto at = std::upper_bound(all.pieces.begin(), all.pieces.end(), piece.bytes,
+                                   [](std::size_t bytes, const Memory& other) { return bytes < other.bytes; });
+  all.pieces.insert(at, piece);
+  all.bytes += piece.bytes;
   // The smallest go first: they are cheap to make again, and no longer asked for if so much is kept.
   while (all.bytes > kMostKept) {
-    all.bytes -= all.blocks.front().bytes;
-    release(all.blocks.front());
-    all.blocks.erase(all.blocks.begin());
+    all.bytes -= all.pieces.front().bytes;
+    release(all.pieces.front());
+    all.pieces.erase(all.pieces.begin());
   }
 }
 

@@ -10,12 +10,12 @@ namespace glimt::cpu {
 
 namespace detail {
 // At least `bytes`, from the kept ones where one fits. Thread-safe.
-struct Block {
-  std::byte* memory = nullptr;
+struct Memory {
+  std::byte* at = nullptr;
   std::size_t bytes = 0;
 };
-Block take_block(std::size_t bytes);
-void give_block(Block block);
+Memory take_memory(std::size_t bytes);
+void give_memory(Memory memory);
 }  // namespace detail
 
 // `count` values of a type without constructor. Movable.
@@ -25,19 +25,19 @@ class Buffer {
 
  public:
   Buffer() = default;
-  explicit Buffer(std::size_t count) : block_(detail::take_block(count * sizeof(T))) {}
-  Buffer(Buffer&& other) noexcept : block_(std::exchange(other.block_, {})) {}
+  explicit Buffer(std::size_t count) : memory_(detail::take_memory(count * sizeof(T))) {}
+  Buffer(Buffer&& other) noexcept : memory_(std::exchange(other.memory_, {})) {}
   Buffer& operator=(Buffer&& other) noexcept {
-    std::swap(block_, other.block_);
+    std::swap(memory_, other.memory_);
     return *this;
   }
-  ~Buffer() { detail::give_block(block_); }
+  ~Buffer() { detail::give_memory(memory_); }
 
-  T* data() const { return reinterpret_cast<T*>(block_.memory); }
+  T* data() const { return reinterpret_cast<T*>(memory_.at); }
   T& operator[](std::size_t i) const { return data()[i]; }
 
  private:
-  detail::Block block_;
+  detail::Memory memory_;
 };
 
 }  // namespace glimt::cpu

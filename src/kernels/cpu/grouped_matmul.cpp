@@ -176,7 +176,7 @@ bool Activations::worth_threads() const {
 }
 
 // rows_[rows[i]] to row i of `out`.
-void Activations::quantize(const std::vector<std::size_t>& rows, const Form& form, const Integers& out) const {
+void Activations::quantize(const std::vector<std::size_t>& rows, const IntegerForm& form, const Integers& out) const {
   parallel_for_if(worth_threads(), rows.size(), [&](std::size_t i) {
     isa().quantize_row(rows_[rows[i]], columns_, form.group, form.interleave, out.values.data() + i * out.stride,
                        out.scales.data() + i * out.group_stride, out.sums.data() + i * out.group_stride);
@@ -221,7 +221,7 @@ void Activations::arrange(const Integers& from, const std::vector<std::size_t>& 
 }
 
 IntegerRows Activations::integers(int group, bool interleave) {
-  const auto same = [&](const Form& f) { return f.group == group && f.interleave == interleave; };
+  const auto same = [&](const IntegerForm& f) { return f.group == group && f.interleave == interleave; };
   auto form = std::find_if(forms_.begin(), forms_.end(), same);
   if (form != forms_.end()) return form->rows.from(0);
 

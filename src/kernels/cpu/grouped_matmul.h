@@ -45,13 +45,13 @@ class Activations {
     Buffer<std::int8_t> values;
     Buffer<float> scales, sums;
   };
-  struct Form {
+  struct IntegerForm {
     int group;
     bool interleave;
     Integers rows;
   };
 
-  void quantize(const std::vector<std::size_t>& rows, const Form& form, const Integers& out) const;
+  void quantize(const std::vector<std::size_t>& rows, const IntegerForm& form, const Integers& out) const;
   void arrange(const Integers& from, const std::vector<std::size_t>& source, const Integers& out) const;
   bool worth_threads() const;
 
@@ -59,7 +59,7 @@ class Activations {
   std::vector<std::size_t> counts_;
   int columns_;
   Repeats repeats_;
-  std::vector<Form> forms_;  // one in practice: a model's matrices share group size and bits
+  std::vector<IntegerForm> forms_;  // one in practice: a model's matrices share group size and bits
 };
 
 // y[i] = x[first + i] · wᵀ for each i < y.size(), which is one of x's counts; y[i] points to w.rows floats. Not owned.

@@ -38,6 +38,10 @@ struct IntegerWeights {
   const void* bf16_biases = nullptr;
 };
 
+// e2m1 codes stand for v / 2 with v in {0, 1, 2, 3, 4, 6, 8, 12} and a sign. The kernels look up v + 12, which is not
+// negative, so that scale / 2 and -12 times that are the scale and bias of an affine format.
+constexpr unsigned char kE2m1Shifted[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
+
 // Up to so many activation rows a product with integer weights is bound by memory, not by arithmetic.
 constexpr int kFewRows = 4;
 

@@ -1,5 +1,14 @@
-// dot_integer in plain C++: the definition of the integer products, and what runs where no intrinsics are written.
-// Included by kernels.inc.
+// Products of integer activations with 4- and 8-bit weights in plain C++: the definition, and what runs where no
+// intrinsics are written.
+#pragma once
+
+#ifndef GLIMT_ISA  // a tool reads this file alone
+#include "kernels/cpu/vector/portable.h"
+#endif
+#include "kernels/cpu/generic/quantize-inl.h"
+
+namespace glimt::cpu::GLIMT_ISA {
+namespace {
 
 constexpr bool kReadsBf16Scales = false;
 constexpr int kTileRows = 0;
@@ -35,3 +44,6 @@ void dot_integer(const IntegerWeights& w, int rows_w, const IntegerRows& x, int 
     }
   }
 }
+
+}  // namespace
+}  // namespace glimt::cpu::GLIMT_ISA

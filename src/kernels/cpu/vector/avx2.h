@@ -1,8 +1,62 @@
-// dot_integer with AVX2. Included by kernels.inc; integer_rows.inc says what is computed.
+// Eight lanes of AVX2 with FMA and F16C.
 //
-// 4 bits: 32 bytes of a weight row are a block of 64 columns; vpmaddubsw multiplies the codes (at most 24) with the
-// activations and adds pairs in 16 bits, vpmaddwd brings pairs of these to 32 bits. 8 bits: vpmaddubsw would saturate, so
-// both sides are widened to 16 bits: a block of 32 columns.
+// Integer products, 4 bits: 32 bytes of a weight row are a block of 64 columns; vpmaddubsw multiplies the codes (at
+// most 24) with the activations and adds pairs in 16 bits, vpmaddwd brings pairs of these to 32 bits. 8 bits:
+// vpmaddubsw would saturate, so both sides are widened to 16 bits: a block of 32 columns.
+#pragma once
+
+#ifndef GLIMT_ISA  // a tool reads this file alone
+#define GLIMT_ISA avx2
+#define GLIMT_ISA_NAME "avx2"
+#pragma GCC target("avx2,fma,f16c")
+#endif
+
+#include <immintrin.h>
+
+namespace glimt::cpu::GLIMT_ISA {
+namespace {
+
+constexpr int kLanes = 8;
+
+// Results that are kept in registers at once: activation rows times weight rows of a product of floats; of attention,
+// query vectors against four keys in float32, and against kKeyTile keys in 16 bits, and query rows times vectors of
+// output columns.
+constexpr int kTileX = 2, kTileW = 4;
+constexpr int kScoreTile = 2;
+constexpr int kScoreTile16 = 2, kKeyTile = 4;
+constexpr int kValueRows = 5, kValueTile = 2;
+
+}  // namespace
+}  // namespace glimt::cpu::GLIMT_ISA
+
+#include "kernels/cpu/vector/lanes.h"
+
+namespace glimt::cpu::GLIMT_ISA {
+namespace {
+
+inline Vec broadcast_quad(const float* p) { return _mm256_broadcast_ps(reinterpret_cast<const __m128*>(p)); }
+
+inline void store_bytes(std::int8_t* p, IntVec v) {
+  const __m256i words = _mm256_packs_epi32(reinterpret_cast<__m256i>(v), reinterpret_cast<__m256i>(v));
+  const __m256i bytes =
+      _mm256_packs_epi16(words, words);  // lanes 0 to 3 at the front of the lower half, 4 to 7 of the upper
+  const int low = _mm256_extract_epi32(bytes, 0), high = _mm256_extract_epi32(bytes, 4);
+  __builtin_memcpy(p, &low, sizeof low);
+  __builtin_memcpy(p + 4, &high, sizeof high);
+}
+
+// kLanes bytes times their scale.
+inline Vec scaled_bytes(const std::int8_t* bytes, float scale) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes)))) * scale;
+}
+
+inline void store_halves(std::uint16_t* out, UintVec halves) {  // the lower ones
+  const __m256i words = reinterpret_cast<__m256i>(halves);
+  const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(words, words), 0x08);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm256_castsi256_si128(packed));
+}
+
+// ---- Integer products of 4- and 8-bit weights (generic/dot_*-inl.h)
 
 constexpr bool kReadsBf16Scales = true;
 constexpr int kGroupLanes = 8;
@@ -55,7 +109,8 @@ template <bool E2m1>
 inline Ints low_codes(Ints packed) {
   const Ints nibbles = _mm256_and_si256(packed, _mm256_set1_epi8(15));
   if constexpr (!E2m1) return nibbles;
-  return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(kE2m1Shifted))), nibbles);
+  return _mm256_shuffle_epi8(
+      _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(kE2m1Shifted))), nibbles);
 }
 template <bool E2m1>
 inline Ints high_codes(Ints packed) {
@@ -63,19 +118,20 @@ inline Ints high_codes(Ints packed) {
 }
 
 template <int Bits, bool E2m1>
-struct Block {
+struct CodeBlock {
   static constexpr int kBytes = 32;
   static constexpr int kColumns = 256 / Bits;
   static constexpr int kLaneColumns = kColumns / 8;
 
   Ints low, high;  // 4 bits: the even and the odd columns; 8 bits: the first and the second half, widened
 
-  static Block load(const unsigned char* p) { return unpack(load_ints(p)); }
-  static Block load(const unsigned char* p, int bytes) { return unpack(load_words(p, bytes)); }
+  static CodeBlock load(const unsigned char* p) { return unpack(load_ints(p)); }
+  static CodeBlock load(const unsigned char* p, int bytes) { return unpack(load_words(p, bytes)); }
 
-  static Block unpack(Ints packed) {
+  static CodeBlock unpack(Ints packed) {
     if constexpr (Bits == 8) {
-      return {_mm256_cvtepu8_epi16(_mm256_castsi256_si128(packed)), _mm256_cvtepu8_epi16(_mm256_extracti128_si256(packed, 1))};
+      return {_mm256_cvtepu8_epi16(_mm256_castsi256_si128(packed)),
+              _mm256_cvtepu8_epi16(_mm256_extracti128_si256(packed, 1))};
     }
     return {low_codes<E2m1>(packed), high_codes<E2m1>(packed)};
   }
@@ -83,7 +139,9 @@ struct Block {
   // With the activations' row at this block's first column.
   Ints dot(const std::int8_t* x) const {
     if constexpr (Bits == 8) {
-      const auto widen = [x](int at) { return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x + at))); };
+      const auto widen = [x](int at) {
+        return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x + at)));
+      };
       return add_ints(_mm256_madd_epi16(low, widen(0)), _mm256_madd_epi16(high, widen(16)));
     }
     const Ints pairs = _mm256_add_epi16(_mm256_maddubs_epi16(low, load_ints(x)),
@@ -125,8 +183,11 @@ inline float total(Floats v) {
 
 // The totals of 8 vectors, added in the same order.
 inline Floats total_all(const Floats (&v)[8]) {
-  const auto neighbours = [](Floats a, Floats b) { return _mm256_add_ps(_mm256_shuffle_ps(a, b, 0x88), _mm256_shuffle_ps(a, b, 0xdd)); };
-  const Floats first = neighbours(neighbours(v[0], v[1]), neighbours(v[2], v[3]));  // lane 4 h + k: the sum of half h of v[k]
+  const auto neighbours = [](Floats a, Floats b) {
+    return _mm256_add_ps(_mm256_shuffle_ps(a, b, 0x88), _mm256_shuffle_ps(a, b, 0xdd));
+  };
+  const Floats first =
+      neighbours(neighbours(v[0], v[1]), neighbours(v[2], v[3]));  // lane 4 h + k: the sum of half h of v[k]
   const Floats second = neighbours(neighbours(v[4], v[5]), neighbours(v[6], v[7]));
   return _mm256_add_ps(_mm256_permute2f128_ps(first, second, 0x20), _mm256_permute2f128_ps(first, second, 0x31));
 }
@@ -134,10 +195,11 @@ inline Floats total_all(const Floats (&v)[8]) {
 // ---- Panels
 
 constexpr int kTileRows = 8;  // 8 sums beside the codes in 16 registers
-constexpr int kBytePasses = 2;  // 8-bit codes would overflow a PanelSum: their low and high nibbles go one after the other
+constexpr int kBytePasses =
+    2;  // 8-bit codes would overflow a PanelSum: their low and high nibbles go one after the other
 
-// How many words of the weights a PanelSum can take: 16 bits hold 8 times 2 * 15 * 127, or 5 times 2 * 24 * 127; a word of
-// 4-bit codes gives two of these.
+// How many words of the weights a PanelSum can take: 16 bits hold 8 times 2 * 15 * 127, or 5 times 2 * 24 * 127; a word
+// of 4-bit codes gives two of these.
 template <int Bits, bool E2m1>
 constexpr int words_at_once() {
   if (Bits == 8) return 8;
@@ -146,13 +208,15 @@ constexpr int words_at_once() {
 
 using PanelSum = Ints;  // pairs, 16 bits each
 
-// Adds the products of codes and the word at x, which all lanes meet. Written out because GCC reorders the sums of several
-// steps and runs out of registers.
+// Adds the products of codes and the word at x, which all lanes meet. Written out because GCC reorders the sums of
+// several steps and runs out of registers.
 inline __attribute__((always_inline)) PanelSum panel_step(PanelSum sum, Ints codes, const std::int8_t* x) {
   std::int32_t four;
   __builtin_memcpy(&four, x, sizeof four);
   Ints products;
-  asm("vpmaddubsw %3, %2, %1\n\tvpaddw %1, %0, %0" : "+x"(sum), "=&x"(products) : "x"(codes), "x"(_mm256_set1_epi32(four)));
+  asm("vpmaddubsw %3, %2, %1\n\tvpaddw %1, %0, %0"
+      : "+x"(sum), "=&x"(products)
+      : "x"(codes), "x"(_mm256_set1_epi32(four)));
   return sum;
 }
 template <int Pass>
@@ -186,4 +250,42 @@ inline void transpose(Ints (&row)[8]) {
   for (int i = 0; i < 8; ++i) row[i] = t[i];
 }
 
-#include "kernels/cpu/integer_rows.inc"
+// ---- Attention with 16-bit integers
+
+inline std::uint32_t largest_of(__m128i magnitudes) {  // of eight unsigned 16-bit integers
+  const __m128i ones = _mm_set1_epi16(-1);
+  const int smallest = _mm_cvtsi128_si32(_mm_minpos_epu16(_mm_xor_si128(magnitudes, ones)));
+  return 0xffff - (static_cast<std::uint32_t>(smallest) & 0xffff);
+}
+
+inline Ints broadcast_row(const std::int16_t* p) {
+  return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+inline Ints broadcast_pair(int both) { return _mm256_set1_epi32(both); }
+inline Ints unpack_low(Ints a, Ints b) { return _mm256_unpacklo_epi16(a, b); }
+inline Ints unpack_high(Ints a, Ints b) { return _mm256_unpackhi_epi16(a, b); }
+inline IntVec multiply_add(IntVec sum, Ints a, Ints b) {
+  // Not `sum + ...`: the integers that stand for NaN may overflow.
+  return reinterpret_cast<IntVec>(_mm256_add_epi32(reinterpret_cast<Ints>(sum), _mm256_madd_epi16(a, b)));
+}
+inline Ints max_magnitude(Ints max, Ints halves) {
+  return _mm256_max_epu16(max, _mm256_and_si256(halves, _mm256_set1_epi16(0x7fff)));
+}
+inline std::uint32_t largest_of(Ints magnitudes) {
+  return largest_of(_mm_max_epu16(_mm256_castsi256_si128(magnitudes), _mm256_extracti128_si256(magnitudes, 1)));
+}
+inline Vec as_floats(Ints v) { return _mm256_castsi256_ps(v); }
+
+inline Ints to_integers(Vec v) { return _mm256_cvtps_epi32(v); }
+inline Ints narrow(Ints a, Ints b) { return _mm256_packs_epi32(a, b); }
+inline void store_narrow(std::int16_t* p, Ints v) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                   _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)));
+}
+inline void store_in_order(float* p, Vec low, Vec high) {
+  store(p, _mm256_permute2f128_ps(low, high, 0x20));
+  store(p + kLanes, _mm256_permute2f128_ps(low, high, 0x31));
+}
+
+}  // namespace
+}  // namespace glimt::cpu::GLIMT_ISA

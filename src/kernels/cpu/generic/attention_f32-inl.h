@@ -1,17 +1,22 @@
 // A block of attention in float32.
 //
-// Keys and values are copied into a panel of float32 first, so that each row of the cache is read and converted once for
-// all query rows. The panel is cut into chunks of columns, [chunk][key][kChunk], so that weights · values walks through
-// consecutive memory.
+// Keys and values are copied into a panel of float32 first, so that each row of the cache is read and converted once
+// for all query rows. The panel is cut into chunks of columns, [chunk][key][kChunk], so that weights · values walks
+// through consecutive memory.
 //
 // Scores: a vector holds four columns of several query rows (the queries are packed like that once), and four columns
 // of a key are broadcast against it. No sum across a whole vector is needed, only one of four lanes, and that is done
 // for four keys together.
-
-#include "kernels/cpu/attention_common.inc"
+#pragma once
+#ifndef GLIMT_ISA  // a tool reads this file alone
+#include "kernels/cpu/vector/portable.h"
+#endif
+#include "kernels/cpu/generic/attention_common-inl.h"
 
 namespace glimt::cpu::GLIMT_ISA {
 namespace {
+
+namespace f32 {
 
 // One more vector than the keys need: chunks would otherwise fall on the same sets of the first-level cache.
 constexpr int kChunkStride = kKeyBlock * kChunk + kLanes;
@@ -136,23 +141,23 @@ void score_rows(const AttentionBlock& block, const Scratch& s, int first_vector)
 }
 
 void score(const AttentionBlock& block, const Scratch& s) {
-  for_tiles<GLIMT_SCORE_TILE>(vectors_for(block.rows), [&]<int N>(int first) { score_rows<N>(block, s, first); });
+  for_tiles<kScoreTile>(vectors_for(block.rows), [&]<int N>(int first) { score_rows<N>(block, s, first); });
 }
 
 // M query rows: weights · values for one chunk of columns.
 template <int M>
 inline void value_tile(const float* weights, const float* panel, int count, float* out, std::size_t out_row) {
-  Vec sum[M][GLIMT_VALUE_TILE] = {};
+  Vec sum[M][kValueTile] = {};
   for (int key = 0; key < count; ++key, panel += kChunk) {
-    Vec value[GLIMT_VALUE_TILE];
-    for (int v = 0; v < GLIMT_VALUE_TILE; ++v) value[v] = load(panel + v * kLanes);
+    Vec value[kValueTile];
+    for (int v = 0; v < kValueTile; ++v) value[v] = load(panel + v * kLanes);
     for (int m = 0; m < M; ++m) {
       const Vec weight = splat(weights[m * kKeyBlock + key]);
-      for (int v = 0; v < GLIMT_VALUE_TILE; ++v) sum[m][v] += weight * value[v];
+      for (int v = 0; v < kValueTile; ++v) sum[m][v] += weight * value[v];
     }
   }
   for (int m = 0; m < M; ++m) {
-    for (int v = 0; v < GLIMT_VALUE_TILE; ++v) store(out + size(m) * out_row + v * kLanes, sum[m][v]);
+    for (int v = 0; v < kValueTile; ++v) store(out + size(m) * out_row + v * kLanes, sum[m][v]);
   }
 }
 
@@ -160,7 +165,7 @@ void weigh_values(const AttentionBlock& block, const Scratch& s) {
   const std::size_t out_row = out_stride(block.values.width);
   for (int chunk = 0; chunk * kChunk < block.values.width; ++chunk) {
     const float* panel = s.value_panel + size(chunk) * kChunkStride;
-    for_tiles<GLIMT_VALUE_ROWS>(block.rows, [&]<int M>(int row) {
+    for_tiles<kValueRows>(block.rows, [&]<int M>(int row) {
       value_tile<M>(s.scores + row * kKeyBlock, panel, block.count,
                     block.result.out + size(row) * out_row + chunk * kChunk, out_row);
     });
@@ -179,10 +184,12 @@ void attend(const AttentionBlock& block) {
   weigh_values(block, s);
 }
 
+}  // namespace f32
 }  // namespace
 
 extern const AttentionKernel kExactAttention;
-const AttentionKernel kExactAttention = {GLIMT_ISA_NAME, "f32",         true,       true,   1,    out_stride,
-                                         query_bytes,    scratch_bytes, pack_query, attend, merge, expand_q8};
+const AttentionKernel kExactAttention = {
+    GLIMT_ISA_NAME,     "f32",           true,        true,  1,        out_stride, f32::query_bytes,
+    f32::scratch_bytes, f32::pack_query, f32::attend, merge, expand_q8};
 
 }  // namespace glimt::cpu::GLIMT_ISA

@@ -1,15 +1,23 @@
-// dot_integer with NEON's signed dot product (ARMv8.2 dotprod). Included by kernels.inc.
+// Products of integer activations with 4- and 8-bit weights by NEON's signed dot product (ARMv8.2 dotprod).
 //
 // 4 bits: 16 bytes of a weight row are 32 columns; the nibbles (0..15, or 0..24 for e2m1) are valid signed bytes.
 // 8 bits: 16 columns; codes are shifted by -128 into signed bytes, and 128 * scale goes into the bias. vdotq sums four
 // products into each of four lanes, which stay within one group (two groups for the groups of 16 of nvfp4).
+#pragma once
+
+#include <arm_neon.h>
+
+#include "kernels/cpu/vector/neon.h"
+
+namespace glimt::cpu::GLIMT_ISA {
+namespace {
 
 constexpr bool kReadsBf16Scales = false;
 constexpr int kTileRows = 0;
 constexpr void (*interleave_rows)(const void* const*, int, std::size_t, void*) = nullptr;
 
 template <int Bits>
-struct Block {
+struct CodeBlock {
   static constexpr int kColumns = 128 / Bits;
 
   int8x16_t low, high;
@@ -22,7 +30,7 @@ struct Block {
     return vld1q_u8(rest);
   }
 
-  static Block load(const unsigned char* p, std::size_t bytes, bool e2m1) {
+  static CodeBlock load(const unsigned char* p, std::size_t bytes, bool e2m1) {
     const uint8x16_t packed = load_bytes(p, bytes);
     if constexpr (Bits == 8) {
       const int8x16_t shifted = vreinterpretq_s8_u8(veorq_u8(packed, vdupq_n_u8(128)));
@@ -61,12 +69,13 @@ inline void integer_tile(const IntegerWeights& w, int r, const IntegerRows& x, i
   }
   const auto w_row = [&](int i) { return static_cast<std::size_t>(r + i); };
   const auto x_row = [&](int j) { return static_cast<std::size_t>(c + j); };
-  for (int column = 0; column < w.columns; column += Block<Bits>::kColumns) {
+  for (int column = 0; column < w.columns; column += CodeBlock<Bits>::kColumns) {
     const std::size_t offset = static_cast<std::size_t>(column) * Bits / 8;
     float32x4_t xs[C];
     for (int j = 0; j < C; ++j) xs[j] = lane_scales<Bits>(x.scales + x_row(j) * x.group_stride, column, w.group);
     for (int i = 0; i < R; ++i) {
-      const Block<Bits> block = Block<Bits>::load(w.values + w_row(i) * w.row_bytes + offset, w.row_bytes - offset, E2m1);
+      const CodeBlock<Bits> block =
+          CodeBlock<Bits>::load(w.values + w_row(i) * w.row_bytes + offset, w.row_bytes - offset, E2m1);
       const float32x4_t ws = lane_scales<Bits>(w.scales + w_row(i) * w.group_stride, column, w.group);
       for (int j = 0; j < C; ++j) {
         sum[i][j] = vfmaq_f32(sum[i][j], block.dot(x.values + x_row(j) * x.stride, column), vmulq_f32(ws, xs[j]));
@@ -78,7 +87,8 @@ inline void integer_tile(const IntegerWeights& w, int r, const IntegerRows& x, i
     for (int i = 0; i < R; ++i) {
       float32x4_t bias = vld1q_f32(w.biases + w_row(i) * w.group_stride + g);
       if (Bits == 8) bias = vfmaq_n_f32(bias, vld1q_f32(w.scales + w_row(i) * w.group_stride + g), 128.0f);
-      for (int j = 0; j < C; ++j) sum[i][j] = vfmaq_f32(sum[i][j], bias, vld1q_f32(x.sums + x_row(j) * x.group_stride + g));
+      for (int j = 0; j < C; ++j)
+        sum[i][j] = vfmaq_f32(sum[i][j], bias, vld1q_f32(x.sums + x_row(j) * x.group_stride + g));
     }
   }
   for (int i = 0; i < R; ++i) {
@@ -113,3 +123,6 @@ void dot_integer(const IntegerWeights& w, int rows_w, const IntegerRows& x, int 
     integer_product<4, false>(w, rows_w, x, rows_x, y);
   }
 }
+
+}  // namespace
+}  // namespace glimt::cpu::GLIMT_ISA

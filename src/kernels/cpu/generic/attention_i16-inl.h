@@ -1,99 +1,28 @@
 // A block of attention with 16-bit integer dot products (two products a lane, summed in 32 bits): twice the rate of
 // float32 on x86 and closer to it than bfloat16.
 //
-// Each key's latent part and its rope part are scaled to integers of at most `limit` once for all query rows, and so are
-// the queries. `limit` is what 32 bits hold: 4095 for 512 columns. A weight is scaled together with its key's scale, for
-// each row and block, such that neither a weight nor the sum over the block can overflow.
+// Each key's latent part and its rope part are scaled to integers of at most `limit` once for all query rows, and so
+// are the queries. `limit` is what 32 bits hold: 4095 for 512 columns. A weight is scaled together with its key's
+// scale, for each row and block, such that neither a weight nor the sum over the block can overflow.
 //
-// The order of columns and of keys is that of attention_bf16.inc: four lanes of a vector are eight columns of a query
+// The order of columns and of keys is that of attention_bf16-inl.h: four lanes of a vector are eight columns of a query
 // row, and unpacking two keys leaves the columns out of order until a tile of the output is stored.
+#pragma once
 
-#include "kernels/cpu/attention_common.inc"
+#ifndef GLIMT_ISA  // a tool reads this file alone
+#include "kernels/cpu/vector/avx2.h"
+#endif
+#include "kernels/cpu/generic/attention_common-inl.h"
 
 namespace glimt::cpu::GLIMT_ISA {
 namespace {
 
-inline std::uint32_t largest_of(__m128i magnitudes) {  // of eight unsigned 16-bit integers
-  const __m128i ones = _mm_set1_epi16(-1);
-  const int smallest = _mm_cvtsi128_si32(_mm_minpos_epu16(_mm_xor_si128(magnitudes, ones)));
-  return 0xffff - (static_cast<std::uint32_t>(smallest) & 0xffff);
-}
-
-#if GLIMT_LANES == 16
-using Integers = __m512i;
-inline Integers load_integers(const void* p) { return _mm512_loadu_si512(p); }
-inline void store_integers(void* p, Integers v) { _mm512_storeu_si512(p, v); }
-inline Integers broadcast_row(const std::int16_t* p) {
-  return _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-}
-inline Integers broadcast_pair(int both) { return _mm512_set1_epi32(both); }
-inline Integers unpack_low(Integers a, Integers b) { return _mm512_unpacklo_epi16(a, b); }
-inline Integers unpack_high(Integers a, Integers b) { return _mm512_unpackhi_epi16(a, b); }
-inline IntVec multiply_add(IntVec sum, Integers a, Integers b) {
-  asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));  // GCC 12 copies the sums around the intrinsic
-  return sum;
-}
-inline Integers zero() { return _mm512_setzero_si512(); }
-inline Integers max_magnitude(Integers max, Integers halves) {
-  return _mm512_max_epu16(max, _mm512_and_si512(halves, _mm512_set1_epi16(0x7fff)));
-}
-inline std::uint32_t largest_of(Integers magnitudes) {
-  const __m256i half = _mm256_max_epu16(_mm512_castsi512_si256(magnitudes), _mm512_extracti64x4_epi64(magnitudes, 1));
-  return largest_of(_mm_max_epu16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1)));
-}
-inline Vec as_floats(Integers v) { return _mm512_castsi512_ps(v); }
-
-inline Integers to_integers(Vec v) { return _mm512_cvtps_epi32(v); }
-inline Integers narrow(Integers a, Integers b) { return _mm512_packs_epi32(a, b); }
-inline void store_narrow(std::int16_t* p, Integers v) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtsepi32_epi16(v));
-}
-// The columns of unpack_low's and unpack_high's sums in order.
-inline void store_in_order(float* p, Vec low, Vec high) {
-  const __m512i first = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
-  const __m512i second = _mm512_setr_epi32(8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
-  store(p, _mm512_permutex2var_ps(low, first, high));
-  store(p + kLanes, _mm512_permutex2var_ps(low, second, high));
-}
-#else
-using Integers = __m256i;
-inline Integers load_integers(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
-inline void store_integers(void* p, Integers v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
-inline Integers broadcast_row(const std::int16_t* p) {
-  return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-}
-inline Integers broadcast_pair(int both) { return _mm256_set1_epi32(both); }
-inline Integers unpack_low(Integers a, Integers b) { return _mm256_unpacklo_epi16(a, b); }
-inline Integers unpack_high(Integers a, Integers b) { return _mm256_unpackhi_epi16(a, b); }
-inline IntVec multiply_add(IntVec sum, Integers a, Integers b) {
-  // Not `sum + ...`: the integers that stand for NaN may overflow.
-  return reinterpret_cast<IntVec>(_mm256_add_epi32(reinterpret_cast<Integers>(sum), _mm256_madd_epi16(a, b)));
-}
-inline Integers zero() { return _mm256_setzero_si256(); }
-inline Integers max_magnitude(Integers max, Integers halves) {
-  return _mm256_max_epu16(max, _mm256_and_si256(halves, _mm256_set1_epi16(0x7fff)));
-}
-inline std::uint32_t largest_of(Integers magnitudes) {
-  return largest_of(_mm_max_epu16(_mm256_castsi256_si128(magnitudes), _mm256_extracti128_si256(magnitudes, 1)));
-}
-inline Vec as_floats(Integers v) { return _mm256_castsi256_ps(v); }
-
-inline Integers to_integers(Vec v) { return _mm256_cvtps_epi32(v); }
-inline Integers narrow(Integers a, Integers b) { return _mm256_packs_epi32(a, b); }
-inline void store_narrow(std::int16_t* p, Integers v) {
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
-                   _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)));
-}
-inline void store_in_order(float* p, Vec low, Vec high) {
-  store(p, _mm256_permute2f128_ps(low, high, 0x20));
-  store(p + kLanes, _mm256_permute2f128_ps(low, high, 0x31));
-}
-#endif
+namespace i16 {
 
 inline Vec to_floats(IntVec v) { return __builtin_convertvector(v, Vec); }
 
 constexpr int kColumns = 2 * kLanes;  // 16-bit integers in a vector
-constexpr int kTileKeys = GLIMT_KEY_TILE;
+constexpr int kTileKeys = kKeyTile;
 constexpr int kFewKeys = 16;
 constexpr int kVectors = kChunk / kLanes;  // of the output in a chunk of columns, an even number
 constexpr std::size_t kPairBytes = size(kChunk) * 4;
@@ -166,7 +95,7 @@ std::size_t scratch_bytes(int key_width, int value_width, int rows) {
          size(kKeyBlock) * size(widths.all()) * sizeof(std::int16_t) + size(widths.latent / kChunk) * kChunkBytes;
 }
 
-// Integers of one part of a query, eight columns at a time `step` integers apart; its scale is returned, NaN if a value
+// Ints of one part of a query, eight columns at a time `step` integers apart; its scale is returned, NaN if a value
 // is not finite.
 float pack_part(const float* x, int width, int padded, float limit, float factor, std::int16_t* out, int step) {
   const auto fetch = [&](int i) {
@@ -188,7 +117,7 @@ float pack_part(const float* x, int width, int padded, float limit, float factor
     store_narrow(integers, to_integers(fetch(i) * inverse));
     for (int k = 0; k < kLanes; k += 8) __builtin_memcpy(out + (i + k) / 8 * step, integers + k, 16);
   }
-  return largest * factor / limit + first_lane_sum(zeros);
+  return largest * factor / limit + sum_of(zeros);
 }
 
 void pack_query(const float* first, int first_width, const float* second, int second_width, float factor, int row,
@@ -218,26 +147,22 @@ inline float quantize_part(const unsigned char* row, int width, int padded, floa
   const int whole = width / kColumns * kColumns;
   std::int16_t rest[kColumns] = {};
   if (whole < width) __builtin_memcpy(rest, row + whole * 2, size(width - whole) * 2);
-  Integers max = max_magnitude(zero(), load_integers(rest));
-  for (int i = 0; i < whole; i += kColumns) max = max_magnitude(max, load_integers(row + i * 2));
+  Ints max = max_magnitude(zero_ints(), load_ints(rest));
+  for (int i = 0; i < whole; i += kColumns) max = max_magnitude(max, load_ints(row + i * 2));
   const std::uint32_t bits = largest_of(max) << 16;
   float largest;
   __builtin_memcpy(&largest, &bits, sizeof largest);
 
   // Rows so small that 1 / largest would overflow count as zeros.
   const float inverse = largest > 0x1p-100f ? limit / largest : 0.0f;
-  const auto quantize = [&](Integers halves) {
-    const Vec low = as_floats(unpack_low(zero(), halves)), high = as_floats(unpack_high(zero(), halves));
+  const auto quantize = [&](Ints halves) {
+    const Vec low = as_floats(unpack_low(zero_ints(), halves)), high = as_floats(unpack_high(zero_ints(), halves));
     return narrow(to_integers(low * inverse), to_integers(high * inverse));
   };
-  for (int i = 0; i < whole; i += kColumns) store_integers(out + i, quantize(load_integers(row + i * 2)));
-  if (whole < padded) store_integers(out + whole, quantize(load_integers(rest)));
-  for (int i = whole + kColumns; i < padded; i += kColumns) store_integers(out + i, zero());
+  for (int i = 0; i < whole; i += kColumns) store_ints(out + i, quantize(load_ints(row + i * 2)));
+  if (whole < padded) store_ints(out + whole, quantize(load_ints(rest)));
+  for (int i = whole + kColumns; i < padded; i += kColumns) store_ints(out + i, zero_ints());
   return bits < 0x7f800000 ? largest / limit : __builtin_nanf("");
-}
-
-inline const unsigned char* row_at(const AttentionRows& rows, int key) {
-  return static_cast<const unsigned char*>(rows.data) + size(key) * rows.stride * 2;
 }
 
 inline void quantize_key(const AttentionBlock& block, const Widths& widths, const Scratch& s, int key) {
@@ -260,9 +185,9 @@ inline void interleave_keys(const Widths& widths, const Scratch& s, int key) {
   for (int column = 0; column < widths.latent; column += kChunk, pair += kChunkBytes) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; v += 2) {
-      const Integers a = load_integers(first + column + v * kLanes), b = load_integers(second + column + v * kLanes);
-      store_integers(pair + size(v) * sizeof(Integers), unpack_low(a, b));
-      store_integers(pair + size(v + 1) * sizeof(Integers), unpack_high(a, b));
+      const Ints a = load_ints(first + column + v * kLanes), b = load_ints(second + column + v * kLanes);
+      store_ints(pair + size(v) * sizeof(Ints), unpack_low(a, b));
+      store_ints(pair + size(v + 1) * sizeof(Ints), unpack_high(a, b));
     }
   }
 }
@@ -301,10 +226,10 @@ inline void multiply_tile(const std::int16_t* queries, std::size_t query_stride,
   for (int column = 0; column < columns; column += 8) {
     __builtin_prefetch(fetched);
     fetched += fetch_step;
-    Integers q[N];
-    for (int n = 0; n < N; ++n) q[n] = load_integers(queries + size(n) * query_stride + size(column) * kRowsPerVector);
+    Ints q[N];
+    for (int n = 0; n < N; ++n) q[n] = load_ints(queries + size(n) * query_stride + size(column) * kRowsPerVector);
     for (int j = 0; j < kTileKeys; ++j) {
-      const Integers k = broadcast_row(keys + size(j) * key_stride + column);
+      const Ints k = broadcast_row(keys + size(j) * key_stride + column);
       for (int n = 0; n < N; ++n) sum[n][j] = multiply_add(sum[n][j], q[n], k);
     }
   }
@@ -361,14 +286,14 @@ inline void score_tile(const PackedQueries& q, const Widths& widths, int first, 
 // the memory has the whole time for it.
 void score(const AttentionBlock& block, const Widths& widths, const PackedQueries& q, const Scratch& s) {
   for (int key = block.count; key < kKeyBlock; ++key) s.key_scales[key] = s.key_scales[kKeyBlock + key] = 0.0f;
-  const int vectors = vectors_for(block.rows), tiles = (vectors + GLIMT_SCORE_TILE - 1) / GLIMT_SCORE_TILE;
+  const int vectors = vectors_for(block.rows), tiles = (vectors + kScoreTile16 - 1) / kScoreTile16;
   const std::size_t tile_bytes = kTileKeys * block.keys.stride * 2 / size(tiles);
   Ahead ahead{nullptr, tile_bytes / size(widths.all() / 8)};
   for (int begin = 0; begin < block.count; begin += kFewKeys) {
     const int end = begin + kFewKeys < block.count ? begin + kFewKeys : block.count;
     for (int key = begin; key < end; key += kTileKeys) quantize_tile(block, widths, s, key);
     ahead.at = row_at(block.keys, end);
-    for_tiles<GLIMT_SCORE_TILE>(vectors, [&]<int N>(int first) {
+    for_tiles<kScoreTile16>(vectors, [&]<int N>(int first) {
       for (int key = begin; key < end; key += kTileKeys) score_tile<N>(q, widths, first, key, ahead, s);
     });
   }
@@ -384,11 +309,11 @@ float quantize_weights(float* weights, const float* key_scales, float most_in_su
     max = scaled > max ? scaled : max;
     total += scaled;
   }
-  const float by_sum = first_lane_sum(total) / most_in_sum, by_max = first_lane_max(max) / kMostInWeight;
+  const float by_sum = sum_of(total) / most_in_sum, by_max = first_lane_max(max) / kMostInWeight;
   const float unit = by_max > by_sum ? by_max : by_sum;  // NaN stays
   const float inverse = unit > 0x1p-120f ? 1.0f / unit : 0.0f;
   for (int i = 0; i < kKeyBlock; i += kLanes) {
-    store_narrow(out + i, i < count ? to_integers(load(weights + i) * inverse) : zero());
+    store_narrow(out + i, i < count ? to_integers(load(weights + i) * inverse) : zero_ints());
   }
   return unit;
 }
@@ -404,12 +329,12 @@ inline void value_tile(const std::int16_t* weights, const float* units, const un
     for (int v = 0; v < kVectors; ++v) sum[m][v] = IntVec{};
   }
   for (int pair = 0; pair < pairs; ++pair, panel += kPairBytes) {
-    Integers value[kVectors];
-    for (int v = 0; v < kVectors; ++v) value[v] = load_integers(panel + size(v) * sizeof(Integers));
+    Ints value[kVectors];
+    for (int v = 0; v < kVectors; ++v) value[v] = load_ints(panel + size(v) * sizeof(Ints));
     for (int m = 0; m < M; ++m) {
       int both;
       __builtin_memcpy(&both, weights + m * kKeyBlock + pair * 2, sizeof both);
-      const Integers weight = broadcast_pair(both);
+      const Ints weight = broadcast_pair(both);
       for (int v = 0; v < kVectors; ++v) sum[m][v] = multiply_add(sum[m][v], weight, value[v]);
     }
   }
@@ -426,7 +351,7 @@ inline void value_tile(const std::int16_t* weights, const float* units, const un
 void weigh_values(const AttentionBlock& block, const Widths& widths, const float* units, const Scratch& s) {
   const std::size_t out_row = out_stride(block.values.width);
   for (int chunk = 0; chunk * kChunk < widths.latent; ++chunk) {
-    for_tiles<GLIMT_VALUE_ROWS>(block.rows, [&]<int M>(int row) {
+    for_tiles<kValueRows>(block.rows, [&]<int M>(int row) {
       value_tile<M>(s.weights + row * kKeyBlock, units + row, s.values + size(chunk) * kChunkBytes,
                     (block.count + 1) / 2, block.result.out + size(row) * out_row + chunk * kChunk, out_row);
     });
@@ -448,10 +373,12 @@ void attend(const AttentionBlock& block) {
   weigh_values(block, widths, units, s);
 }
 
+}  // namespace i16
 }  // namespace
 
 extern const AttentionKernel kFastAttention;
-const AttentionKernel kFastAttention = {GLIMT_ISA_NAME, "i16",         false,      false,  1,    out_stride,
-                                        query_bytes,    scratch_bytes, pack_query, attend, merge, expand_q8};
+const AttentionKernel kFastAttention = {
+    GLIMT_ISA_NAME,     "i16",           false,       false, 1,        out_stride, i16::query_bytes,
+    i16::scratch_bytes, i16::pack_query, i16::attend, merge, expand_q8};
 
 }  // namespace glimt::cpu::GLIMT_ISA

@@ -1,7 +1,57 @@
-// dot_integer with AVX-512 VNNI. Included by kernels.inc; integer_rows.inc says what is computed.
+// Sixteen lanes of AVX-512 (F, BW, VL, DQ, VNNI).
 //
-// 64 bytes of a weight row are a block: 128 4-bit columns (low nibbles the even ones, high nibbles the odd ones, which
-// is why quantize_row interleaves) or 64 8-bit ones. vpdpbusd sums four products into each of 16 lanes.
+// Integer products: 64 bytes of a weight row are a block: 128 4-bit columns (low nibbles the even ones, high nibbles
+// the odd ones, which is why quantize_row interleaves) or 64 8-bit ones. vpdpbusd sums four products into each of 16
+// lanes.
+#pragma once
+
+#ifndef GLIMT_ISA  // a tool reads this file alone
+#define GLIMT_ISA avx512
+#define GLIMT_ISA_NAME "avx512"
+#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,fma,f16c")
+#endif
+
+#include <immintrin.h>
+
+namespace glimt::cpu::GLIMT_ISA {
+namespace {
+
+constexpr int kLanes = 16;
+
+// Results that are kept in registers at once: activation rows times weight rows of a product of floats; of attention,
+// query vectors against four keys in float32, and against kKeyTile keys in 16 bits, and query rows times vectors of
+// output columns.
+constexpr int kTileX = 4, kTileW = 4;
+constexpr int kScoreTile = 5;
+constexpr int kScoreTile16 = 3, kKeyTile = 8;
+constexpr int kValueRows = 5, kValueTile = 4;
+
+}  // namespace
+}  // namespace glimt::cpu::GLIMT_ISA
+
+#include "kernels/cpu/vector/lanes.h"
+
+namespace glimt::cpu::GLIMT_ISA {
+namespace {
+
+inline Vec broadcast_quad(const float* p) { return _mm512_maskz_broadcast_f32x4(0xffff, _mm_loadu_ps(p)); }
+
+inline void store_bytes(std::int8_t* p, IntVec v) {  // GCC 12 would narrow lane by lane
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(reinterpret_cast<__m512i>(v)));
+}
+
+// kLanes bytes times their scale. The masked forms: GCC 12 warns of what the plain ones leave undefined.
+inline Vec scaled_bytes(const std::int8_t* bytes, float scale) {
+  const __m512i words = _mm512_maskz_cvtepi8_epi32(0xffff, _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes)));
+  return _mm512_maskz_cvtepi32_ps(0xffff, words) * scale;
+}
+
+inline void store_halves(std::uint16_t* out, UintVec halves) {  // the lower ones
+  const __m256i packed = _mm512_maskz_cvtepi32_epi16(0xffff, reinterpret_cast<__m512i>(halves));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), packed);
+}
+
+// ---- Integer products of 4- and 8-bit weights (generic/dot_*-inl.h)
 
 constexpr bool kReadsBf16Scales = true;
 constexpr int kGroupLanes = 16;
@@ -36,29 +86,33 @@ inline Ints load_words(const unsigned char* p, int bytes) {
 }
 
 inline Ints e2m1_codes(Ints nibbles) {
-  return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(kE2m1Shifted))), nibbles);
+  return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(kE2m1Shifted))),
+                             nibbles);
 }
 
 template <int Bits, bool E2m1>
-struct Block {
+struct CodeBlock {
   static constexpr int kBytes = 64;
   static constexpr int kColumns = 512 / Bits;
   static constexpr int kLaneColumns = kColumns / 16;
 
   Ints low, high;  // the codes that meet the first and the second half of the activations' block
 
-  static Block load(const unsigned char* p) {
+  static CodeBlock load(const unsigned char* p) {
     Ints packed;
-    // Loaded once, and in the order of memory: else GCC loads twice, and in another order, which memory serves a third slower.
-    asm volatile("vmovdqu64 %1, %0" : "=v"(packed) : "m"(*reinterpret_cast<const Ints __attribute__((may_alias, aligned(1)))*>(p)));
+    // Loaded once, and in the order of memory: else GCC loads twice, and in another order, which memory serves a third
+    // slower.
+    asm volatile("vmovdqu64 %1, %0"
+                 : "=v"(packed)
+                 : "m"(*reinterpret_cast<const Ints __attribute__((may_alias, aligned(1)))*>(p)));
     return unpack(packed);
   }
-  static Block load(const unsigned char* p, int bytes) { return unpack(load_words(p, bytes)); }
+  static CodeBlock load(const unsigned char* p, int bytes) { return unpack(load_words(p, bytes)); }
 
-  static Block unpack(Ints packed) {
+  static CodeBlock unpack(Ints packed) {
     if constexpr (Bits == 8) return {packed, packed};
     const Ints nibble = _mm512_set1_epi8(15);
-    const Block b{_mm512_and_si512(packed, nibble), _mm512_and_si512(_mm512_srli_epi16(packed, 4), nibble)};
+    const CodeBlock b{_mm512_and_si512(packed, nibble), _mm512_and_si512(_mm512_srli_epi16(packed, 4), nibble)};
     if constexpr (E2m1) return {e2m1_codes(b.low), e2m1_codes(b.high)};
     return b;
   }
@@ -113,10 +167,15 @@ inline float total(Floats v) {
 
 // The totals of 16 vectors, added in the same order.
 inline Floats total_all(const Floats (&v)[16]) {
-  const auto neighbours = [](Floats a, Floats b) { return _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd)); };
-  const auto quarters = [](Floats a, Floats b) { return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd)); };
+  const auto neighbours = [](Floats a, Floats b) {
+    return _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd));
+  };
+  const auto quarters = [](Floats a, Floats b) {
+    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+  };
   Floats fours[4];  // lane 4 q + k: the sum of quarter q of v[4 i + k]
-  for (int i = 0; i < 4; ++i) fours[i] = neighbours(neighbours(v[4 * i], v[4 * i + 1]), neighbours(v[4 * i + 2], v[4 * i + 3]));
+  for (int i = 0; i < 4; ++i)
+    fours[i] = neighbours(neighbours(v[4 * i], v[4 * i + 1]), neighbours(v[4 * i + 2], v[4 * i + 3]));
   return quarters(quarters(fours[0], fours[1]), quarters(fours[2], fours[3]));
 }
 
@@ -160,7 +219,8 @@ inline void transpose(Ints (&row)[16]) {
   }
   for (int k = 0; k < 4; ++k) {
     const Ints a = _mm512_shuffle_i32x4(row[k], row[k + 4], 0x88), b = _mm512_shuffle_i32x4(row[k], row[k + 4], 0xdd);
-    const Ints c = _mm512_shuffle_i32x4(row[k + 8], row[k + 12], 0x88), d = _mm512_shuffle_i32x4(row[k + 8], row[k + 12], 0xdd);
+    const Ints c = _mm512_shuffle_i32x4(row[k + 8], row[k + 12], 0x88),
+               d = _mm512_shuffle_i32x4(row[k + 8], row[k + 12], 0xdd);
     t[k] = _mm512_shuffle_i32x4(a, c, 0x88);
     t[k + 4] = _mm512_shuffle_i32x4(b, d, 0x88);
     t[k + 8] = _mm512_shuffle_i32x4(a, c, 0xdd);
@@ -182,4 +242,45 @@ inline void store_floats(float* p, Floats v, int count) {
   _mm512_mask_storeu_ps(p, count >= 16 ? 0xffff : static_cast<__mmask16>((1u << count) - 1), v);
 }
 
-#include "kernels/cpu/integer_rows.inc"
+// ---- Attention with 16-bit integers
+
+inline std::uint32_t largest_of(__m128i magnitudes) {  // of eight unsigned 16-bit integers
+  const __m128i ones = _mm_set1_epi16(-1);
+  const int smallest = _mm_cvtsi128_si32(_mm_minpos_epu16(_mm_xor_si128(magnitudes, ones)));
+  return 0xffff - (static_cast<std::uint32_t>(smallest) & 0xffff);
+}
+
+inline Ints broadcast_row(const std::int16_t* p) {
+  return _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+inline Ints broadcast_pair(int both) { return _mm512_set1_epi32(both); }
+inline Ints unpack_low(Ints a, Ints b) { return _mm512_unpacklo_epi16(a, b); }
+inline Ints unpack_high(Ints a, Ints b) { return _mm512_unpackhi_epi16(a, b); }
+inline IntVec multiply_add(IntVec sum, Ints a, Ints b) {
+  asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));  // GCC 12 copies the sums around the intrinsic
+  return sum;
+}
+inline Ints max_magnitude(Ints max, Ints halves) {
+  return _mm512_max_epu16(max, _mm512_and_si512(halves, _mm512_set1_epi16(0x7fff)));
+}
+inline std::uint32_t largest_of(Ints magnitudes) {
+  const __m256i half = _mm256_max_epu16(_mm512_castsi512_si256(magnitudes), _mm512_extracti64x4_epi64(magnitudes, 1));
+  return largest_of(_mm_max_epu16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1)));
+}
+inline Vec as_floats(Ints v) { return _mm512_castsi512_ps(v); }
+
+inline Ints to_integers(Vec v) { return _mm512_cvtps_epi32(v); }
+inline Ints narrow(Ints a, Ints b) { return _mm512_packs_epi32(a, b); }
+inline void store_narrow(std::int16_t* p, Ints v) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtsepi32_epi16(v));
+}
+// The columns of unpack_low's and unpack_high's sums in order.
+inline void store_in_order(float* p, Vec low, Vec high) {
+  const __m512i first = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+  const __m512i second = _mm512_setr_epi32(8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+  store(p, _mm512_permutex2var_ps(low, first, high));
+  store(p + kLanes, _mm512_permutex2var_ps(low, second, high));
+}
+
+}  // namespace
+}  // namespace glimt::cpu::GLIMT_ISA

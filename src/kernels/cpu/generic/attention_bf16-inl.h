@@ -1,14 +1,20 @@
 // A block of attention with bfloat16 dot products (AVX512_BF16: two products a lane, summed in float32).
 //
 // The rows of the cache are bfloat16 already and are read where they lie; queries and weights are rounded to it. For
-// the scores a vector holds eight columns of four query rows, against which eight columns of a key are broadcast. For the
-// weighted values two keys are interleaved, so that a lane holds the same column of both; unpacking leaves the columns
-// out of order, which is put right when a tile of the output is stored.
+// the scores a vector holds eight columns of four query rows, against which eight columns of a key are broadcast. For
+// the weighted values two keys are interleaved, so that a lane holds the same column of both; unpacking leaves the
+// columns out of order, which is put right when a tile of the output is stored.
+#pragma once
 
-#include "kernels/cpu/attention_common.inc"
+#ifndef GLIMT_ISA  // a tool reads this file alone
+#include "kernels/cpu/vector/avx512.h"
+#endif
+#include "kernels/cpu/generic/attention_common-inl.h"
 
 namespace glimt::cpu::GLIMT_ISA {
 namespace {
+
+namespace bf16 {
 
 constexpr int kTileKeys = 8;
 constexpr int kPairs = kKeyBlock / 2;
@@ -66,12 +72,8 @@ void pack_query(const float* first, int first_width, const float* second, int se
   }
 }
 
-inline const unsigned char* row_at(const AttentionRows& rows, int key) {
-  return static_cast<const unsigned char*>(rows.data) + size(key) * rows.stride * 2;
-}
-
-// The eight keys of a tile, and the eight after them, which are fetched into the cache meanwhile. Behind the last key the
-// last one is taken again: no row sees those scores.
+// The eight keys of a tile, and the eight after them, which are fetched into the cache meanwhile. Behind the last key
+// the last one is taken again: no row sees those scores.
 struct KeyTile {
   const unsigned char* rows[kTileKeys];
   const unsigned char* next[kTileKeys];
@@ -125,7 +127,7 @@ inline void score_tile(const unsigned char* queries, int steps, const KeyTile& t
 void score(const AttentionBlock& block, const Scratch& s) {
   const int steps = block.keys.width / 8;
   const unsigned char* queries = static_cast<const unsigned char*>(block.queries);
-  for_tiles<GLIMT_SCORE_TILE>(vectors_for(block.rows), [&]<int N>(int first) {
+  for_tiles<kScoreTile16>(vectors_for(block.rows), [&]<int N>(int first) {
     for (int key = 0; key < block.count; key += kTileKeys) {
       score_tile<N>(queries + size(first) * size(steps) * 64, steps, tile_at(block, key),
                     s.scores + size(first * kRowsPerVector) * kKeyBlock + key);
@@ -185,16 +187,11 @@ inline void value_tile(const std::uint16_t* weights, const unsigned char* panel,
       for (int v = 0; v < 4; ++v) sum[m][v] = _mm512_dpbf16_ps(sum[m][v], as_bf16(weight), as_bf16(value[v]));
     }
   }
-  // unpacklo took columns 0-3, 8-11, 16-19, 24-27 of 32, unpackhi the others.
-  const __m512i low = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
-  const __m512i high = _mm512_setr_epi32(8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
 #pragma GCC unroll 8
   for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 2
     for (int half = 0; half < 2; ++half) {
-      float* p = out + size(m) * out_row + half * 32;
-      _mm512_storeu_ps(p, _mm512_permutex2var_ps(sum[m][half * 2], low, sum[m][half * 2 + 1]));
-      _mm512_storeu_ps(p + 16, _mm512_permutex2var_ps(sum[m][half * 2], high, sum[m][half * 2 + 1]));
+      store_in_order(out + size(m) * out_row + half * 32, sum[m][half * 2], sum[m][half * 2 + 1]);
     }
   }
 }
@@ -202,7 +199,7 @@ inline void value_tile(const std::uint16_t* weights, const unsigned char* panel,
 void weigh_values(const AttentionBlock& block, const Scratch& s) {
   const std::size_t out_row = out_stride(block.values.width);
   for (int chunk = 0; chunk * kChunk < block.values.width; ++chunk) {
-    for_tiles<GLIMT_VALUE_ROWS>(block.rows, [&]<int M>(int row) {
+    for_tiles<kValueRows>(block.rows, [&]<int M>(int row) {
       value_tile<M>(s.weights + row * kKeyBlock, s.panel + size(chunk) * kChunkBytes, (block.count + 1) / 2,
                     block.result.out + size(row) * out_row + chunk * kChunk, out_row);
     });
@@ -221,10 +218,12 @@ void attend(const AttentionBlock& block) {
   weigh_values(block, s);
 }
 
+}  // namespace bf16
 }  // namespace
 
 extern const AttentionKernel kFastAttention;
-const AttentionKernel kFastAttention = {GLIMT_ISA_NAME, "bf16",        false,      false,  8,    out_stride,
-                                        query_bytes,    scratch_bytes, pack_query, attend, merge, expand_q8};
+const AttentionKernel kFastAttention = {
+    GLIMT_ISA_NAME,      "bf16",           false,        false, 8,        out_stride, bf16::query_bytes,
+    bf16::scratch_bytes, bf16::pack_query, bf16::attend, merge, expand_q8};
 
 }  // namespace glimt::cpu::GLIMT_ISA

@@ -1,7 +1,0 @@
-#define GLIMT_ISA avx512bf16
-#define GLIMT_ISA_NAME "avx512"
-#define GLIMT_LANES 16
-#define GLIMT_SCORE_TILE 3
-#define GLIMT_VALUE_ROWS 5
-#define GLIMT_VALUE_TILE 4
-#include "kernels/cpu/attention_bf16.inc"

@@ -1,7 +1,0 @@
-#define GLIMT_ISA scalar
-#define GLIMT_ISA_NAME "scalar"
-#define GLIMT_LANES 4
-#define GLIMT_SCORE_TILE 2
-#define GLIMT_VALUE_ROWS 5
-#define GLIMT_VALUE_TILE 2
-#include "kernels/cpu/attention_f32.inc"
