@@ -88,7 +88,7 @@ def test_impossible_constraints_are_named(run, demo, arguments, words):
 
 def test_a_schema_that_is_not_supported_is_named(run, demo, tmp_path):
     file = tmp_path / "schema.json"
-    file.write_text('{"type": "object", "properties": {"a": {"not": {}}}}')
+    file.write_text('{"type": "object", "properties": {"a": {"not": {"type": "string"}}}}')
     result = run("run", demo, "hello", "--format", file)
     assert result.returncode == 2 and "/properties/a" in result.stderr and "not" in result.stderr
 
