@@ -13,16 +13,6 @@
 
 namespace glimt {
 
-// What ended an answer. Whether it ended inside of a call, ToolCallCut and ParsedOutput::call_cut say besides.
-enum class AnswerEnd {
-  end_token,    // the model ended it
-  stop_string,  // a stop string of the request
-  one_call,     // the one call that may come (ToolUse::parallel) is complete
-  length,       // max_tokens, or the context's end
-  repetition,   // the answer only repeated itself
-  cancelled,
-};
-
 // Knows no engine, no thread and no wire: it is fed what an engine's stream gives, one event at a time, on any one thread.
 class AnswerStream {
  public:

@@ -53,6 +53,16 @@ struct ToolCallCut {
 using OutputEvent =
     std::variant<ThinkingDelta, ContentDelta, ToolCallStart, ToolCallDelta, ToolCallComplete, ToolCallCut>;
 
+// What ended an answer. Whether it ended inside of a call, ToolCallCut and ParsedOutput::call_cut say besides.
+enum class AnswerEnd {
+  end_token,    // the model ended it
+  stop_string,  // a stop string of the request
+  one_call,     // the one call that may come (ToolUse::parallel) is complete
+  length,       // max_tokens, or the context's end
+  repetition,   // the answer only repeated itself
+  cancelled,
+};
+
 // A whole answer: the sum of its events.
 struct ParsedOutput {
   std::string thinking;
