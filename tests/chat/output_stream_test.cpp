@@ -76,6 +76,21 @@ TEST(OutputStream, TheArgumentsAreTheSameTextEitherWay) {
   EXPECT_NE(run(streaming(), text).text().find(R"({"city": "\u000f\\\"\b\f\n\r\t/ é)"), std::string::npos);
 }
 
+TEST(OutputStream, IntegersKeepTheirDigits) {
+  const std::string digits = "1500000000000000000001";
+  const std::string wanted = R"({"a": )" + digits + R"(, "b": [-)" + digits + "]}";
+  for (const OutputRules& rules : {streaming(), answering()}) {
+    for (const std::string& call :
+         {"<tool_call>add<arg_key>a</arg_key><arg_value>" + digits + "</arg_value><arg_key>b</arg_key><arg_value>[-" +
+              digits + "]</arg_value></tool_call>",
+          R"(<tool_call>{"name": "add", "arguments": )" + wanted + "}</tool_call>"}) {
+      EXPECT_EQ(events(rules, call), "start(0, add)J[" + wanted + "]complete(0, add, " + wanted + ")");
+    }
+    EXPECT_EQ(events(rules, "<tool_call>add a=" + digits + " b=1</tool_call>"),
+              "start(0, add)J[{\"a\": " + digits + ", \"b\": 1}]complete(0, add, {\"a\": " + digits + ", \"b\": 1})");
+  }
+}
+
 TEST(OutputStream, ACallThatWasAnnouncedAndCutIsTold) {
   const std::string cut = "a <tool_call>weather<arg_key>city</arg_key><arg_value>Os";
   EXPECT_EQ(events(streaming(), cut), "C[a]start(0, weather)J[{\"city\": \"Os]cut(0,  " + cut.substr(2) + ")");
