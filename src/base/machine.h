@@ -28,7 +28,7 @@ void ask_for_low_priority();
 // Where this program's file is, links followed; empty if the system does not tell.
 std::filesystem::path executable_folder();
 
-// The most memory that this process had at once, in bytes.
+// The most memory that this process has held so far, in bytes; mapped files count where they were touched.
 std::size_t peak_resident_bytes();
 
 }  // namespace glimt

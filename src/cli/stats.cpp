@@ -1,9 +1,9 @@
 #include "cli/stats.h"
 
+#include "base/machine.h"
 #include "cli/bytes.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 namespace glimt {
 namespace {
@@ -14,16 +14,6 @@ std::size_t cache_in_use(const Engine& engine) {
 }
 
 }  // namespace
-
-std::size_t peak_memory() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-#ifdef __APPLE__
-  return static_cast<std::size_t>(usage.ru_maxrss);
-#else
-  return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
-#endif
-}
 
 double prefill_speed(const GenerationStats& stats) {
   const auto computed = static_cast<double>(stats.prompt_tokens - stats.reused_tokens);
@@ -47,7 +37,7 @@ std::string describe(const ChatModel& model, const GenerationStats& stats) {
                         stats.drafted, metrics.speculation_speedup());
   }
   const std::size_t huge = metrics.huge_page_bytes;
-  text += fmt::format("memory  {} at most; weights {}{}, cache {}\n", describe_bytes(peak_memory()),
+  text += fmt::format("memory  {} at most; weights {}{}, cache {}\n", describe_bytes(peak_resident_bytes()),
                       describe_bytes(model.engine->info().weight_bytes),
                       huge > 0 ? fmt::format(" ({} in huge pages)", describe_bytes(huge)) : std::string(),
                       describe_bytes(cache_in_use(*model.engine)));

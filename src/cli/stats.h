@@ -8,9 +8,6 @@
 
 namespace glimt {
 
-// The most memory the process has held so far, in bytes; mapped weights count once they were touched.
-std::size_t peak_memory();
-
 // "prompt", "answer" and "memory", a line each, for --stats and /stats.
 std::string describe(const ChatModel& model, const GenerationStats& stats);
 
