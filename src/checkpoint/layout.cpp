@@ -2,6 +2,8 @@
 
 #include "base/error.h"
 
+#include <fmt/format.h>
+
 #include <string_view>
 
 namespace glimt {
@@ -80,7 +82,7 @@ std::vector<NamedTensor> named_tensors(const std::string& stored_name, const Ten
     if (at == std::string::npos) continue;
     const std::string part = name.substr(at + fused.size());
     return split_gate_up(name.substr(0, at), part.empty() ? ".weight" : part, info,
-                         where + ": tensor '" + stored_name + "'");
+                         fmt::format("{}: tensor '{}'", where, stored_name));
   }
   return {{canonical_name(stored_name), info}};
 }

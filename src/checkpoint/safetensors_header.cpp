@@ -3,6 +3,8 @@
 #include "base/error.h"
 #include "base/json.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
 #include <unordered_set>
@@ -136,7 +138,7 @@ SafetensorsHeader parse_safetensors_header(std::string_view header, std::size_t 
   for (const auto& [key, entry] : parse_object(header, where)) {
     const std::string name(key);
     if (name == "__metadata__" && entry.is_null()) continue;  // what MLX writes when it has none
-    const std::string tensor = file + ": tensor '" + name + "'";
+    const std::string tensor = fmt::format("{}: tensor '{}'", file, name);
     if (!entry.is_object()) fail(ErrorKind::bad_file, tensor, "must be described by a JSON object");
     if (name == "__metadata__") {
       result.metadata = read_metadata(entry.get_object(), where);
