@@ -32,7 +32,8 @@ std::size_t width_at(std::string_view text, std::size_t column) {
 bool is_fence(std::string_view line) {
   const std::size_t begin = line.find_first_not_of(' ');
   if (begin == std::string_view::npos || begin > 3) return false;
-  return line.substr(begin).starts_with("```") || line.substr(begin).starts_with("~~~");
+  const std::string_view mark = line.substr(begin, 3);
+  return mark == "```" || mark == "~~~";
 }
 
 }  // namespace

@@ -420,7 +420,7 @@ void EngineLoop::cancel_all() noexcept {
   }
 }
 
-void EngineLoop::fail_all(std::exception_ptr error) noexcept {
+void EngineLoop::fail_all(const std::exception_ptr& error) noexcept {
   while (!sequences_.empty()) fail(*sequences_.begin()->second, error);
 }
 

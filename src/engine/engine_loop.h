@@ -40,7 +40,7 @@ class EngineLoop {
 
   // Ends everything as cancelled, or with an error.
   void cancel_all() noexcept;
-  void fail_all(std::exception_ptr error) noexcept;
+  void fail_all(const std::exception_ptr& error) noexcept;
 
   // The last step could run nothing although sequences wait.
   bool stalled() const { return stalled_; }
