@@ -31,7 +31,7 @@ std::size_t width_at(std::string_view text, std::size_t column) {
 // "```python" or "~~~" after at most three spaces.
 bool is_fence(std::string_view line) {
   const std::size_t begin = line.find_first_not_of(' ');
-  if (begin == std::string_view::npos || begin > 3) return false;
+  if (begin > 3) return false;  // also where there is nothing else
   const std::string_view mark = line.substr(begin, 3);
   return mark == "```" || mark == "~~~";
 }

@@ -38,6 +38,7 @@ std::vector<TokenLogprob> Logprobs::likeliest(std::size_t count) const {
   }
   std::sort_heap(best.begin(), best.end(), likelier);
   std::vector<TokenLogprob> top;
+  top.reserve(best.size());
   for (const Entry& entry : best) top.push_back({entry.token, of(entry.token)});
   return top;
 }

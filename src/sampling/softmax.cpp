@@ -76,7 +76,7 @@ GLIMT_INLINE inline typename V::Floats exp_of_negative(V, typename V::Floats x) 
   using Bits = typename V::Bits;
   constexpr float kLog2E = 1.44269504F, kLn2High = 0.693359375F, kLn2Low = -2.12194440e-4F;
   constexpr float kRounder = 12582912;  // 1.5 * 2^23: adding it rounds to an integer, which stands in the low bits
-  const Floats inside = x > kSmallest ? x : x - x + kSmallest;
+  const Floats inside = x > kSmallest ? x : Floats{} + kSmallest;
   const Floats rounded = inside * kLog2E + kRounder;
   const Floats n = rounded - kRounder;
   const Floats r = (inside - n * kLn2High) - n * kLn2Low;
@@ -173,7 +173,7 @@ double softmax_sum(std::span<const float> logits, float largest) {
 
 double mass_above(std::span<const float> weights, float weight) {
   return run([=](auto vectors) GLIMT_INLINE {
-    return sum_of(vectors, weights, 0, [=](auto x, std::size_t) GLIMT_INLINE { return x > weight ? x : x - x; });
+    return sum_of(vectors, weights, 0, [=](auto x, std::size_t) GLIMT_INLINE { return x > weight ? x : decltype(x){}; });
   });
 }
 
