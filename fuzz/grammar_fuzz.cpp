@@ -69,7 +69,8 @@ std::optional<glimt::Grammar> compile(std::uint8_t how, std::string_view text) {
   }
   if (how % 4 == 0) return glimt::Grammar::json_schema(environment(), value);
   if (!value.is_array()) return std::nullopt;
-  return glimt::Grammar::tool_calls(environment(), value.get_array(), {.allowed = {}, .parallel = how % 8 < 4, .required = how % 32 < 16});
+  return glimt::Grammar::tool_calls(environment(), value.get_array(),
+                                    {.allowed = {}, .parallel = how % 8 < 4, .required = how % 32 < 16});
 }
 
 using Mask = std::vector<std::uint32_t>;

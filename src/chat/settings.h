@@ -2,8 +2,8 @@
 // read it. Bounds of numbers stand in sampling/fields.
 #pragma once
 
-#include "chat/prepare.h"
 #include "chat/constraint.h"
+#include "chat/prepare.h"
 #include "sampling/fields.h"
 
 #include <functional>

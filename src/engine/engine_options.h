@@ -28,7 +28,7 @@ struct EngineOptions {
   std::chrono::milliseconds step_time{250};
   // Processor time for the masks of one request with a grammar; each token of its answer adds 2 ms.
   std::chrono::seconds mask_time{10};
-  bool huge_pages = true;              // copy the weights into huge pages meanwhile, where there is room
+  bool huge_pages = true;  // copy the weights into huge pages meanwhile, where there is room
   Speculation speculation = Speculation::adaptive;
   std::chrono::seconds step_limit{60};  // a longer step is reported by health()
 };

@@ -46,8 +46,8 @@ mx::array Weights::take_vector(const std::string& name, int size) {
 Weight Weights::take_matrix(const std::string& path, int rows, int columns, int count) {
   const auto quantization = check_matrix(folder_, path, {count, rows, columns});
   const ArrayOffset offset = matrix_offset(device_);
-  Weight w{count,        rows,         columns,      take(path + ".weight", offset), quantization,
-           std::nullopt, std::nullopt, std::nullopt};
+  Weight w{count,        rows,         columns,      take(path + ".weight", offset),
+           quantization, std::nullopt, std::nullopt, std::nullopt};
   if (!quantization) return w;
   w.scales = take(path + ".scales", offset);
   if (quantization->mode == QuantMode::affine) w.biases = take(path + ".biases", offset);

@@ -173,7 +173,8 @@ double softmax_sum(std::span<const float> logits, float largest) {
 
 double mass_above(std::span<const float> weights, float weight) {
   return run([=](auto vectors) GLIMT_INLINE {
-    return sum_of(vectors, weights, 0, [=](auto x, std::size_t) GLIMT_INLINE { return x > weight ? x : decltype(x){}; });
+    return sum_of(vectors, weights, 0,
+                  [=](auto x, std::size_t) GLIMT_INLINE { return x > weight ? x : decltype(x){}; });
   });
 }
 
