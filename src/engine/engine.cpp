@@ -8,7 +8,7 @@
 #include "checkpoint/fingerprint.h"
 #include "engine/engine_loop.h"
 #include "engine/load.h"
-#include "engine/session.h"
+#include "engine/session_transfer.h"
 #include "kernels/kernels.h"
 #include "kernels/process.h"
 #include "model/load_model.h"
@@ -28,8 +28,6 @@ constexpr std::size_t kBufferCacheBytes = std::size_t{256} << 20;
 
 // Where the free memory cannot be learned, and the least that is tried where there is little.
 constexpr std::size_t kSmallCache = std::size_t{256} << 20;
-
-static_assert(kSessionBlockTokens == static_cast<std::size_t>(kernels::kBlockRows));
 
 std::vector<TokenId> eos_of_generation_config(const std::filesystem::path& folder, int vocab_size) {
   const std::filesystem::path path = folder / "generation_config.json";
@@ -72,7 +70,6 @@ struct Mailbox {
   std::condition_variable changed;
   bool woken = false, stop = false, ended = false;
   SequenceId next_id = 1;
-  std::uint64_t next_held = 1;
   std::vector<std::unique_ptr<Sequence>> submissions;
   std::size_t taken = 0;              // submissions that the step at hand began with: in no other count yet
   std::map<std::string, int> queued;  // all that wait for their first turn, by name space
@@ -100,16 +97,12 @@ class Engine::Impl {
   ~Impl();
 
   std::shared_ptr<Stream> submit(GenerationRequest request);
-  std::size_t save_session(const std::filesystem::path& file, std::span<const TokenId> tokens,
-                           const std::string& name_space);
-  std::size_t load_session(const std::filesystem::path& file, const std::string& name_space);
+  SessionTransfer transfer(const std::string& name_space);
   const EngineInfo& info() const { return info_; }
   EngineMetrics metrics() const;
   EngineHealth health() const;
 
  private:
-  class Held;
-
   std::unique_ptr<EngineLoop> start(const std::function<EngineModel()>& make);
   void run(EngineLoop& loop);
   bool take_turn(EngineLoop& loop, bool busy);  // false: the engine is to end
@@ -278,78 +271,13 @@ void Engine::Impl::on_thread(const std::function<void(EngineLoop&)>& work) {
   done.get();
 }
 
-// A prefix that the engine holds for a session file, from another thread.
-class Engine::Impl::Held {
- public:
-  explicit Held(Impl& impl) : impl_(impl) {
-    const std::lock_guard lock(impl_.mailbox_->mutex);
-    number_ = impl_.mailbox_->next_held++;
-  }
-  ~Held() {
-    try {
-      impl_.on_thread([number = number_](EngineLoop& loop) { loop.held().erase(number); });
-    } catch (...) {
-      // The engine has ended, and its blocks with it.
-    }
-  }
-  Held(const Held&) = delete;
-  Held& operator=(const Held&) = delete;
-
-  // `work` gets the cache and the prefix, on the engine's thread.
-  template <typename Work>
-  void with(const Work& work) {
-    impl_.on_thread([&](EngineLoop& loop) {
-      const auto found = loop.held().try_emplace(number_, loop.cache().hold_nothing()).first;
-      work(loop.cache(), found->second);
-    });
-  }
-
- private:
-  Impl& impl_;
-  std::uint64_t number_ = 0;
-};
-
 std::string Engine::Impl::session_key(const std::string& name_space) const {
   return name_space.empty() ? model_key_ : fmt::format("{}; of {}", model_key_, name_space);
 }
 
-std::size_t Engine::Impl::save_session(const std::filesystem::path& file, std::span<const TokenId> tokens,
-                                       const std::string& name_space) {
-  Held held(*this);
-  std::vector<TokenId> known;
-  held.with([&](CacheSpace& cache, HeldPrefix& prefix) {
-    prefix = cache.hold(name_space, tokens);
-    known = prefix.tokens;
-  });
-  if (known.empty()) {
-    fail(ErrorKind::not_found, "session", "the cache has no full block of {} tokens of this conversation",
-         kSessionBlockTokens);
-  }
-  SessionWriter writer(file, session_key(name_space), known, block_bytes_);
-  std::vector<std::byte> block(block_bytes_);
-  for (int i = 0; i < static_cast<int>(known.size() / kSessionBlockTokens); ++i) {
-    held.with([&](CacheSpace& cache, HeldPrefix& prefix) { cache.read_block(prefix, i, block); });
-    writer.append(block);
-  }
-  writer.commit();
-  return known.size();
-}
-
-std::size_t Engine::Impl::load_session(const std::filesystem::path& file, const std::string& name_space) {
-  SessionReader reader(file, session_key(name_space), block_bytes_);
-  Held held(*this);
-  held.with([&](CacheSpace&, HeldPrefix& prefix) { prefix.tokens = reader.tokens(); });
-  std::vector<std::byte> block(block_bytes_);
-  bool room = true;
-  for (std::size_t i = 0; i < reader.blocks(); ++i) {
-    reader.next(block);  // also without room: the checksum is of the whole file
-    if (!room) continue;
-    held.with([&](CacheSpace& cache, HeldPrefix& prefix) { room = cache.append_block(prefix, block); });
-  }
-  reader.verify();
-  std::size_t taken = 0;
-  held.with([&](CacheSpace& cache, HeldPrefix& prefix) { taken = cache.remember(prefix, name_space); });
-  return taken;
+SessionTransfer Engine::Impl::transfer(const std::string& name_space) {
+  return SessionTransfer([this](const std::function<void(EngineLoop&)>& work) { on_thread(work); },
+                         session_key(name_space), name_space, block_bytes_);
 }
 
 EngineMetrics Engine::Impl::metrics() const {
@@ -398,10 +326,10 @@ std::unique_ptr<Engine> Engine::load(const std::filesystem::path& folder, const 
 std::shared_ptr<Stream> Engine::submit(GenerationRequest request) { return impl_->submit(std::move(request)); }
 std::size_t Engine::save_session(const std::filesystem::path& file, std::span<const TokenId> tokens,
                                  const std::string& name_space) {
-  return impl_->save_session(file, tokens, name_space);
+  return impl_->transfer(name_space).save(file, tokens);
 }
 std::size_t Engine::load_session(const std::filesystem::path& file, const std::string& name_space) {
-  return impl_->load_session(file, name_space);
+  return impl_->transfer(name_space).load(file);
 }
 const EngineInfo& Engine::info() const { return impl_->info(); }
 EngineMetrics Engine::metrics() const { return impl_->metrics(); }

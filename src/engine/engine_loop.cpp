@@ -8,49 +8,7 @@
 namespace glimt {
 namespace {
 
-using kernels::blocks_for;
 using kernels::kBlockRows;
-
-PoolShape pool_shape(const CausalLm& model, const EngineOptions& options) {
-  PoolShape shape = model.cache_shape();
-  if (options.cache_type) shape.type = *options.cache_type;
-  return shape;
-}
-
-bool keeps_mtp_rows(const CausalLm& model, const EngineOptions& options) {
-  return options.speculation != Speculation::off && model.has_mtp();
-}
-
-std::size_t wanted_context(const CausalLm& model, const EngineOptions& options) {
-  const auto longest = static_cast<std::size_t>(model.max_context_length());
-  if (options.context > longest) {
-    fail(ErrorKind::invalid_request, "context", "{} tokens asked for, the model allows {}", options.context, longest);
-  }
-  return options.context > 0 ? options.context : longest;
-}
-
-// As many blocks as the budget holds, and no more than all sequences could ever fill.
-int block_count(const PoolShape& shape, const EngineOptions& options, std::size_t context) {
-  const std::size_t affordable = options.cache_memory / shape.block_bytes();
-  if (affordable < 2) {
-    fail(ErrorKind::invalid_request, "cache memory", "{} bytes are less than two blocks of {} bytes",
-         options.cache_memory, shape.block_bytes());
-  }
-  const std::size_t usable = 2 * (context / kBlockRows + 2) * static_cast<std::size_t>(options.parallel);
-  return static_cast<int>(std::min({affordable, usable, std::size_t{1} << 24}));
-}
-
-// What was asked for is kept or refused; only the default may shrink to what the cache holds.
-std::size_t affordable_context(std::size_t wanted, const EngineOptions& options, const CacheSpace& cache) {
-  const std::size_t most = static_cast<std::size_t>(cache.blocks() - 1) * kBlockRows;
-  if (options.context > most) {
-    const std::size_t blocks = static_cast<std::size_t>(blocks_for(static_cast<int>(options.context))) + 1;
-    fail(ErrorKind::invalid_request, "context",
-         "{} tokens take {} bytes of cache memory, and the cache may have {}: it holds {} tokens", options.context,
-         blocks * cache.shape().block_bytes(), options.cache_memory, most);
-  }
-  return std::min(wanted, most);
-}
 
 SchedulerLimits limits_of(const EngineOptions& options, int blocks) {
   SchedulerLimits limits;
@@ -89,15 +47,12 @@ std::exception_ptr error_of(ErrorKind kind, const char* message) {
 EngineLoop::EngineLoop(std::unique_ptr<CausalLm> model, const EngineOptions& options, const StartThread& start)
     : model_(std::move(model)),
       options_(options),
-      context_(wanted_context(*model_, options)),
-      cache_(pool_shape(*model_, options), block_count(pool_shape(*model_, options), options, context_),
-             keeps_mtp_rows(*model_, options)),
+      plan_(cache_plan(*model_, options)),
+      cache_(plan_.shape, plan_.blocks, plan_.keeps_mtp_rows),
       speculation_(*model_, cache_, options.speculation),
       scheduler_(limits_of(options, cache_.blocks())),
       mask_worker_(start),
-      sampler_(options, start) {
-  context_ = affordable_context(context_, options, cache_);
-}
+      sampler_(options, start) {}
 
 void EngineLoop::submit(std::unique_ptr<Sequence> sequence) noexcept {
   Sequence& s = *sequence;

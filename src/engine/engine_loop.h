@@ -1,6 +1,7 @@
 // The part of the engine that owns the model: which sequences run, and the step that advances them.
 #pragma once
 
+#include "engine/cache_plan.h"
 #include "engine/cache_space.h"
 #include "engine/engine_options.h"
 #include "engine/mask_worker.h"
@@ -16,6 +17,7 @@
 
 #include <cstddef>
 #include <exception>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -48,13 +50,12 @@ class EngineLoop {
   EngineMetrics metrics() const;
   std::map<std::string, int> waiting_by_name_space() const { return scheduler_.waiting_by_name_space(); }
   const CausalLm& model() const { return *model_; }
-  std::size_t context() const { return context_; }
+  std::size_t context() const { return plan_.context; }
   const PoolShape& shape() const { return cache_.shape(); }
 
-  // Prefixes that a session file is written from or read into, by a number of the caller's choice; they hold their blocks
-  // until released.
+  // Prefixes that a session file is written from or read into: they hold their blocks until they are erased.
   CacheSpace& cache() { return cache_; }
-  std::map<std::uint64_t, HeldPrefix>& held() { return held_; }
+  std::list<HeldPrefix>& held() { return held_; }
 
  private:
   void drop_cancelled();
@@ -81,12 +82,12 @@ class EngineLoop {
 
   std::unique_ptr<CausalLm> model_;
   EngineOptions options_;
-  std::size_t context_;
+  CachePlan plan_;
   CacheSpace cache_;
   SpeculativeDecoding speculation_;
   Scheduler scheduler_;
   std::map<SequenceId, std::unique_ptr<Sequence>> sequences_;  // waiting and running
-  std::map<std::uint64_t, HeldPrefix> held_;
+  std::list<HeldPrefix> held_;
   StepCosts costs_;  // of steps in which every sequence decodes
   StepTimes times_;
   MaskWorker mask_worker_;

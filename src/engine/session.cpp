@@ -22,7 +22,7 @@ SessionWriter::SessionWriter(const std::filesystem::path& file, std::string_view
   put(kMagic.data(), kMagic.size());
   put(kVersion);
   put(static_cast<std::uint32_t>(key.size()));
-  put(std::uint64_t{tokens.size() / kSessionBlockTokens});
+  put(std::uint64_t{tokens.size() / kernels::kBlockRows});
   put(std::uint64_t{block_bytes});
   put(key.data(), key.size());
   put(tokens.data(), tokens.size_bytes());
@@ -63,13 +63,13 @@ SessionReader::SessionReader(const std::filesystem::path& file, std::string_view
     fail(ErrorKind::bad_file, where_, "is of another model, cache type, configuration or owner ({}); this one is {}",
          stored, key);
   }
-  const std::uint64_t per_block = block_bytes + kSessionBlockTokens * sizeof(TokenId);
+  const std::uint64_t per_block = block_bytes + kernels::kBlockRows * sizeof(TokenId);
   const std::uint64_t left = size - std::min<std::uint64_t>(size, kFixed + kChecksum + key_size);
   if (bytes != block_bytes || blocks != left / per_block || left % per_block != 0) {
     fail(ErrorKind::bad_file, where_, "holds {} bytes for {} blocks of {}; the cache has blocks of {}", left, blocks,
          bytes, block_bytes);
   }
-  tokens_.resize(blocks * kSessionBlockTokens);
+  tokens_.resize(blocks * kernels::kBlockRows);
   get(tokens_.data(), tokens_.size() * sizeof(TokenId));
 }
 

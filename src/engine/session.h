@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/token.h"
+#include "kernels/row_type.h"
 
 #include <boost/crc.hpp>
 
@@ -19,13 +20,10 @@
 
 namespace glimt {
 
-// Tokens of a block in a session file.
-inline constexpr std::size_t kSessionBlockTokens = 128;
-
 // Writes a session in pieces: one block is in memory at a time. Readable for its owner alone; there only once committed.
 class SessionWriter {
  public:
-  // REQUIRES tokens.size() == blocks * kSessionBlockTokens. Throws what AtomicFile throws.
+  // REQUIRES tokens.size() == blocks * kernels::kBlockRows. Throws what AtomicFile throws.
   SessionWriter(const std::filesystem::path& file, std::string_view key, std::span<const TokenId> tokens,
                 std::size_t block_bytes);
 
@@ -51,7 +49,7 @@ class SessionReader {
   SessionReader(const std::filesystem::path& file, std::string_view key, std::size_t block_bytes);
 
   const std::vector<TokenId>& tokens() const { return tokens_; }
-  std::size_t blocks() const { return tokens_.size() / kSessionBlockTokens; }
+  std::size_t blocks() const { return tokens_.size() / kernels::kBlockRows; }
 
   void next(std::span<std::byte> block);  // REQUIRES block_bytes of room; at most blocks() calls
 

@@ -14,8 +14,6 @@
 
 namespace glimt::kernels {
 
-constexpr int kBlockRows = 128;
-
 // One layer's rows and how they are stored, which the device decides (Ops::make_rows). Used by the thread that owns the
 // model; a kernel that has not run yet keeps the storage alive.
 class PagedRows {

@@ -16,6 +16,9 @@ enum class RowType : std::uint8_t {
 // Columns of a q8 row that share a scale.
 constexpr int kRowGroup = 64;
 
+// Positions of a block of the cache.
+constexpr int kBlockRows = 128;
+
 constexpr std::string_view to_string(RowType type) {
   switch (type) {
     case RowType::f32: return "f32";

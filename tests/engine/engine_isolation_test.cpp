@@ -202,10 +202,7 @@ TEST(EngineIsolation, BrokenRowsAreNotRemembered) {
 TEST(EngineIsolation, AReaderThatStopsEndsItsOwnRequest) {
   const Demo demo;
   const auto engine = demo.load(Speculation::off);
-  GenerationRequest request = demo.request(*engine, "Write a poem about a knife.");
-  request.max_tokens = 300;
-  request.eos.clear();
-  request.stop_repetition = false;
+  const GenerationRequest request = demo.long_request(*engine, 300);
   const Tokens wanted = run(*engine, request).tokens;
   GenerationRequest unread = request;
   unread.most_unread_bytes = 40 * sizeof(StreamEvent);

@@ -62,25 +62,28 @@ inline Answer read(Stream& stream) {
   return answer;
 }
 
-// The numbers once nobody runs: they are published behind a step, which is after its last event.
-inline EngineMetrics settled(const Engine& engine) {
+// The engine once nothing runs or waits: its numbers are published behind a step, which is after its last event. Gives up
+// after some seconds.
+inline EngineHealth settled_health(const Engine& engine) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   for (;;) {
-    const EngineHealth health = engine.health();
-    if (health.step_seconds == 0 && health.metrics.running == 0 && health.metrics.waiting == 0) return health.metrics;
+    EngineHealth health = engine.health();
+    const bool busy = health.step_seconds > 0 || health.metrics.running > 0 || health.metrics.waiting > 0;
+    if (!busy || std::chrono::steady_clock::now() > deadline) return health;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
 
+inline EngineMetrics settled(const Engine& engine) {
+  const EngineMetrics metrics = settled_health(engine).metrics;
+  EXPECT_EQ(metrics.running + metrics.waiting, 0) << "still at work";
+  return metrics;
+}
+
 // An engine that runs and waits for nothing, and has lost no block: each is free or cached, and every cached one could be
-// evicted. Waits some seconds for that.
+// evicted.
 inline void expect_clean(const Engine& engine) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  EngineHealth health = engine.health();
-  const auto busy = [&] { return health.step_seconds > 0 || health.metrics.running > 0 || health.metrics.waiting > 0; };
-  while (busy() && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    health = engine.health();
-  }
+  const EngineHealth health = settled_health(engine);
   const EngineMetrics& metrics = health.metrics;
   EXPECT_EQ(metrics.running, 0);
   EXPECT_EQ(metrics.waiting, 0);
@@ -99,6 +102,10 @@ struct ExpectClean {
 };
 using CleanEngine = std::unique_ptr<Engine, ExpectClean>;
 
+inline CleanEngine load_clean(const std::filesystem::path& folder, const EngineOptions& options) {
+  return CleanEngine(Engine::load(folder, options).release());
+}
+
 inline GenerationRequest request_for(const Tokens& prompt, std::size_t max_tokens = 16) {
   GenerationRequest request;
   request.prompt = prompt;
@@ -110,7 +117,7 @@ inline GenerationRequest request_for(const Tokens& prompt, std::size_t max_token
 inline CleanEngine load(const std::string& golden_case, EngineOptions options = {}) {
   options.exact = true;
   if (options.cache_memory == 0) options.cache_memory = std::size_t{64} << 20;
-  return CleanEngine(Engine::load(golden_folder(golden_case), options).release());
+  return load_clean(golden_folder(golden_case), options);
 }
 
 inline CleanEngine load(const Checkpoint& checkpoint, EngineOptions options = {}) {
@@ -118,7 +125,7 @@ inline CleanEngine load(const Checkpoint& checkpoint, EngineOptions options = {}
   checkpoint.write(folder.path());
   options.exact = true;
   if (options.cache_memory == 0) options.cache_memory = std::size_t{64} << 20;
-  return CleanEngine(Engine::load(folder.path(), options).release());  // the mapping outlives the name
+  return load_clean(folder.path(), options);  // the mapping outlives the name
 }
 
 inline Tokens joined(Tokens a, const Tokens& b) {
@@ -161,13 +168,20 @@ struct Demo {
   Demo() : folder(std::filesystem::path(GLIMT_SOURCE_DIR) / "models" / "demo"), tokenizer(folder) {}
 
   CleanEngine load(Speculation speculation) const {
-    return CleanEngine(
-        Engine::load(folder, {.cache_memory = std::size_t{64} << 20, .speculation = speculation}).release());
+    return load_clean(folder, {.cache_memory = std::size_t{64} << 20, .speculation = speculation});
   }
   GenerationRequest request(const Engine& engine, const std::string& text) const {
     GenerationRequest request = request_for(tokenizer.encode_plain(text), 60);
     request.eos = engine.info().eos;
     return request;
+  }
+  // An answer that goes on until its limit (0: the context's end), whatever it says.
+  GenerationRequest long_request(const Engine& engine, std::size_t max_tokens) const {
+    GenerationRequest made = request(engine, "Write a poem about a knife.");
+    made.max_tokens = max_tokens;
+    made.eos.clear();
+    made.stop_repetition = false;
+    return made;
   }
 
   std::filesystem::path folder;

@@ -181,10 +181,7 @@ TEST_F(EngineTest, BrokenNumbersEndTheRequestAndTheNextOneWorks) {
 TEST(EngineLife, TheEngineDoesNotWorkForNobody) {
   const Demo demo;
   const auto engine = demo.load(Speculation::off);
-  GenerationRequest request = demo.request(*engine, "Write a poem about a knife.");
-  request.max_tokens = 0;
-  request.eos.clear();
-  request.stop_repetition = false;
+  const GenerationRequest request = demo.long_request(*engine, 0);
   EXPECT_THROW(engine->generate(request, {}, [](const TokenEvent&) -> bool { throw std::runtime_error("mine"); }),
                std::runtime_error);
   EXPECT_LT(settled(*engine).generated_tokens, engine->info().context / 2);
@@ -302,7 +299,7 @@ class Equality : public testing::TestWithParam<EqualityCase> {
   static CleanEngine engine(EngineOptions options) {
     options.cache_memory = options.cache_memory > 0 ? options.cache_memory : std::size_t{64} << 20;
     options.exact = GetParam().exact;
-    return CleanEngine(Engine::load(folder(), options).release());
+    return load_clean(folder(), options);
   }
   std::vector<Tokens> texts(Engine& engine, bool together) const {
     std::vector<std::shared_ptr<Stream>> streams;
@@ -465,10 +462,7 @@ TEST(EngineBatch, ARequestBeyondTheQueueIsRefusedBeforeTheStepAtHandEnds) {
 TEST(EngineBatch, ARequestBehindItsDeadlineEndsWithAnError) {
   const Demo demo;
   const auto engine = demo.load(Speculation::off);
-  GenerationRequest late = demo.request(*engine, "Write a poem about a knife.");
-  late.max_tokens = 0;
-  late.eos.clear();
-  late.stop_repetition = false;
+  GenerationRequest late = demo.long_request(*engine, 0);
   late.deadline = std::chrono::steady_clock::now() - std::chrono::seconds(1);
   EXPECT_ERROR(run(*engine, late), ErrorKind::timeout, HasSubstr("deadline"));
   late.deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(30);

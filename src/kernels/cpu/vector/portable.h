@@ -21,18 +21,4 @@ constexpr int kValueRows = 5, kValueTile = 2;
 }  // namespace
 }  // namespace glimt::cpu::GLIMT_ISA
 
-#include "kernels/cpu/vector/lanes.h"
-
-namespace glimt::cpu::GLIMT_ISA {
-namespace {
-
-inline Vec broadcast_quad(const float* p) { return load(p); }
-
-inline void store_bytes(std::int8_t* p, IntVec v) {
-  using Bytes = std::int8_t __attribute__((vector_size(kLanes)));
-  const Bytes bytes = __builtin_convertvector(v, Bytes);
-  __builtin_memcpy(p, &bytes, sizeof bytes);
-}
-
-}  // namespace
-}  // namespace glimt::cpu::GLIMT_ISA
+#include "kernels/cpu/vector/four_lanes.h"
