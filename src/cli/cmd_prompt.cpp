@@ -1,6 +1,7 @@
 // glimt prompt: a conversation on stdin to the prompt that the model gets.
 #include "base/error.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "chat/messages.h"
 #include "cli/commands.h"
 #include "cli/input.h"
@@ -26,8 +27,8 @@ struct PromptArguments {
   bool jsonl = false;
 };
 
-// Fields of a request in OpenAI's form that templates read beside messages and tools; others (model, temperature, …) are
-// not their business.
+// Fields of a request in OpenAI's form that templates read beside messages and tools; others (model, temperature, …)
+// are not their business.
 constexpr std::array<std::string_view, 4> kTemplateFields = {"documents", "add_generation_prompt", "enable_thinking",
                                                              "clear_thinking"};
 
@@ -68,12 +69,9 @@ class PromptPrinter {
   // One request a line; an error names the line.
   void print_lines(std::string_view text) const {
     std::size_t number = 0;
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t end = std::min(text.find('\n', at), text.size());
-      const std::string_view line = text.substr(at, end - at);
-      at = end + 1;
+    for (const std::string_view line : lines_of(text)) {
       ++number;
-      if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+      if (trimmed(line).empty()) continue;
       try {
         print(line, "request");
       } catch (const Error& error) {

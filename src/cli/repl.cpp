@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "chat/messages.h"
 #include "chat/tool_schemas.h"
 #include "cli/answer.h"
@@ -20,12 +21,6 @@ namespace {
 constexpr const char* kPrompt = ">>> ";
 constexpr const char* kMorePrompt = "... ";
 constexpr std::string_view kQuotes = "\"\"\"";
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \t\n");
-  return begin == std::string_view::npos ? std::string_view()
-                                         : text.substr(begin, text.find_last_not_of(" \t\n") - begin + 1);
-}
 
 void require(const std::string& argument, std::string_view command, std::string_view what) {
   if (argument.empty()) fail(ErrorKind::invalid_request, command, "{} is wanted", what);

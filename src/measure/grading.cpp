@@ -1,20 +1,13 @@
 #include "measure/grading.h"
 
 #include "base/file.h"
+#include "base/text.h"
 #include "text/glm_tags.h"
 
 #include <algorithm>
 
 namespace glimt {
 namespace {
-
-constexpr std::string_view kSpace = " \t\n\v\f\r";
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(kSpace);
-  return begin == std::string_view::npos ? std::string_view()
-                                         : text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
 
 std::vector<ToolCall> read_calls(const json::array& calls, const std::string& where) {
   std::vector<ToolCall> result;
@@ -61,10 +54,8 @@ std::vector<Question> read_questions(const std::filesystem::path& file, std::siz
   const std::string text = read_file(file);
   std::vector<Question> questions;
   std::size_t number = 0;
-  for (std::size_t begin = 0; begin < text.size() && (limit == 0 || questions.size() < limit);) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string_view line = std::string_view(text).substr(begin, end - begin);
-    begin = end + 1;
+  for (const std::string_view line : lines_of(text)) {
+    if (limit > 0 && questions.size() == limit) break;
     ++number;
     if (trimmed(line).empty()) continue;
     const std::string where = fmt::format("{}:{}", file.string(), number);
