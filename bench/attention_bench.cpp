@@ -1,5 +1,5 @@
-// Attention over the latent cache with the shapes of GLM-4.7-Flash (20 heads, rows of 512 + 64), absorbed: every kernel of
-// this CPU and every cache type; GB/s of cache rows for few queries, GMAC/s for many.
+// Attention over the latent cache with the shapes of GLM-4.7-Flash (20 heads, rows of 512 + 64), absorbed: every kernel
+// of this CPU and every cache type; GB/s of cache rows for few queries, GMAC/s for many.
 #include "machine.h"
 
 #include "kernels/cpu/attention.h"

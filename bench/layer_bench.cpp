@@ -1,5 +1,6 @@
-// The operations of a layer as the model calls them, through MLX, with the shapes of GLM-4.7-Flash and random 4-bit weights
-// (group 64): microseconds and GB/s of the weights that are read, for one token, a verify step, a batch and a prefill.
+// The operations of a layer as the model calls them, through MLX, with the shapes of GLM-4.7-Flash and random 4-bit
+// weights (group 64): microseconds and GB/s of the weights that are read, for one token, a verify step, a batch and a
+// prefill.
 #include "machine.h"
 
 #include "kernels/ops.h"

@@ -23,8 +23,8 @@ namespace {
 constexpr int kChains = 12;  // independent sums: more than an instruction's latency
 constexpr long kRounds = 2'000'000;
 
-// Each runs kRounds times kChains instructions and returns the multiply-adds of one. The sums are written out as assembly so
-// that no compiler leaves any of them out.
+// Each runs kRounds times kChains instructions and returns the multiply-adds of one. The sums are written out as
+// assembly so that no compiler leaves any of them out.
 #if defined(__x86_64__)
 __attribute__((target("avx512f,avx512vnni"))) int vpdpbusd_zmm() {
   __m512i sums[kChains], a = _mm512_set1_epi8(1);

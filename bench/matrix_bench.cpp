@@ -1,5 +1,5 @@
-// Each matrix kernel alone, on matrices of GLM-4.7-Flash's experts (1536 x 2048): GB/s of weights for one activation row,
-// GMAC/s for many. The context lines give the machine's read bandwidth and integer peak, which bound them.
+// Each matrix kernel alone, on matrices of GLM-4.7-Flash's experts (1536 x 2048): GB/s of weights for one activation
+// row, GMAC/s for many. The context lines give the machine's read bandwidth and integer peak, which bound them.
 #include "machine.h"
 
 #include "kernels/cpu/grouped_matmul.h"

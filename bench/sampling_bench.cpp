@@ -16,8 +16,8 @@ namespace {
 constexpr std::size_t kVocab = 154880;
 constexpr std::size_t kHistory = 200'000;  // tokens, of which the last quarter is generated
 
-// Normal logits. A spread of 1 is flat as no model's are, 3 has a nucleus of some ten thousand; `peaks` tokens stand out as
-// those of a trained model do.
+// Normal logits. A spread of 1 is flat as no model's are, 3 has a nucleus of some ten thousand; `peaks` tokens stand
+// out as those of a trained model do.
 struct Shape {
   const char* name;
   float spread;

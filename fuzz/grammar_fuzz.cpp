@@ -1,7 +1,7 @@
-// The first byte says what the rest is: a JSON schema, a regex, Lark or a set of tools. It is refused with a message, or
-// what it allows can be walked: masks are never empty, what they hold is accepted, what they do not hold is refused, and
-// rollback leads back. Each input within 4 seconds of instrumented CPU time and 64 MB (tests/grammar/bombs_test.cpp: one second
-// of the code as it ships).
+// The first byte says what the rest is: a JSON schema, a regex, Lark or a set of tools. It is refused with a message,
+// or what it allows can be walked: masks are never empty, what they hold is accepted, what they do not hold is refused,
+// and rollback leads back. Each input within 4 seconds of instrumented CPU time and 64 MB
+// (tests/grammar/bombs_test.cpp: one second of the code as it ships).
 #include "grammar/grammar.h"
 
 #include "base/error.h"

@@ -1,6 +1,6 @@
-// The first byte is bits of the rules, the second how to cut the rest, which is read twice: as raw text, and as the text
-// and tags that a model writes (bytes 0x10 to 0x17 are the tags). Whatever the answer, the events of two ways to cut it
-// must sum to the same, streamed calls or not, and nothing may be thrown or read out of bounds.
+// The first byte is bits of the rules, the second how to cut the rest, which is read twice: as raw text, and as the
+// text and tags that a model writes (bytes 0x10 to 0x17 are the tags). Whatever the answer, the events of two ways to
+// cut it must sum to the same, streamed calls or not, and nothing may be thrown or read out of bounds.
 #include "chat/tag_reader.h"
 #include "text/utf8.h"
 

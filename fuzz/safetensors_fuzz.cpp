@@ -1,5 +1,5 @@
-// The bytes are a .safetensors file. It is refused with an Error, or its tensors tile the data exactly and every byte of
-// them can be read.
+// The bytes are a .safetensors file. It is refused with an Error, or its tensors tile the data exactly and every byte
+// of them can be read.
 #include "checkpoint/safetensors.h"
 
 #include "base/error.h"

@@ -1,6 +1,6 @@
-// Ids to text to a stop string. The first byte is the length of the stop string that follows, the rest pairs of bytes, each
-// an id. Streaming must give what decoding at once gives, whole characters at a time, and the stop string must cut at the
-// same place however the text arrives.
+// Ids to text to a stop string. The first byte is the length of the stop string that follows, the rest pairs of bytes,
+// each an id. Streaming must give what decoding at once gives, whole characters at a time, and the stop string must cut
+// at the same place however the text arrives.
 #include "text/detokenizer.h"
 #include "text/stop_strings.h"
 #include "text/tokenizer.h"

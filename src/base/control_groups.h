@@ -15,8 +15,8 @@ struct GroupLimits {
   double processors = std::numeric_limits<double>::infinity();
 };
 
-// Reads proc/self/cgroup, proc/self/mountinfo and the files of the groups under `root`. What is missing or not understood
-// limits nothing: limits of a system without control groups are the defaults.
+// Reads proc/self/cgroup, proc/self/mountinfo and the files of the groups under `root`. What is missing or not
+// understood limits nothing: limits of a system without control groups are the defaults.
 GroupLimits group_limits(const std::filesystem::path& root = "/");
 
 }  // namespace glimt

@@ -124,7 +124,8 @@ void AtomicFile::commit() {
   if (::fsync(fd_) != 0) fail_to("write");
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_to("rename the new file");
   temporary_.clear();
-  // The new name is on the disk when the folder is. Some file systems cannot do that, and some folders may not be opened.
+  // The new name is on the disk when the folder is. Some file systems cannot do that, and some folders may not be
+  // opened.
   const std::filesystem::path folder = path_.has_parent_path() ? path_.parent_path() : ".";
   const FileDescriptor open_folder(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (open_folder.get() >= 0 && ::fsync(open_folder.get()) != 0 && errno == EIO) fail_to("write the folder of");

@@ -20,9 +20,9 @@ enum class FileAccess : std::uint8_t {
 };
 
 // A file that is written in pieces under a temporary name beside `path`. commit() puts it in place of what is there: a
-// reader, also one after a crash of the machine, sees the old content or the new, never half. Without a commit it leaves
-// nothing behind. Where `path` is a link, the file that it leads to is replaced. All functions throw bad_file, which
-// names `path`; used by one thread.
+// reader, also one after a crash of the machine, sees the old content or the new, never half. Without a commit it
+// leaves nothing behind. Where `path` is a link, the file that it leads to is replaced. All functions throw bad_file,
+// which names `path`; used by one thread.
 class AtomicFile {
  public:
   explicit AtomicFile(const std::filesystem::path& path, FileAccess access = FileAccess::usual);
@@ -48,8 +48,8 @@ class AtomicFile {
 void write_file_atomically(const std::filesystem::path& path, std::string_view content,
                            FileAccess access = FileAccess::usual);
 
-// Read-only memory map of a regular file, at an address that is a multiple of kHugePage if the file has that size; shared
-// with the page cache, unmapped on destruction. Movable, not copyable.
+// Read-only memory map of a regular file, at an address that is a multiple of kHugePage if the file has that size;
+// shared with the page cache, unmapped on destruction. Movable, not copyable.
 class MappedFile {
  public:
   explicit MappedFile(const std::filesystem::path& path);  // throws not_found, bad_file

@@ -7,8 +7,8 @@
 
 namespace glimt {
 
-// "a Git LFS pointer …", "GGUF …", "empty …": the kind that the content's first bytes show, with what to do about it, to
-// stand behind "is ". nullopt for anything else.
+// "a Git LFS pointer …", "GGUF …", "empty …": the kind that the content's first bytes show, with what to do about it,
+// to stand behind "is ". nullopt for anything else.
 std::optional<std::string> foreign_kind(std::string_view content);
 
 }  // namespace glimt

@@ -1,5 +1,5 @@
-// Weights in huge pages. A program that reads gigabytes for each token also reads the page tables of their 4 KiB pages, in
-// a virtual machine those of the host as well. docs/PERFORMANCE.md has the numbers.
+// Weights in huge pages. A program that reads gigabytes for each token also reads the page tables of their 4 KiB pages,
+// in a virtual machine those of the host as well. docs/PERFORMANCE.md has the numbers.
 #pragma once
 
 #include "base/file.h"
@@ -18,17 +18,17 @@
 
 namespace glimt {
 
-// Copies mapped files into anonymous memory with huge pages, piece by piece, and puts each piece where the file is mapped:
-// addresses and content stay the same, also for threads that read meanwhile. Files smaller than a huge page, and what is
-// behind a file's last whole one, stay as they are.
+// Copies mapped files into anonymous memory with huge pages, piece by piece, and puts each piece where the file is
+// mapped: addresses and content stay the same, also for threads that read meanwhile. Files smaller than a huge page,
+// and what is behind a file's last whole one, stay as they are.
 class HugePages {
  public:
-  // Pages that the system has not read from the disk yet: `wait` leaves them alone until a thread has needed them, so that
-  // a thread that needs a page now does not wait behind all the others; `fetch` reads them.
+  // Pages that the system has not read from the disk yet: `wait` leaves them alone until a thread has needed them, so
+  // that a thread that needs a page now does not wait behind all the others; `fetch` reads them.
   enum class Unread : std::uint8_t { wait, fetch };
 
-  // Starts a thread of low priority. It does nothing where the system has no such pages, or if the files are larger than the
-  // available memory less kReserve, and ends early when other programs take what is left.
+  // Starts a thread of low priority. It does nothing where the system has no such pages, or if the files are larger
+  // than the available memory less kReserve, and ends early when other programs take what is left.
   // `memory_left` says how much that is, and is asked before each piece.
   explicit HugePages(
       std::vector<std::shared_ptr<const MappedFile>> files, Unread unread = Unread::wait,

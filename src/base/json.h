@@ -19,8 +19,8 @@ namespace json = boost::json;
 // ---- integers beyond 64 bits ----
 //
 // Boost.JSON has no kind for them and would round them to a double; here they keep their digits. Such a value is a
-// string that no JSON text can spell: a byte that is not UTF-8, then the digits. So kind() and is_string() take it for a
-// string: whoever decides by them asks is_text() or as_big_integer() instead. dump_json writes the digits.
+// string that no JSON text can spell: a byte that is not UTF-8, then the digits. So kind() and is_string() take it for
+// a string: whoever decides by them asks is_text() or as_big_integer() instead. dump_json writes the digits.
 
 json::value big_integer(std::string_view digits);           // of an optional '-' and digits
 std::string_view as_big_integer(const json::value& value);  // the digits; empty for every other value
@@ -28,8 +28,9 @@ bool is_text(const json::value& value);                     // a string that is 
 std::optional<double> number_of(const json::value& value);  // the nearest double of a number of any size
 
 // Parses one JSON document. `where` (a file name, "request", "line 3") opens the message of the bad_file or
-// invalid_request error, which says at which byte. Nesting is limited to 64 levels. Integers keep all their digits, up to
-// 4300 of them; other numbers are the nearest double. Refused are longer integers and numbers that overflow to infinity.
+// invalid_request error, which says at which byte. Nesting is limited to 64 levels. Integers keep all their digits, up
+// to 4300 of them; other numbers are the nearest double. Refused are longer integers and numbers that overflow to
+// infinity.
 json::value parse_json(std::string_view text, std::string_view where);
 
 // parse_json of a file of at most `max_bytes`; errors are of kind bad_file.

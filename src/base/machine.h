@@ -18,8 +18,8 @@ int usable_cores(const std::vector<int>& processors, const std::filesystem::path
 // Bytes of a core's second-level cache; 0 if the system does not tell.
 std::size_t second_level_cache();
 
-// Asks for short turns on the CPU: beside other busy programs the calling thread, and those it starts, get the same share
-// in smaller pieces, so that threads that wait for each other wait less. Linux 6.12 and later; nothing elsewhere.
+// Asks for short turns on the CPU: beside other busy programs the calling thread, and those it starts, get the same
+// share in smaller pieces, so that threads that wait for each other wait less. Linux 6.12 and later; nothing elsewhere.
 void ask_for_short_turns();
 
 // The calling thread gets about a tenth of a core that other threads want, too. Linux; nothing elsewhere.

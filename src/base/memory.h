@@ -7,8 +7,8 @@
 namespace glimt {
 
 // Bytes that programs may still take without swapping, page cache that can be dropped included; all of the machine's
-// where the system does not say; 0 if nothing is known. The limits of the process' control groups count. `root`: where the
-// system's files are.
+// where the system does not say; 0 if nothing is known. The limits of the process' control groups count. `root`: where
+// the system's files are.
 std::size_t available_memory(const std::filesystem::path& root = "/");
 
 // What a huge page takes on the systems that this program knows them on.

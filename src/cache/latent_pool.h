@@ -1,6 +1,7 @@
 // The memory of the MLA cache: for every layer and position the row [latent (kv_lora_rank) | k_pe (qk_rope_head_dim)],
-// nothing else; keys and values of all heads are computed from it (DeepSeek-V2, https://arxiv.org/abs/2405.04434, section
-// 2.1). Rows lie in blocks of kBlockRows positions; block b holds the same positions of one sequence in every layer.
+// nothing else; keys and values of all heads are computed from it (DeepSeek-V2, https://arxiv.org/abs/2405.04434,
+// section 2.1). Rows lie in blocks of kBlockRows positions; block b holds the same positions of one sequence in every
+// layer.
 #pragma once
 
 #include "kernels/ops.h"
@@ -25,8 +26,8 @@ struct PoolShape {
 // devices an array is made at once. BlockPool counts the owners of blocks. Used by the thread that owns the model.
 class LatentPool {
  public:
-  // REQUIRES blocks >= 1. Throws unsupported for rows of a type that the device does not have, internal where the address
-  // space is refused.
+  // REQUIRES blocks >= 1. Throws unsupported for rows of a type that the device does not have, internal where the
+  // address space is refused.
   LatentPool(const PoolShape& shape, int blocks);
 
   const PoolShape& shape() const { return shape_; }

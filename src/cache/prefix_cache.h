@@ -34,13 +34,13 @@ struct PrefixStats {
   std::uint64_t evicted_blocks = 0;
 };
 
-// A tree for each namespace (an API key, say; no namespace sees another's blocks): a node is one block, its key the exact
-// tokens in it (fewer than a block's only in a leaf), its path from the root the tokens before. The tree owns one
-// reference of each of its blocks. A block is busy while another holder has it too, or has one below it; blocks that are
-// not busy can be evicted, the leaf that match() and insert() touched longest ago first; but those of a namespace that
-// holds more than its share come before others. The share is the pool over the number of namespaces that were used of
-// late: one client that asks much does not push the prefixes of another one out, and one that is alone has everything.
-// All results depend only on the calls before. Used by one thread.
+// A tree for each namespace (an API key, say; no namespace sees another's blocks): a node is one block, its key the
+// exact tokens in it (fewer than a block's only in a leaf), its path from the root the tokens before. The tree owns one
+// reference of each of its blocks. A block is busy while another holder has it too, or has one below it; blocks that
+// are not busy can be evicted, the leaf that match() and insert() touched longest ago first; but those of a namespace
+// that holds more than its share come before others. The share is the pool over the number of namespaces that were used
+// of late: one client that asks much does not push the prefixes of another one out, and one that is alone has
+// everything. All results depend only on the calls before. Used by one thread.
 //
 // match() and insert() may throw bad_alloc; they change nothing then but what they had remembered before. Releasing a
 // block allocates nothing: the pool's observer never throws.
@@ -65,10 +65,10 @@ class PrefixCache {
   Coverage peek(std::string_view name_space, std::span<const TokenId> tokens) const;
 
   // Remembers the blocks of a sequence: blocks[i] holds the rows of tokens[i * block_tokens ...]. One block behind the
-  // full ones may hold the rest, if no sequence writes to it any more: match() finds it as a partial one. The tree takes a
-  // reference of its own of each block that is new to it; where it knows the tokens already it keeps its block, and the
-  // sequence's copy stays the sequence's alone. Returns how many it took. Throws internal for a block that is free or
-  // already in the tree for other tokens. O(tokens).
+  // full ones may hold the rest, if no sequence writes to it any more: match() finds it as a partial one. The tree
+  // takes a reference of its own of each block that is new to it; where it knows the tokens already it keeps its block,
+  // and the sequence's copy stays the sequence's alone. Returns how many it took. Throws internal for a block that is
+  // free or already in the tree for other tokens. O(tokens).
   int insert(std::string_view name_space, std::span<const TokenId> tokens, std::span<const int> blocks);
 
   // A namespace was used of late if it was among the last so many calls of match() and insert().
@@ -101,12 +101,13 @@ class PrefixCache {
     bool busy = false;
     std::uint64_t used = 0;  // clock_ of the last touch
     Node* root = nullptr;    // its namespace's; a root's own is itself
-    // Of a root: its name, its blocks, and those of them that are idle leaves, by `used`. One call touches one path, which
-    // has one leaf: no ties.
+    // Of a root: its name, its blocks, and those of them that are idle leaves, by `used`. One call touches one path,
+    // which has one leaf: no ties.
     std::string name_space;
     int held = 0;
     IdleLeaves idle_leaves;
-    // Its place in the root's idle_leaves while it is not there, made with the node: becoming idle must not need memory.
+    // Its place in the root's idle_leaves while it is not there, made with the node: becoming idle must not need
+    // memory.
     IdleLeaves::node_type ticket;
 
     bool is_idle_leaf() const { return parent != nullptr && !busy && children.empty(); }

@@ -13,7 +13,8 @@
 
 namespace glimt {
 
-// Knows no engine, no thread and no wire: it is fed what an engine's stream gives, one event at a time, on any one thread.
+// Knows no engine, no thread and no wire: it is fed what an engine's stream gives, one event at a time, on any one
+// thread.
 class AnswerStream {
  public:
   // `tokenizer` must outlive the stream.

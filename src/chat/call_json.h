@@ -8,8 +8,8 @@
 
 namespace glimt {
 
-// All that take() returns, one behind the other, is what dump_json writes for the object of these arguments. (A key that
-// comes twice stands there twice; readers of JSON take the last.)
+// All that take() returns, one behind the other, is what dump_json writes for the object of these arguments. (A key
+// that comes twice stands there twice; readers of JSON take the last.)
 class CallJson {
  public:
   void add(std::string_view key, const json::value& value);

@@ -12,8 +12,8 @@
 
 namespace glimt {
 
-// What the answer has to be, behind the thinking if there is any. Where tools may be called, calls are as good an answer
-// as JSON.
+// What the answer has to be, behind the thinking if there is any. Where tools may be called, calls are as good an
+// answer as JSON.
 struct JsonObjectOutput {};
 struct JsonSchemaOutput {
   json::value schema;

@@ -23,8 +23,8 @@ namespace glimt {
 //   calls      flat ones {"name", "arguments"}; arguments as a string of JSON; none are {}
 //   results    are put in the order of the calls that they answer, by tool_call_id; tool_name is name
 // Fields that are null or empty are left out, and so are those that clients carry along and that say nothing: refusal,
-// annotations, audio, reasoning_details, index, cache_control, …. Idempotent. `where` comes before the place in messages
-// of errors, which are of `kind`.
+// annotations, audio, reasoning_details, index, cache_control, …. Idempotent. `where` comes before the place in
+// messages of errors, which are of `kind`.
 json::array normalized_messages(const json::array& messages, const std::string& where = {},
                                 ErrorKind kind = ErrorKind::invalid_request);
 

@@ -1,5 +1,5 @@
-// What can be set about an answer, in one table: flags (--top-k 40), the REPL (/set top_k 40) and the dialects of the API
-// read it. Bounds of numbers stand in sampling/fields.
+// What can be set about an answer, in one table: flags (--top-k 40), the REPL (/set top_k 40) and the dialects of the
+// API read it. Bounds of numbers stand in sampling/fields.
 #pragma once
 
 #include "chat/constraint.h"
@@ -56,8 +56,8 @@ const Setting& find_chat_setting(std::string_view name);
 // leaves the settings as they were. Without `read` no value can name a text.
 void set_chat_setting(ChatSettings& settings, std::string_view name, std::string_view value, const ReadText& read = {});
 
-// The request for `messages` (normalized_messages; the system message goes in front). Names of DRY breakers become token
-// ids here.
+// The request for `messages` (normalized_messages; the system message goes in front). Names of DRY breakers become
+// token ids here.
 ChatRequest make_request(const ChatSettings& settings, const json::array& messages, const Tokenizer& tokenizer);
 
 }  // namespace glimt

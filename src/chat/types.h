@@ -24,9 +24,9 @@ struct ContentDelta {
   std::string text;
 };
 
-// A call: one ToolCallStart, any number of ToolCallDelta, one ToolCallComplete, all of the same index and nothing between
-// them. `index` counts the calls of one answer from 0. The deltas together are the arguments as JSON in one line, as
-// dump_json writes them.
+// A call: one ToolCallStart, any number of ToolCallDelta, one ToolCallComplete, all of the same index and nothing
+// between them. `index` counts the calls of one answer from 0. The deltas together are the arguments as JSON in one
+// line, as dump_json writes them.
 struct ToolCallStart {
   std::size_t index;
   std::string name;
@@ -40,10 +40,10 @@ struct ToolCallComplete {
   ToolCall call;
 };
 
-// The answer ended inside of a call, or the call went wrong after its name: it is none. `text` is what the model wrote of
-// it, tags included, and belongs to the content. `announced`: ToolCallStart and perhaps deltas of this index came before
-// (CallRules::streamed alone does that), and a consumer that has shown them cannot take them back: it leaves them as they
-// are, drops `text`, and tells that the answer was cut. The index is not used again then.
+// The answer ended inside of a call, or the call went wrong after its name: it is none. `text` is what the model wrote
+// of it, tags included, and belongs to the content. `announced`: ToolCallStart and perhaps deltas of this index came
+// before (CallRules::streamed alone does that), and a consumer that has shown them cannot take them back: it leaves
+// them as they are, drops `text`, and tells that the answer was cut. The index is not used again then.
 struct ToolCallCut {
   std::size_t index;
   std::string text;
@@ -77,7 +77,8 @@ struct ParsedOutput {
 // "call_cut": true behind them where that is so.
 json::object to_json(const ParsedOutput& output);
 
-// The answer as the next message of the conversation: {"role": "assistant", "content", "reasoning_content", "tool_calls"}.
+// The answer as the next message of the conversation: {"role": "assistant", "content", "reasoning_content",
+// "tool_calls"}.
 json::object to_message(const ParsedOutput& output);
 
 }  // namespace glimt

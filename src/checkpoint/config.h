@@ -78,7 +78,8 @@ struct Config {
   static json::object read(const std::filesystem::path& folder);
 };
 
-// Field eos_token_id of config.json or generation_config.json: a token id, an array of them, or nothing. Throws bad_file.
+// Field eos_token_id of config.json or generation_config.json: a token id, an array of them, or nothing. Throws
+// bad_file.
 std::vector<TokenId> eos_token_ids(const json::object& object, int vocab_size, const std::string& where);
 
 }  // namespace glimt

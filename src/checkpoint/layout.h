@@ -24,12 +24,13 @@ struct NamedTensor {
 std::vector<NamedTensor> named_tensors(const std::string& stored_name, const TensorInfo& info,
                                        const std::string& where);
 
-// Our name of a tensor that is not split: `model.layers.1.mlp.experts.up_proj.weight` -> `…mlp.switch_mlp.up_proj.weight`.
+// Our name of a tensor that is not split: `model.layers.1.mlp.experts.up_proj.weight` ->
+// `…mlp.switch_mlp.up_proj.weight`.
 std::string canonical_name(std::string stored_name);
 
-// What the stored values of `stored_name`, a tensor that we call X.global_scale, are to be multiplied by to give the factor
-// of the matrix. Ollama's is the factor itself. MLX's (it has no ".weight" in its name) is the largest value of the matrix,
-// which the largest scale times the largest code, 448 · 6, stands for.
+// What the stored values of `stored_name`, a tensor that we call X.global_scale, are to be multiplied by to give the
+// factor of the matrix. Ollama's is the factor itself. MLX's (it has no ".weight" in its name) is the largest value of
+// the matrix, which the largest scale times the largest code, 448 · 6, stands for.
 float global_scale_unit(const std::string& stored_name);
 
 }  // namespace glimt

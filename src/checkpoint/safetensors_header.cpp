@@ -30,8 +30,8 @@ struct RepeatedKey {
   bool of_tensor;  // else a field inside of a tensor's description or of the metadata
 };
 
-// The first key that an object of `text` has twice; Boost.JSON keeps the last one and says nothing. REQUIRES valid JSON,
-// where a string before a colon is a key.
+// The first key that an object of `text` has twice; Boost.JSON keeps the last one and says nothing. REQUIRES valid
+// JSON, where a string before a colon is a key.
 std::optional<RepeatedKey> repeated_key(std::string_view text) {
   std::vector<std::unordered_set<std::string>> open;  // the keys of the objects around the current position
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -77,8 +77,8 @@ std::map<std::string, std::string> read_metadata(const json::object& object, con
   return metadata;
 }
 
-// One entry of the header: {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}. `data_start`, `data_size`: of
-// the data in the file.
+// One entry of the header: {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}. `data_start`, `data_size`:
+// of the data in the file.
 TensorInfo read_tensor(const JsonFields& fields, std::size_t data_start, std::size_t data_size) {
   const std::string& where = fields.where();
   const std::string dtype_name = fields.string("dtype");

@@ -23,8 +23,8 @@ void check_plain(const CheckpointFolder& folder, const std::string& path, const 
   }
 }
 
-// What the shapes of the packed values and of the scales show; the mode, which they leave open, is that of `declared` or
-// the usual one. Bits or group size are 0 if the shapes are impossible.
+// What the shapes of the packed values and of the scales show; the mode, which they leave open, is that of `declared`
+// or the usual one. Bits or group size are 0 if the shapes are impossible.
 Quantization shown_by_shapes(const CheckpointFolder& folder, const std::string& path, int columns,
                              const std::optional<Quantization>& declared) {
   const std::int64_t packed = last_of(folder.at(path + ".weight").info.shape);

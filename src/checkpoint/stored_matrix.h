@@ -1,5 +1,5 @@
-// How a weight matrix lies in a checkpoint: plain or quantized, alone or stacked. What the shapes of its parts say is held
-// against what config.json or the file's metadata say.
+// How a weight matrix lies in a checkpoint: plain or quantized, alone or stacked. What the shapes of its parts say is
+// held against what config.json or the file's metadata say.
 #pragma once
 
 #include "checkpoint/checkpoint_folder.h"
@@ -19,9 +19,9 @@ struct MatrixSize {
   Shape with_columns(int n) const { return count > 0 ? Shape{count, rows, n} : Shape{rows, n}; }
 };
 
-// The quantization of the matrix `path`.weight, or nullopt if it is stored as floats. All its parts (`path`.scales, .biases
-// and .global_scale where they belong to it) have been checked. Throws bad_file with the tensor's name when one is missing
-// or of a wrong shape or dtype, and when the checkpoint declares another quantization than it stores.
+// The quantization of the matrix `path`.weight, or nullopt if it is stored as floats. All its parts (`path`.scales,
+// .biases and .global_scale where they belong to it) have been checked. Throws bad_file with the tensor's name when one
+// is missing or of a wrong shape or dtype, and when the checkpoint declares another quantization than it stores.
 std::optional<Quantization> check_matrix(const CheckpointFolder& folder, const std::string& path,
                                          const MatrixSize& size);
 

@@ -1,5 +1,5 @@
-// Rotary frequencies (https://arxiv.org/abs/2104.09864), optionally stretched by YaRN (https://arxiv.org/abs/2309.00071,
-// as transformers' modeling_rope_utils._compute_yarn_parameters computes it).
+// Rotary frequencies (https://arxiv.org/abs/2104.09864), optionally stretched by YaRN
+// (https://arxiv.org/abs/2309.00071, as transformers' modeling_rope_utils._compute_yarn_parameters computes it).
 #pragma once
 
 #include <optional>

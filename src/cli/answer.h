@@ -7,8 +7,8 @@
 
 namespace glimt {
 
-// The answer goes to stdout, progress to stderr. Stops early for Ctrl-C (see catch_interrupts) or when stdout is closed:
-// FinishReason::cancelled. `show_thinking`: also where stdout is not a terminal.
+// The answer goes to stdout, progress to stderr. Stops early for Ctrl-C (see catch_interrupts) or when stdout is
+// closed: FinishReason::cancelled. `show_thinking`: also where stdout is not a terminal.
 ChatResult stream_answer(const ChatModel& model, const ChatRequest& request, bool show_thinking = false);
 
 // Each token with its log probability and alternatives, a line each; for --logprobs.

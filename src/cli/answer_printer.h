@@ -27,7 +27,8 @@ class AnswerPrinter {
  public:
   AnswerPrinter(std::FILE* file, AnswerStyle style) : file_(file), style_(std::move(style)), wrapper_(style_.width) {}
 
-  // Writes and flushes the event, but for a last word that may have to go to the next line. False when the output is closed or full: there is no use in going on.
+  // Writes and flushes the event, but for a last word that may have to go to the next line. False when the output is
+  // closed or full: there is no use in going on.
   bool print(const OutputEvent& event);
 
   // Ends the last line and the dimming.

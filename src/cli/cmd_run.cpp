@@ -46,8 +46,9 @@ void answer_once(const ChatModel& model, const RunArguments& arguments, const st
     throw CLI::RuntimeError(exit_code(ErrorKind::cancelled));
 }
 
-// Nobody is there to talk to (`glimt run MODEL < /dev/null`): the model answers the questions of demonstration.json in its
-// folder, an array of {"messages", "tools"?, "enable_thinking"?}, greedily. A model without this file tells what to do.
+// Nobody is there to talk to (`glimt run MODEL < /dev/null`): the model answers the questions of demonstration.json in
+// its folder, an array of {"messages", "tools"?, "enable_thinking"?}, greedily. A model without this file tells what to
+// do.
 void demonstrate(const ChatModel& model, const RunArguments& arguments) {
   const std::filesystem::path file = model.folder / "demonstration.json";
   if (!std::filesystem::exists(file)) {

@@ -6,8 +6,8 @@
 namespace glimt {
 
 // Each adds its subcommand with all options; the subcommand's callback does the work after everything is parsed. Errors
-// are thrown as Error: main() prints one line and exits with exit_code(kind). A command that has said everything and only
-// has to end with a status, e.g. a comparison that failed, throws CLI::RuntimeError(status).
+// are thrown as Error: main() prints one line and exits with exit_code(kind). A command that has said everything and
+// only has to end with a status, e.g. a comparison that failed, throws CLI::RuntimeError(status).
 void add_run_command(CLI::App& app);
 void add_show_command(CLI::App& app);
 void add_prompt_command(CLI::App& app);

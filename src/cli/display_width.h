@@ -7,7 +7,8 @@
 
 namespace glimt {
 
-// The character at the beginning of `text`, which is not empty, and its bytes. A byte that is not UTF-8 is one character.
+// The character at the beginning of `text`, which is not empty, and its bytes. A byte that is not UTF-8 is one
+// character.
 struct Character {
   char32_t code;
   std::size_t bytes;

@@ -26,7 +26,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // Shows nothing in the first half second, so that short work leaves no trace. Cheap: draws ten times a second at most.
+  // Shows nothing in the first half second, so that short work leaves no trace. Cheap: draws ten times a second at
+  // most.
   void update(std::size_t done, std::size_t total);
 
   // Wipes the bar, so that something else can be printed; the next update() starts anew.

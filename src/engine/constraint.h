@@ -19,8 +19,9 @@ class AnswerConstraint {
   // How many of `drafts`, in order, may follow the answer. Never throws for what the drafts do.
   std::size_t possible(std::span<const TokenId> drafts);
 
-  // Makes mask(0) for the next position and mask(i) behind i of the drafts. Returns for how many drafts there is a mask:
-  // all of them, or fewer if the grammar breaks behind one. Throws invalid_request if it breaks at the next position.
+  // Makes mask(0) for the next position and mask(i) behind i of the drafts. Returns for how many drafts there is a
+  // mask: all of them, or fewer if the grammar breaks behind one. Throws invalid_request if it breaks at the next
+  // position.
   std::size_t compute_masks(std::span<const TokenId> drafts);
 
   // One bit a token, as Matcher::mask; of the last compute_masks().

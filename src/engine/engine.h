@@ -1,5 +1,6 @@
 // The engine: many requests on one model. One thread owns the model and its caches; all others submit requests and read
-// streams. This header and those that it includes are all that a front needs: no tensors, no kernels, no model behind them.
+// streams. This header and those that it includes are all that a front needs: no tensors, no kernels, no model behind
+// them.
 //
 //   auto engine = Engine::load("models/demo", {});
 //   auto stream = engine->submit({.prompt = tokens, .eos = engine->info().eos});
@@ -54,10 +55,10 @@ class Engine {
   GenerationResult generate(GenerationRequest request, const PrefillCallback& on_prefill,
                             const TokenCallback& on_token);
 
-  // The rows of the longest known beginning of `tokens` to a file that only its owner may read, and back into the cache,
-  // block by block between the engine's steps. A file is of one configuration and one name space. Returns how many
-  // tokens they are: fewer than the file's where the cache has no room. Throws not_found if nothing is known of them;
-  // bad_file for a file that is damaged or of another model, configuration or name space.
+  // The rows of the longest known beginning of `tokens` to a file that only its owner may read, and back into the
+  // cache, block by block between the engine's steps. A file is of one configuration and one name space. Returns how
+  // many tokens they are: fewer than the file's where the cache has no room. Throws not_found if nothing is known of
+  // them; bad_file for a file that is damaged or of another model, configuration or name space.
   std::size_t save_session(const std::filesystem::path& file, std::span<const TokenId> tokens,
                            const std::string& name_space = {});
   std::size_t load_session(const std::filesystem::path& file, const std::string& name_space = {});

@@ -108,8 +108,8 @@ bool EngineLoop::wait_for_masks() {
   return true;
 }
 
-// Sequences wait, none runs, and none can be admitted: blocks are held by nothing that will give them back. The one that
-// came first gets an error instead of waiting for ever.
+// Sequences wait, none runs, and none can be admitted: blocks are held by nothing that will give them back. The one
+// that came first gets an error instead of waiting for ever.
 bool EngineLoop::fail_the_first_in_line() {
   if (sequences_.empty() || scheduler_.running() > 0 || !held_.empty()) return false;
   stalled_ = true;

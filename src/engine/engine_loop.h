@@ -27,7 +27,8 @@
 namespace glimt {
 
 // Used by the thread that loaded the model, and by no other. What breaks ends alone: an exception of one sequence's
-// grammar, sampler or memory ends that sequence's stream with it; only a forward pass that breaks ends all that were in it.
+// grammar, sampler or memory ends that sequence's stream with it; only a forward pass that breaks ends all that were in
+// it.
 class EngineLoop {
  public:
   // Throws invalid_request for limits that the model or the budget does not allow. REQUIRES: cache_memory is set.

@@ -31,7 +31,8 @@ class NgramDrafter {
   void append(TokenId token);
   void append(std::span<const TokenId> tokens);
 
-  // Leaves out the first `tokens` tokens of the text, as if they had left the window. REQUIRES: nothing was appended yet.
+  // Leaves out the first `tokens` tokens of the text, as if they had left the window. REQUIRES: nothing was appended
+  // yet.
   void skip(std::size_t tokens) { first_ = tokens; }
 
   // Up to k tokens that followed the most recent earlier occurrence of the longest possible ending of n_max .. n_min

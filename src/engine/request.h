@@ -16,8 +16,8 @@
 
 namespace glimt {
 
-// After `tokens` tokens of thinking the next one is `close`, unless the grammar forbids it there. REQUIRES a prompt that
-// ends inside of the thinking.
+// After `tokens` tokens of thinking the next one is `close`, unless the grammar forbids it there. REQUIRES a prompt
+// that ends inside of the thinking.
 struct ThinkingBudget {
   std::size_t tokens = 0;
   TokenId close = 0;                           // </think>

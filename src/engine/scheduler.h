@@ -89,8 +89,8 @@ struct Plan {
 // - Every sequence that decodes gets a token, and drafts while the budget lasts; a quarter of it is kept for prompts.
 // - Prompts: the oldest gets half of what is left (so the longest prompt ends), the rest goes to those with the least
 //   to do (so a short prompt never waits for a long one, and equal prompts end one after the other, not all at last).
-// - While a sequence decodes, a step also has a budget of time, shared out in the same way; the oldest prompt gets a few
-//   tokens in any case, so that it ends.
+// - While a sequence decodes, a step also has a budget of time, shared out in the same way; the oldest prompt gets a
+//   few tokens in any case, so that it ends.
 // - The next to be admitted is of the name space that has the fewest running, of equal ones of that which was served
 //   longest ago; within a name space the order is that of arrival. It is admitted when all blocks of its prompt and
 //   the reserve are there, and none is admitted before it.

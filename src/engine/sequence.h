@@ -43,8 +43,8 @@ class Sequence {
   }
   Drafting& drafting() { return drafting_; }
 
-  // What this sequence would choose behind its tokens and `before` if these were the model's logits; nothing if they are
-  // broken.
+  // What this sequence would choose behind its tokens and `before` if these were the model's logits; nothing if they
+  // are broken.
   std::optional<TokenId> guess(std::span<const float> logits, std::span<const TokenId> before, SamplerScratch& scratch);
 
   // Has the masks of the grammar computed, for the next position and behind each draft, unless they are there or on

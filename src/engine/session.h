@@ -20,7 +20,8 @@
 
 namespace glimt {
 
-// Writes a session in pieces: one block is in memory at a time. Readable for its owner alone; there only once committed.
+// Writes a session in pieces: one block is in memory at a time. Readable for its owner alone; there only once
+// committed.
 class SessionWriter {
  public:
   // REQUIRES tokens.size() == blocks * kernels::kBlockRows. Throws what AtomicFile throws.
@@ -44,8 +45,8 @@ class SessionWriter {
 // Reads a session in pieces. What it gives is not to be used before verify().
 class SessionReader {
  public:
-  // Throws not_found, and bad_file for a file that is no session, is of another key (the message shows both), has blocks
-  // of another size than `block_bytes`, or does not have the length that it says.
+  // Throws not_found, and bad_file for a file that is no session, is of another key (the message shows both), has
+  // blocks of another size than `block_bytes`, or does not have the length that it says.
   SessionReader(const std::filesystem::path& file, std::string_view key, std::size_t block_bytes);
 
   const std::vector<TokenId>& tokens() const { return tokens_; }

@@ -30,9 +30,9 @@ void SpeculativeDecoding::plan(std::vector<SequenceStep>& steps, const StepCosts
   }
 }
 
-// Row p + 1 reads the hidden state at p, which is in this step for p = start … computed - 1, and the token at p + 1; an end
-// token is none. The row at `computed` may need a block that the sequence does not have yet: its hidden state is kept, and
-// the sequence's next step, which brings the block, begins with it.
+// Row p + 1 reads the hidden state at p, which is in this step for p = start … computed - 1, and the token at p + 1; an
+// end token is none. The row at `computed` may need a block that the sequence does not have yet: its hidden state is
+// kept, and the sequence's next step, which brings the block, begins with it.
 void SpeculativeDecoding::add_rows(const SequenceStep& step, const mx::array& hidden, MtpBatch& rows) {
   Sequence& s = *step.sequence;
   int from = step.start;  // the position whose hidden state is read first

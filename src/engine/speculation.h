@@ -1,5 +1,5 @@
-// Speculative decoding: what is guessed behind a step, so that the next one verifies it. The MTP layer's rows follow the
-// trunk's here; n-gram guesses and the choice between both are Drafting's.
+// Speculative decoding: what is guessed behind a step, so that the next one verifies it. The MTP layer's rows follow
+// the trunk's here; n-gram guesses and the choice between both are Drafting's.
 #pragma once
 
 #include "engine/cache_space.h"
@@ -20,12 +20,12 @@ class SpeculativeDecoding {
   SpeculativeDecoding(const CausalLm& model, CacheSpace& cache, Speculation mode)
       : model_(model), cache_(cache), mode_(mode) {}
 
-  // Decides for every sequence that goes on where its next guesses come from: from its own text at once, or from the MTP
-  // layer in draft(), with mtp_depth of them.
+  // Decides for every sequence that goes on where its next guesses come from: from its own text at once, or from the
+  // MTP layer in draft(), with mtp_depth of them.
   void plan(std::vector<SequenceStep>& steps, const StepCosts& costs) const;
 
-  // Computes the MTP layer's rows behind everything that was computed (hidden [rows of the step, hidden]), and its guesses.
-  // May throw what the model throws: guesses and MTP rows of these sequences end then, their answers go on.
+  // Computes the MTP layer's rows behind everything that was computed (hidden [rows of the step, hidden]), and its
+  // guesses. May throw what the model throws: guesses and MTP rows of these sequences end then, their answers go on.
   void draft(const std::vector<SequenceStep>& steps, const mx::array& hidden);
 
   // Forgets what it keeps for a sequence that ends or is set back.
@@ -56,8 +56,8 @@ class SpeculativeDecoding {
   CacheSpace& cache_;
   Speculation mode_;
   SamplerScratch scratch_;
-  // The trunk's hidden state [1, hidden] at a sequence's last computed position where the MTP layer's row behind it had no
-  // block yet. The next step of the sequence brings one.
+  // The trunk's hidden state [1, hidden] at a sequence's last computed position where the MTP layer's row behind it had
+  // no block yet. The next step of the sequence brings one.
   std::map<SequenceId, mx::array> waiting_;
 };
 

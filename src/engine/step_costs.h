@@ -10,13 +10,13 @@ class StepCosts {
  public:
   void record(int rows, double seconds);
 
-  // The time of a step of `sequences` sequences with k drafts each, for k = 0 … deepest, over that without drafts. Where a
-  // number of rows was not measured: a third of a sequence's share for each row more, which is about what the experts of
-  // one more token take.
+  // The time of a step of `sequences` sequences with k drafts each, for k = 0 … deepest, over that without drafts.
+  // Where a number of rows was not measured: a third of a sequence's share for each row more, which is about what the
+  // experts of one more token take.
   std::vector<double> relative(int sequences, int deepest) const;
 
-  // The time of a step of `sequences` sequences without drafts, given one of `rows` rows that took `seconds`: as measured, or
-  // else by the same share.
+  // The time of a step of `sequences` sequences without drafts, given one of `rows` rows that took `seconds`: as
+  // measured, or else by the same share.
   double without_drafts(int sequences, int rows, double seconds) const;
 
  private:

@@ -27,9 +27,9 @@ class StepSampler {
  public:
   explicit StepSampler(const EngineOptions& options, const StartThread& start = start_thread);
 
-  // A choice for each position that has logits [positions, vocab], in the order of the steps: the last one of a prompt, the
-  // next token and behind each draft of a sequence that decodes. Nothing for parts that are gone or wait for their masks.
-  // Drafts are taken for right, so that all positions are independent. May change the logits.
+  // A choice for each position that has logits [positions, vocab], in the order of the steps: the last one of a prompt,
+  // the next token and behind each draft of a sequence that decodes. Nothing for parts that are gone or wait for their
+  // masks. Drafts are taken for right, so that all positions are independent. May change the logits.
   std::vector<Choice> choose(const std::vector<SequenceStep>& steps, std::span<float> logits, std::size_t vocab);
 
  private:

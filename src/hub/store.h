@@ -22,9 +22,9 @@ std::vector<std::filesystem::path> model_places();
 // The models in `places`, by name; one that an earlier place hides is left out. Unreadable folders are skipped.
 std::vector<StoredModel> list_models(const std::vector<std::filesystem::path>& places);
 
-// `name_or_folder` is a folder that holds config.json, or the name of a model in one of `places`. Throws not_found, which
-// says where it looked and what is there; invalid_request for an empty string. A name cannot leave its place: "..",
-// a leading '.', '/' at the ends and other bytes than letters, digits, '.', '_' and '-' make it no name.
+// `name_or_folder` is a folder that holds config.json, or the name of a model in one of `places`. Throws not_found,
+// which says where it looked and what is there; invalid_request for an empty string. A name cannot leave its place:
+// "..", a leading '.', '/' at the ends and other bytes than letters, digits, '.', '_' and '-' make it no name.
 std::filesystem::path resolve_model(const std::string& name_or_folder,
                                     const std::vector<std::filesystem::path>& places = model_places());
 

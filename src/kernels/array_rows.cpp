@@ -26,7 +26,8 @@ mx::array from_bytes(std::span<const std::byte> bytes, const mx::Shape& shape, m
   return mx::view(mx::array(raw.begin(), shape, mx::TypeToDtype<Raw>()), dtype);
 }
 
-// Values with a buffer of their own: a slice shares the pool's, which MLX would copy as a whole before it changes a part.
+// Values with a buffer of their own: a slice shares the pool's, which MLX would copy as a whole before it changes a
+// part.
 mx::array copied(const mx::array& part) {
   const mx::Dtype raw = part.itemsize() == 4 ? mx::uint32 : mx::uint16;
   mx::array copy = mx::view(mx::bitwise_or(mx::view(part, raw), mx::array(0, raw)), part.dtype());

@@ -21,9 +21,9 @@ class Device {
   // exact: float32 throughout, no activation is rounded, for comparison with reference numbers.
   Device(const Ops& ops, bool exact);
 
-  // Our kernels where MLX computes on the CPU, else plain MLX operations on its default device. The environment variable
-  // GLIMT_BACKEND (cpu, mlx) overrides. Throws invalid_request for another value of it, unsupported where GLIMT_CPU_ISA
-  // names an instruction set that this CPU lacks.
+  // Our kernels where MLX computes on the CPU, else plain MLX operations on its default device. The environment
+  // variable GLIMT_BACKEND (cpu, mlx) overrides. Throws invalid_request for another value of it, unsupported where
+  // GLIMT_CPU_ISA names an instruction set that this CPU lacks.
   static Device choose(bool exact);
 
   const Ops& ops() const { return *ops_; }

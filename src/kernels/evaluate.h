@@ -14,9 +14,9 @@ namespace mx = mlx::core;
 // Evaluates arrays that this thread reads on the CPU afterwards.
 void evaluate(std::vector<mx::array> arrays);
 
-// What a thread did before publish() happens before what any thread does after a later acquire(). Buffers pass between the
-// graph's thread and the stream's through MLX's own queue and events, which order the two but are invisible to the thread
-// sanitizer: MLX is not instrumented. Both sides cost some nanoseconds.
+// What a thread did before publish() happens before what any thread does after a later acquire(). Buffers pass between
+// the graph's thread and the stream's through MLX's own queue and events, which order the two but are invisible to the
+// thread sanitizer: MLX is not instrumented. Both sides cost some nanoseconds.
 class Handover {
  public:
   static void publish() { count_.fetch_add(1, std::memory_order_release); }

@@ -1,5 +1,5 @@
-// The kernels that a device runs behind the thread that builds the graph: how much they have still to write, and how long
-// they took. Thread-safe.
+// The kernels that a device runs behind the thread that builds the graph: how much they have still to write, and how
+// long they took. Thread-safe.
 #pragma once
 
 #include <atomic>
@@ -13,8 +13,8 @@ class KernelQueue {
  public:
   using Duration = std::chrono::steady_clock::duration;
 
-  // A kernel that will write `bytes` is handed over. The graph's thread is ahead of the kernels, by up to a hundred of them,
-  // and what they will write is memory that the program holds: in a prefill this waits until there is room.
+  // A kernel that will write `bytes` is handed over. The graph's thread is ahead of the kernels, by up to a hundred of
+  // them, and what they will write is memory that the program holds: in a prefill this waits until there is room.
   void begin(std::size_t bytes);
 
   // It has run, for so long.

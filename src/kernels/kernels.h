@@ -1,10 +1,10 @@
 // The menu: every operation of the model that is worth a kernel of its own. Each has a definition in plain MLX
-// operations, which serves GPUs and is the oracle of the tests, and an MLX Primitive on our CPU kernels; the device that a
-// model was loaded for says which of them computes (ops.h).
+// operations, which serves GPUs and is the oracle of the tests, and an MLX Primitive on our CPU kernels; the device
+// that a model was loaded for says which of them computes (ops.h).
 //
-// Activations are float32 on the CPU; on a GPU they have the dtype that the caller gives them. All functions build graph
-// nodes and return at once; weights must be evaluated (mapped or materialized) before they are used here and are kept
-// alive by the nodes. One thread builds and evaluates (MLX binds streams to threads).
+// Activations are float32 on the CPU; on a GPU they have the dtype that the caller gives them. All functions build
+// graph nodes and return at once; weights must be evaluated (mapped or materialized) before they are used here and are
+// kept alive by the nodes. One thread builds and evaluates (MLX binds streams to threads).
 #pragma once
 
 #include "kernels/device.h"
@@ -41,8 +41,8 @@ using SwiGluPtr = std::shared_ptr<const SwiGluWeights>;
 // x [.., hidden] -> the same shape.
 mx::array swiglu(const Device& device, const mx::array& x, const SwiGluPtr& w);
 
-// The mixture of experts: for each token, the sum over its picks j of scores[j] · swiglu of that expert, plus the shared
-// expert's swiglu where there is one. Each projection is one stack of E matrices or E single ones.
+// The mixture of experts: for each token, the sum over its picks j of scores[j] · swiglu of that expert, plus the
+// shared expert's swiglu where there is one. Each projection is one stack of E matrices or E single ones.
 struct ExpertWeights {
   std::vector<Weight> gate;
   std::vector<Weight> up;
@@ -110,9 +110,9 @@ struct MlaSizes {
 
 // q [N, heads · (nope + rope)] and kv [N, latent + rope], the rows of `step`'s sequences one behind the other. Rows
 // [norm(latent) | rotated k_pe] are stored at the sequences' positions, then every query attends to its own sequence ->
-// [N, heads · v]. On our kernels a row's result depends neither on the other sequences nor on how they are cut into steps.
-// The rows are stored when the result is evaluated: REQUIRES that before a graph with the next step over the same blocks
-// is built, and rows that the same device made.
+// [N, heads · v]. On our kernels a row's result depends neither on the other sequences nor on how they are cut into
+// steps. The rows are stored when the result is evaluated: REQUIRES that before a graph with the next step over the
+// same blocks is built, and rows that the same device made.
 mx::array mla(const Device& device, const mx::array& q, const mx::array& kv, const MlaPtr& w, PagedRows& rows,
               const StepPtr& step);
 

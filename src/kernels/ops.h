@@ -1,5 +1,5 @@
-// The operations of kernels.h as one kind of device computes them: a table that is chosen once for a model. kernels.h says
-// what each computes; `device` tells how exactly, and whose queue the kernels run in.
+// The operations of kernels.h as one kind of device computes them: a table that is chosen once for a model. kernels.h
+// says what each computes; `device` tells how exactly, and whose queue the kernels run in.
 #pragma once
 
 #include "kernels/kernels.h"
@@ -30,13 +30,13 @@ struct Ops {
   mx::array (*mla)(const Device& device, const mx::array& q, const mx::array& kv, const MlaPtr& w, PagedRows& rows,
                    const StepPtr& step);
 
-  // Storage for `blocks` blocks of one layer's cache rows, which only this table's `mla` takes. Throws unsupported for a
-  // type that the device does not have.
+  // Storage for `blocks` blocks of one layer's cache rows, which only this table's `mla` takes. Throws unsupported for
+  // a type that the device does not have.
   std::unique_ptr<PagedRows> (*make_rows)(RowType type, int width, int blocks);
 };
 
-// Our CPU kernels. Throws unsupported where GLIMT_CPU_ISA names an instruction set that this CPU lacks: a kernel's thread
-// could not report it. The plain definitions: plain_ops.h.
+// Our CPU kernels. Throws unsupported where GLIMT_CPU_ISA names an instruction set that this CPU lacks: a kernel's
+// thread could not report it. The plain definitions: plain_ops.h.
 const Ops& cpu_ops();
 
 // Every table that this machine can run, the plain one first. For tests.

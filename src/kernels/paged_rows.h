@@ -47,8 +47,8 @@ Kind& as_kind(PagedRows& rows) {
   return *own;
 }
 
-// What a step does with one sequence: `length` new rows at `position`…, each of which sees the rows from first_key up to
-// itself. REQUIRES blocks for all of them.
+// What a step does with one sequence: `length` new rows at `position`…, each of which sees the rows from first_key up
+// to itself. REQUIRES blocks for all of them.
 struct StepSequence {
   int position = 0;
   int length = 0;

@@ -1,5 +1,5 @@
-// The definitions of kernels.h in plain MLX operations, each beside its operation (linear.cpp and so on), as plain_ops.cpp
-// puts them into a table. Arrays are in the dtype of `x`.
+// The definitions of kernels.h in plain MLX operations, each beside its operation (linear.cpp and so on), as
+// plain_ops.cpp puts them into a table. Arrays are in the dtype of `x`.
 #pragma once
 
 #include "kernels/kernels.h"

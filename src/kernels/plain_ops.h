@@ -1,5 +1,5 @@
-// Every operation in plain MLX operations, on MLX's default device: what GPUs run, and what the tests of every other table
-// compare with.
+// Every operation in plain MLX operations, on MLX's default device: what GPUs run, and what the tests of every other
+// table compare with.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
-// How MLX stores a quantized matrix, as data: https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.quantize.html
-// No MLX in here: checkpoint/ and convert/ read it, too.
+// How MLX stores a quantized matrix, as data:
+// https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.quantize.html No MLX in here: checkpoint/
+// and convert/ read it, too.
 #pragma once
 
 #include <optional>

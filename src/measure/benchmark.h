@@ -29,9 +29,9 @@ struct BenchmarkResult {
   double kernel_share = 0;  // of the time, spent inside our CPU kernels; 0 on other backends
 };
 
-// Runs the tests one after the other and reports each when it is done. A short warm-up comes first. Returns the bytes of the
-// weights that were in huge pages. Throws invalid_request for impossible options and when depth and test do not fit the
-// model's context.
+// Runs the tests one after the other and reports each when it is done. A short warm-up comes first. Returns the bytes
+// of the weights that were in huge pages. Throws invalid_request for impossible options and when depth and test do not
+// fit the model's context.
 std::size_t run_benchmark(const std::filesystem::path& folder, const BenchmarkOptions& options,
                           const std::function<void(const BenchmarkResult&)>& report);
 

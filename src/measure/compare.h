@@ -24,8 +24,8 @@ struct CompareOptions {
 };
 
 // Compares every tensor of `golden` that the model has: layers.N.self_attn, layers.N.output, layers.N.gate.inds and
-// .scores, hidden, logits, greedy, mtp.hidden, mtp.logits. Throws bad_file for a file without input_ids or with a tensor
-// of an unknown name or wrong shape.
+// .scores, hidden, logits, greedy, mtp.hidden, mtp.logits. Throws bad_file for a file without input_ids or with a
+// tensor of an unknown name or wrong shape.
 std::vector<Comparison> compare(const CausalLm& model, const std::filesystem::path& golden,
                                 const CompareOptions& options);
 
@@ -37,9 +37,9 @@ struct CheckpointComparison {
   bool rounded_frequencies = false;  // the reference was made with rotary frequencies rounded to bfloat16
 };
 
-// Loads the model of `folder` and compares. If a bfloat16 checkpoint differs, once more with rounded rotary frequencies:
-// numbers that transformers computed after model.to(torch.bfloat16) have that rounding in them. `exact`: float32 cache
-// rows, no rounding of activations. Throws what load_model and compare throw.
+// Loads the model of `folder` and compares. If a bfloat16 checkpoint differs, once more with rounded rotary
+// frequencies: numbers that transformers computed after model.to(torch.bfloat16) have that rounding in them. `exact`:
+// float32 cache rows, no rounding of activations. Throws what load_model and compare throw.
 CheckpointComparison compare_checkpoint(const std::filesystem::path& folder, const std::filesystem::path& golden,
                                         const CompareOptions& options, bool exact);
 

@@ -21,8 +21,9 @@ enum class ArrayOffset : std::uint8_t {
   any,      // wherever the file has it: our kernels read weights at any address
 };
 
-// The bytes that `info` names as an array. On the CPU it lies in the mapped file, without a copy, and keeps the map alive,
-// unless it has to be aligned and is not in the file. On a GPU it is a copy. REQUIRES that the bytes are in the file.
+// The bytes that `info` names as an array. On the CPU it lies in the mapped file, without a copy, and keeps the map
+// alive, unless it has to be aligned and is not in the file. On a GPU it is a copy. REQUIRES that the bytes are in the
+// file.
 mx::array array_of(const SafetensorsFile& file, const TensorInfo& info, ArrayOffset offset = ArrayOffset::aligned);
 
 // A whole tensor. REQUIRES that the name exists.

@@ -30,8 +30,9 @@ class CausalLm {
   // What the cache holds for a position: the trunk's layers, and the MTP layer's rows behind them if there is one.
   virtual PoolShape cache_shape() const = 0;
 
-  // ids [N] (int32, < vocab_size), the rows of the step's sequences one behind the other -> hidden states after the final
-  // norm [N, hidden]; stores N rows in every trunk layer of `pool`. Evaluate the result before the next step is built.
+  // ids [N] (int32, < vocab_size), the rows of the step's sequences one behind the other -> hidden states after the
+  // final norm [N, hidden]; stores N rows in every trunk layer of `pool`. Evaluate the result before the next step is
+  // built.
   virtual mx::array forward(const mx::array& ids, LatentPool& pool, const kernels::StepPtr& step,
                             const Observer& observe = {}) const = 0;
 
@@ -42,8 +43,8 @@ class CausalLm {
   virtual bool has_mtp() const = 0;
 
   // hidden [N, hidden] of positions p - 1 (trunk's or the MTP layer's own) and the tokens [N] at p, where p are the
-  // step's positions -> the MTP layer's hidden states, whose mtp_unembed predicts the tokens at p + 1. Position 0 has no
-  // row: the step's sequences have first_key = 1. REQUIRES has_mtp().
+  // step's positions -> the MTP layer's hidden states, whose mtp_unembed predicts the tokens at p + 1. Position 0 has
+  // no row: the step's sequences have first_key = 1. REQUIRES has_mtp().
   virtual mx::array mtp_forward(const mx::array& hidden, const mx::array& ids, LatentPool& pool,
                                 const kernels::StepPtr& step) const = 0;
   virtual mx::array mtp_unembed(const mx::array& hidden) const = 0;

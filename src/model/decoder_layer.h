@@ -25,8 +25,8 @@ class DecoderLayer {
  public:
   DecoderLayer(const Config& config, Weights& weights, const std::string& path, bool is_moe);
 
-  // x [N, hidden], the rows of the step's sequences -> the same shape; stores N rows in the layer's cache. `observe` gets
-  // "self_attn", "output" and the gate's names.
+  // x [N, hidden], the rows of the step's sequences -> the same shape; stores N rows in the layer's cache. `observe`
+  // gets "self_attn", "output" and the gate's names.
   Residual forward(const Residual& x, kernels::PagedRows& rows, const kernels::StepPtr& step,
                    const Observer& observe) const;
 

@@ -1,6 +1,6 @@
-// The tensors of a checkpoint as arrays, each taken exactly once by the layer that it belongs to, with its shape and dtype
-// checked; finish() names those that were not taken. The released layout's joined kv_b_proj and single experts are resolved by the
-// layers.
+// The tensors of a checkpoint as arrays, each taken exactly once by the layer that it belongs to, with its shape and
+// dtype checked; finish() names those that were not taken. The released layout's joined kv_b_proj and single experts
+// are resolved by the layers.
 #pragma once
 
 #include "checkpoint/checkpoint_folder.h"

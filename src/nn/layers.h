@@ -22,7 +22,8 @@ class RmsNorm {
   float eps_;
 };
 
-// ids [B, L] -> rows [B, L, hidden] of the table, as `dtype`. The table may be quantized; only the rows asked for are read.
+// ids [B, L] -> rows [B, L, hidden] of the table, as `dtype`. The table may be quantized; only the rows asked for are
+// read.
 class Embedding {
  public:
   Embedding(kernels::Device device, WeightPtr table) : device_(std::move(device)), table_(std::move(table)) {}

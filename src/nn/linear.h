@@ -1,5 +1,5 @@
-// Linear layers over plain or quantized weights. A layer is complete when it is built, for one device; calls build graph
-// nodes.
+// Linear layers over plain or quantized weights. A layer is complete when it is built, for one device; calls build
+// graph nodes.
 #pragma once
 
 #include "kernels/kernels.h"

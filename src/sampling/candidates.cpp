@@ -29,7 +29,8 @@ struct Border {
   double before;  // the amount of those before `rank`
 };
 
-// The first rank at which the amounts, summed in the order of ranks, reach `wanted`; the last possible one if they never do.
+// The first rank at which the amounts, summed in the order of ranks, reach `wanted`; the last possible one if they
+// never do.
 template <typename Amount>
 Border find_border(std::span<const Candidate> candidates, double wanted, Amount amount) {
   std::array<double, std::size_t{1} << kDigits[0].bits> buckets;

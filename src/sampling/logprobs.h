@@ -21,8 +21,8 @@ class Logprobs {
 
   float of(TokenId token) const;
 
-  // The `count` likeliest, ties by lower id; forbidden tokens (-inf) are none. O(tokens), with a factor of log(count) for
-  // each that is among the likeliest so far.
+  // The `count` likeliest, ties by lower id; forbidden tokens (-inf) are none. O(tokens), with a factor of log(count)
+  // for each that is among the likeliest so far.
   std::vector<TokenLogprob> likeliest(std::size_t count) const;
 
  private:

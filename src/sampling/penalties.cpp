@@ -69,8 +69,9 @@ void Penalties::apply_repeats(std::span<const TokenId> history, std::span<float>
   }
 }
 
-// A token c loses multiplier * base^(L - allowed_length), where L is the length of the longest repeat that it would extend:
-// the longest L such that the last L tokens of the history, holding no breaker, stand somewhere before in it followed by c.
+// A token c loses multiplier * base^(L - allowed_length), where L is the length of the longest repeat that it would
+// extend: the longest L such that the last L tokens of the history, holding no breaker, stand somewhere before in it
+// followed by c.
 //
 // Read backwards, the history begins with the pattern that is looked for (up to its first breaker), and matches of the
 // pattern's beginning are found by the Z function (Gusfield, Algorithms on Strings, 1.4): O(history).

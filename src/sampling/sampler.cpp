@@ -57,8 +57,8 @@ Sampler::Logits Sampler::adjust(std::span<const float> logits, std::span<const T
   return {logits, largest_logit(logits)};
 }
 
-// The weights of all tokens, their sum, and a weight that surely is below those of all tokens that are kept: it spares a look
-// at most of them.
+// The weights of all tokens, their sum, and a weight that surely is below those of all tokens that are kept: it spares
+// a look at most of them.
 Sampler::Weights Sampler::weigh(const Logits& logits, SamplerScratch& scratch) const {
   const std::size_t vocab = logits.values.size();
   scratch.weights.resize(vocab);

@@ -1,5 +1,6 @@
-// Each loop is written once, over vectors of floats, and compiled twice on x86-64: for the SSE2 that every processor has,
-// and for AVX2, which is chosen where it is there. The bits are the same: nothing is fused, and sums have one order.
+// Each loop is written once, over vectors of floats, and compiled twice on x86-64: for the SSE2 that every processor
+// has, and for AVX2, which is chosen where it is there. The bits are the same: nothing is fused, and sums have one
+// order.
 #include "sampling/softmax.h"
 
 #include "base/error.h"
@@ -47,7 +48,8 @@ auto run(const Loop& loop) {
 }
 #endif
 
-// Calls work(which accumulator, its vector, where it stands) over all values; the last ones are filled up with `padding`.
+// Calls work(which accumulator, its vector, where it stands) over all values; the last ones are filled up with
+// `padding`.
 template <typename V, typename Work>
 GLIMT_INLINE inline void for_group(V, const float* values, std::size_t at, const Work& work) {
   for (std::size_t k = 0; k < V::kCount; ++k) {

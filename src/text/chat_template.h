@@ -24,10 +24,11 @@ namespace glimt {
 class ChatTemplate {
  public:
   // Takes chat_template.jinja of a model's folder, or else "chat_template" of its tokenizer_config.json: a string, or a
-  // list of {"name", "template"}, of which "default" is needed. As in Hugging Face, a template named "tool_use" (of that
-  // list, or additional_chat_templates/tool_use.jinja) renders the requests that have tools. The strings of bos_token,
-  // eos_token and the like, which templates may print, come from tokenizer_config.json too. Throws not_found if there is
-  // no template, bad_file if one is malformed (the message has the line). Keeps no reference to `tokenizer`.
+  // list of {"name", "template"}, of which "default" is needed. As in Hugging Face, a template named "tool_use" (of
+  // that list, or additional_chat_templates/tool_use.jinja) renders the requests that have tools. The strings of
+  // bos_token, eos_token and the like, which templates may print, come from tokenizer_config.json too. Throws not_found
+  // if there is no template, bad_file if one is malformed (the message has the line). Keeps no reference to
+  // `tokenizer`.
   ChatTemplate(const std::filesystem::path& model_folder, const Tokenizer& tokenizer);
 
   // The same from the text of a template; `where` opens the messages, `special_tokens` are the strings mentioned above.
@@ -42,8 +43,8 @@ class ChatTemplate {
   // whatever else the template reads: "enable_thinking", "clear_thinking", …; everything in it counts as typed by a
   // user. As in Hugging Face, the reasoning of a message may be called reasoning_content, thinking or reasoning, and
   // arguments of tool calls are objects, not strings of JSON. Throws invalid_request: no messages, the template called
-  // raise_exception (with its message), failed, did too much work (some four million steps) or made more than 64 MiB, or
-  // user text cannot be told from the template's.
+  // raise_exception (with its message), failed, did too much work (some four million steps) or made more than 64 MiB,
+  // or user text cannot be told from the template's.
   RenderedPrompt render(const json::object& request) const;
 
  private:

@@ -15,8 +15,8 @@ enum class ControlText {
   hide,          // none does: <think> and <tool_call> are left out too
 };
 
-// What one token adds to an answer: the characters that it completes, then its own text if it is a control token that is
-// shown. So a reader of the structure can tell a tag that the model wrote from text that spells one.
+// What one token adds to an answer: the characters that it completes, then its own text if it is a control token that
+// is shown. So a reader of the structure can tell a tag that the model wrote from text that spells one.
 struct TokenText {
   std::string text;
   std::string control;

@@ -21,8 +21,8 @@ class StopStrings {
   // with the same byte: the text before it comes out, and nothing any more after that.
   std::string push(std::string_view text);
 
-  // A border that no stop string reaches across, and the end of the answer: the text held back comes out. What is pushed
-  // afterwards is looked at afresh.
+  // A border that no stop string reaches across, and the end of the answer: the text held back comes out. What is
+  // pushed afterwards is looked at afresh.
   std::string finish();
 
   bool stopped() const { return matched_.has_value(); }

@@ -1,6 +1,6 @@
-// What the fast path costs: 8-bit activations, bfloat16 cache rows and fast attention against float32 everywhere, on the
-// demo model's own answers. GLIMT_ACCURACY_TOKENS sets how many tokens are compared (default 1500; 10000 for the figures
-// in docs/PERFORMANCE.md).
+// What the fast path costs: 8-bit activations, bfloat16 cache rows and fast attention against float32 everywhere, on
+// the demo model's own answers. GLIMT_ACCURACY_TOKENS sets how many tokens are compared (default 1500; 10000 for the
+// figures in docs/PERFORMANCE.md).
 #include "base/file.h"
 #include "base/temporary_folder.h"
 #include "checkpoint/safetensors.h"

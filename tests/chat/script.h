@@ -23,8 +23,8 @@ inline std::string spelled(std::string_view text) {
   return result;
 }
 
-// Writes a fixed text, token by token, as the model would. A tag in it is the control token; with a backslash in front of
-// it, ordinary tokens that spell it.
+// Writes a fixed text, token by token, as the model would. A tag in it is the control token; with a backslash in front
+// of it, ordinary tokens that spell it.
 class Script {
  public:
   explicit Script(std::string text) : tokens_(tokens(text)) {}

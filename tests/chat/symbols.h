@@ -15,8 +15,8 @@
 
 namespace glimt {
 
-// An answer as one string: a tag is one byte, kFirstTag + its GlmTag; no test uses these bytes otherwise. `written` spells the tags;
-// a backslash in front of one makes it text.
+// An answer as one string: a tag is one byte, kFirstTag + its GlmTag; no test uses these bytes otherwise. `written`
+// spells the tags; a backslash in front of one makes it text.
 inline constexpr unsigned char kFirstTag = 0x10;
 
 inline std::string symbols(std::string_view written) {

@@ -1,4 +1,5 @@
-// What breaks ends alone: a request whose grammar, guesses or numbers break fails by itself, and no other request notices.
+// What breaks ends alone: a request whose grammar, guesses or numbers break fails by itself, and no other request
+// notices.
 #include "engine/engine_support.h"
 
 #include "engine/constraint.h"

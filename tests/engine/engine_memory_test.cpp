@@ -55,8 +55,8 @@ void expect_clean(const EngineLoop& loop) {
   EXPECT_EQ(metrics.evictable_blocks, metrics.cached_blocks);
 }
 
-// Four answers end in one step, and the n-th allocation of this size fails: in the forward pass, where a block of an answer
-// that is complete is to be remembered, or where an event is stored.
+// Four answers end in one step, and the n-th allocation of this size fails: in the forward pass, where a block of an
+// answer that is complete is to be remembered, or where an event is stored.
 TEST(EngineMemory, OneAnswerAtMostIsLostWhereMemoryRunsOut) {
   int all_complete = 0;
   failures = 1;

@@ -62,8 +62,8 @@ inline Answer read(Stream& stream) {
   return answer;
 }
 
-// The engine once nothing runs or waits: its numbers are published behind a step, which is after its last event. Gives up
-// after some seconds.
+// The engine once nothing runs or waits: its numbers are published behind a step, which is after its last event. Gives
+// up after some seconds.
 inline EngineHealth settled_health(const Engine& engine) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   for (;;) {
@@ -80,8 +80,8 @@ inline EngineMetrics settled(const Engine& engine) {
   return metrics;
 }
 
-// An engine that runs and waits for nothing, and has lost no block: each is free or cached, and every cached one could be
-// evicted.
+// An engine that runs and waits for nothing, and has lost no block: each is free or cached, and every cached one could
+// be evicted.
 inline void expect_clean(const Engine& engine) {
   const EngineHealth health = settled_health(engine);
   const EngineMetrics& metrics = health.metrics;

@@ -1,5 +1,5 @@
-// Decoders beside long prompts, on a machine whose steps cost more the deeper they are: no step may take longer than its
-// budget while a sequence decodes, and every prompt ends.
+// Decoders beside long prompts, on a machine whose steps cost more the deeper they are: no step may take longer than
+// its budget while a sequence decodes, and every prompt ends.
 #include "engine/scheduler.h"
 #include "engine/step_times.h"
 

@@ -411,8 +411,8 @@ TEST(LatentRows, EightBitsKeepAGroupWithinHalfAStep) {
   }
 }
 
-// Every kernel's own way against the definition, bit by bit: all bytes, odd widths, ties, the largest and the smallest scales,
-// infinite and NaN ones of any payload.
+// Every kernel's own way against the definition, bit by bit: all bytes, odd widths, ties, the largest and the smallest
+// scales, infinite and NaN ones of any payload.
 TEST(LatentRows, EveryKernelExpandsEightBitsTheSame) {
   std::mt19937 random(3);
   for (const AttentionKernel* kernel : cpu::supported_attention_kernels()) {

@@ -1,5 +1,5 @@
-// Every instruction set that this CPU has, against arithmetic in double precision written from the formats' definitions,
-// and its results against themselves: they must not depend on what else is computed in the same call.
+// Every instruction set that this CPU has, against arithmetic in double precision written from the formats'
+// definitions, and its results against themselves: they must not depend on what else is computed in the same call.
 #include "kernels/cpu/isa.h"
 
 #include "base/throws.h"

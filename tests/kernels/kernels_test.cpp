@@ -110,8 +110,8 @@ class KernelsTest : public testing::Test {
     return y;
   }
 
-  // Every table against the plain one: float activations as the definition, 8-bit ones within their error budget. Results
-  // have a size of about one.
+  // Every table against the plain one: float activations as the definition, 8-bit ones within their error budget.
+  // Results have a size of about one.
   static void expect_same(const std::function<mx::array(const Device&)>& compute, float tolerance = 3e-5f) {
     const mx::array wanted = plain(compute);
     for (const Ops* ops : all_ops()) {

@@ -85,7 +85,8 @@ inline void expect_golden(const CausalLm& model, const std::string& golden_case,
   expect_close(compare(model, golden_file(golden_case), {.chunk = chunk, .tolerance = tolerance}));
 }
 
-// The model over ids [B, L], cut at positions that are multiples of `chunk` (0: at once) -> hidden states [B, L, hidden].
+// The model over ids [B, L], cut at positions that are multiples of `chunk` (0: at once) -> hidden states [B, L,
+// hidden].
 inline mx::array hidden_for(const CausalLm& model, const mx::array& ids, int chunk = 0) {
   const int batch = ids.shape(0), length = ids.shape(1);
   UniformCache cache(model.cache_shape(), batch, length);

@@ -180,8 +180,8 @@ TEST(Chunks, GiveTheSameBits) {
   }
 }
 
-// The bfloat16 cache that is used outside of comparisons stays close to the exact one: on the average, because a rounded
-// row may tip a token to another expert, and that moves its logits by much.
+// The bfloat16 cache that is used outside of comparisons stays close to the exact one: on the average, because a
+// rounded row may tip a token to another expert, and that moves its logits by much.
 TEST(GoldenFiles, ABfloat16CacheChangesLogitsByLittle) {
   const mx::array difference =
       mx::subtract(logits_for(*load_model(golden_folder("base")).model), golden_array("base", "logits"));

@@ -1,4 +1,5 @@
-// One model in every layout and quantization that a checkpoint may have: the numbers must not depend on how it is stored.
+// One model in every layout and quantization that a checkpoint may have: the numbers must not depend on how it is
+// stored.
 #include "kernels/kernels.h"
 #include "kernels/plain_ops.h"
 #include "model/checkpoint.h"

@@ -1,4 +1,5 @@
-// The filters against full sorts, with weights that make a selection by digits hard: equal ones, neighbours, all of one.
+// The filters against full sorts, with weights that make a selection by digits hard: equal ones, neighbours, all of
+// one.
 #include "sampling/candidates.h"
 
 #include "sampling/race.h"

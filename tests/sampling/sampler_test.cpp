@@ -29,7 +29,8 @@ class Random {
   std::mt19937_64 engine_;
 };
 
-// A sampler with a scratch of its own, which every call leaves as it is: what one call left there must not change the next.
+// A sampler with a scratch of its own, which every call leaves as it is: what one call left there must not change the
+// next.
 class OwnSampler : public Sampler {
  public:
   using Sampler::Sampler;
@@ -533,8 +534,8 @@ TEST(Sampler, DrawsFollowTheDistribution) {
   }
 }
 
-// What a draft lives on: with the same numbers, two distributions with a distance d choose the same token in (1 - d) / (1 + d)
-// of the positions or more.
+// What a draft lives on: with the same numbers, two distributions with a distance d choose the same token in (1 - d) /
+// (1 + d) of the positions or more.
 TEST(Sampler, SimilarDistributionsChooseTheSameToken) {
   constexpr int kPositions = 20000;
   Random random(12);

@@ -1,5 +1,5 @@
-// The data that the tests of the text layer share: a real tokenizer.json of 4,096 ids with GLM's control tokens, and the
-// chat template that was released with GLM-4.7-Flash.
+// The data that the tests of the text layer share: a real tokenizer.json of 4,096 ids with GLM's control tokens, and
+// the chat template that was released with GLM-4.7-Flash.
 #pragma once
 
 #include "base/file.h"

@@ -9,9 +9,9 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, Undefi
 const MAX_SOURCE: usize = 256 << 10;
 const MAX_CONTEXT: usize = 64 << 20;
 const MAX_OUTPUT: usize = 64 << 20;
-/// An instruction costs about one unit and so do 64 bytes of text: a message takes some sixty, and a template that loops
-/// for ever ends after a fraction of a second. With MAX_SOURCE it also bounds how deep values and expressions can nest,
-/// and so the stack that on_deep_stack has to give.
+/// An instruction costs about one unit and so do 64 bytes of text: a message takes some sixty, and a template that
+/// loops for ever ends after a fraction of a second. With MAX_SOURCE it also bounds how deep values and expressions can
+/// nest, and so the stack that on_deep_stack has to give.
 const FUEL: u64 = 4_000_000;
 const NAME: &str = "chat template";
 

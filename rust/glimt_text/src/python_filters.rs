@@ -46,8 +46,8 @@ fn text_of(state: &mut State, value: &Value) -> Result<String> {
     Ok(to_str(state, value)?.unwrap_or_else(|| value.to_string()))
 }
 
-/// `indent(width=4, first=False, blank=False)`: width may be the text to indent with. The last line is one, too, even if
-/// it is empty.
+/// `indent(width=4, first=False, blank=False)`: width may be the text to indent with. The last line is one, too, even
+/// if it is empty.
 fn indent(
     state: &mut State,
     value: &Value,

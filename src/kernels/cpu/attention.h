@@ -3,7 +3,8 @@
 // The keys are cut into blocks at fixed positions. Each block gives every query row a partial softmax (maximum, sum,
 // weighted values), and the partial results are merged in the order of the blocks. Long contexts with few queries are
 // parallel over blocks, many queries are parallel over the queries; both do the same operations in the same order, so
-// the result depends neither on the number of threads nor on the other rows, sequences or the chunk that a query comes in.
+// the result depends neither on the number of threads nor on the other rows, sequences or the chunk that a query comes
+// in.
 #pragma once
 
 #include "kernels/cpu/attention_kernel.h"

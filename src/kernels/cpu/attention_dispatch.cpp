@@ -47,8 +47,8 @@ std::vector<const AttentionKernel*> supported_attention_kernels() {
 
 namespace {
 
-// Whether the kernel belongs to the chosen instruction set or to a lesser one: some sets (neon_dotprod) bring nothing for
-// attention.
+// Whether the kernel belongs to the chosen instruction set or to a lesser one: some sets (neon_dotprod) bring nothing
+// for attention.
 bool is_within_choice(const AttentionKernel& kernel) {
   for (const Isa* one : supported_isas()) {
     if (std::string_view(one->name) == kernel.isa) return true;

@@ -1,5 +1,5 @@
-// The inner loops that depend on the instruction set, behind one table of function pointers chosen when it is first asked
-// for.
+// The inner loops that depend on the instruction set, behind one table of function pointers chosen when it is first
+// asked for.
 // Every entry computes the same thing on every ISA up to the rounding of float32 (fused or not, order of lanes);
 // on one ISA a result does not depend on the tile, block or thread that computed it.
 #pragma once
@@ -53,8 +53,8 @@ constexpr int tile_height(int rows, int tiles, int t) { return rows / tiles + (t
 // Weight rows that dot_integer transposes at once for these: no instruction set needs more.
 constexpr int kMostPanelRows = 16;
 
-// Space for the integer forms: rows of values are padded with zeros to whole blocks and to four groups, and rows of scales
-// may be read by whole vectors beyond the last group.
+// Space for the integer forms: rows of values are padded with zeros to whole blocks and to four groups, and rows of
+// scales may be read by whole vectors beyond the last group.
 constexpr int kBlockColumns = 128;
 constexpr std::size_t padded_columns(int columns, int group) {
   const auto step = static_cast<std::size_t>(4 * group > kBlockColumns ? 4 * group : kBlockColumns);
@@ -102,9 +102,10 @@ struct Isa {
   // out[word][row] = rows[row][word], 32 bits each, for `count` <= tile_rows rows: the rows of a tile side by side.
   void (*interleave_rows)(const void* const* rows, int count, std::size_t words, void* out);
 
-  // y[m][n] = dot of activation row m and weight row n, for m < rows_x, n < rows_w. If tile_rows > 0 and rows_x > kFewRows,
-  // x is in tiles: from row c on, where a tile of `height` rows begins, x.values holds these rows interleaved (all
-  // x.stride bytes of each), and so do x.scales and x.sums; `scratch` is of scratch_bytes(w.columns, w.group) then.
+  // y[m][n] = dot of activation row m and weight row n, for m < rows_x, n < rows_w. If tile_rows > 0 and rows_x >
+  // kFewRows, x is in tiles: from row c on, where a tile of `height` rows begins, x.values holds these rows interleaved
+  // (all x.stride bytes of each), and so do x.scales and x.sums; `scratch` is of scratch_bytes(w.columns, w.group)
+  // then.
   void (*dot_integer)(const IntegerWeights& w, int rows_w, const IntegerRows& x, int rows_x, float* const* y,
                       void* scratch);
 
@@ -119,8 +120,8 @@ constexpr bool is_integer(const MatrixView& w) {
 }
 
 // The best one for this CPU, or the one that the environment variable GLIMT_CPU_ISA names: scalar, avx2 (with FMA),
-// avx512 (with VNNI), neon, neon_dotprod. Throws Error(unsupported) if the named one is unknown or this CPU lacks it. Chosen once;
-// thread-safe.
+// avx512 (with VNNI), neon, neon_dotprod. Throws Error(unsupported) if the named one is unknown or this CPU lacks it.
+// Chosen once; thread-safe.
 const Isa& isa();
 
 // Every one that this CPU can run, scalar first. For tests.

@@ -16,8 +16,8 @@ enum class Format : std::uint8_t {
   nvfp4,   // e2m1 values, group 16, e4m3 scales
 };
 
-// A row-major [rows, columns] matrix in MLX's layout: quantized values are packed into 32-bit words as one little-endian
-// bit stream a row, lowest bits first. Pointers may have any alignment; nothing is owned.
+// A row-major [rows, columns] matrix in MLX's layout: quantized values are packed into 32-bit words as one
+// little-endian bit stream a row, lowest bits first. Pointers may have any alignment; nothing is owned.
 struct MatrixView {
   Format format = Format::f32;
   int bits = 32;                      // of one value

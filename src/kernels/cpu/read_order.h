@@ -1,5 +1,5 @@
-// What a thread of the pool will read next. A decode step reads the same weights in the same order for each token, except for
-// the experts', so that what followed a matrix last time mostly follows it again. Pure; one object a thread.
+// What a thread of the pool will read next. A decode step reads the same weights in the same order for each token,
+// except for the experts', so that what followed a matrix last time mostly follows it again. Pure; one object a thread.
 #pragma once
 
 #include <cstddef>

@@ -74,8 +74,8 @@ bool spin_until(Done done, FetchAhead& ahead) {
   return false;
 }
 
-// The items of a job, shared out: each thread has a range of neighbours, which it takes from the front, so that it reads
-// memory in long streams. A thread that has finished its own range steals from the others.
+// The items of a job, shared out: each thread has a range of neighbours, which it takes from the front, so that it
+// reads memory in long streams. A thread that has finished its own range steals from the others.
 struct Job {
   struct alignas(64) Range {
     std::atomic<std::size_t> next{0};

@@ -1,7 +1,7 @@
-// The threads of the CPU kernels. Each begins with a range of small items of its own and then helps with the others', so a
-// thread that the system takes off its core delays one item and not the whole step; a thread without work spins for some
-// microseconds (the next kernel of the same step usually comes by then) and then sleeps. While it spins, it fetches into its
-// cache what it will probably read next.
+// The threads of the CPU kernels. Each begins with a range of small items of its own and then helps with the others',
+// so a thread that the system takes off its core delays one item and not the whole step; a thread without work spins
+// for some microseconds (the next kernel of the same step usually comes by then) and then sleeps. While it spins, it
+// fetches into its cache what it will probably read next.
 #pragma once
 
 #include "kernels/cpu/read_order.h"
@@ -17,20 +17,21 @@ namespace glimt::cpu {
 template <typename Body>
 void parallel_for(std::size_t count, const Body& body);
 
-// The same for items that read much memory: reads(first, last) is the Stretch that a thread reads first whose range is the
-// items first .. last.
+// The same for items that read much memory: reads(first, last) is the Stretch that a thread reads first whose range is
+// the items first .. last.
 template <typename Body, typename Reads>
 void parallel_for(std::size_t count, const Body& body, const Reads& reads);
 
-// The first one, on the caller alone unless `worth_waking`: below some microseconds, waking the others costs more than it gains.
+// The first one, on the caller alone unless `worth_waking`: below some microseconds, waking the others costs more than
+// it gains.
 template <typename Body>
 void parallel_for_if(bool worth_waking, std::size_t count, const Body& body);
 
 // How many threads take part: base/machine.h's usable_cores(), or what set_threads gave.
 int threads();
 
-// Of the whole process. Throws invalid_request unless 1 <= count <= kMostThreads. Waits for running work. Where the system
-// refuses to start so many, those that it did start do the work; threads() says how many.
+// Of the whole process. Throws invalid_request unless 1 <= count <= kMostThreads. Waits for running work. Where the
+// system refuses to start so many, those that it did start do the work; threads() says how many.
 constexpr int kMostThreads = 1024;
 void set_threads(int count);
 

@@ -1,5 +1,5 @@
-// The operations of kernels.h on our CPU kernels, each an MLX Primitive in a file of its own, as ops.cpp puts them into a
-// table. Activations are float32.
+// The operations of kernels.h on our CPU kernels, each an MLX Primitive in a file of its own, as ops.cpp puts them into
+// a table. Activations are float32.
 #pragma once
 
 #include "kernels/kernels.h"

@@ -18,8 +18,8 @@ class SwiGluBatch {
  public:
   SwiGluBatch(std::size_t hidden, bool exact) : hidden_(hidden), exact_(exact) {}
 
-  // The rows x[i] (of `hidden` floats) through one set of matrices into y[i]. If the set before has the same rows, as all
-  // experts of a single token do, the two share them.
+  // The rows x[i] (of `hidden` floats) through one set of matrices into y[i]. If the set before has the same rows, as
+  // all experts of a single token do, the two share them.
   void add(const cpu::MatrixView& gate, const cpu::MatrixView& up, const cpu::MatrixView& down,
            const std::vector<const float*>& x, std::vector<float*> y) {
     const bool known =

@@ -1,4 +1,5 @@
-// Latent attention in its absorbed form: norm, rotary embedding, storing the rows, and attention over each sequence's blocks.
+// Latent attention in its absorbed form: norm, rotary embedding, storing the rows, and attention over each sequence's
+// blocks.
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/buffer.h"
 #include "kernels/cpu/grouped_matmul.h"

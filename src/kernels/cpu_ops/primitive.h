@@ -25,8 +25,8 @@ struct RowMajorOutputs {
   virtual ~RowMajorOutputs() = default;
 };
 
-// Row-major values of this type, as the CPU kernels read them. A kernel's output and most weights are that already: each
-// node that the graph lacks spares some microseconds a step.
+// Row-major values of this type, as the CPU kernels read them. A kernel's output and most weights are that already:
+// each node that the graph lacks spares some microseconds a step.
 inline mx::array contiguous_as(mx::Dtype dtype, const mx::array& x) {
   const bool row_major = x.has_primitive() ? dynamic_cast<const RowMajorOutputs*>(&x.primitive()) != nullptr
                                            : x.is_available() && x.flags().row_contiguous;

@@ -1,5 +1,5 @@
-// What four lanes do without a word of their instruction set: the rest of vector/portable.h and vector/neon.h, which name
-// the lanes and the tiles before they include it.
+// What four lanes do without a word of their instruction set: the rest of vector/portable.h and vector/neon.h, which
+// name the lanes and the tiles before they include it.
 #pragma once
 
 #include "kernels/cpu/vector/lanes.h"
