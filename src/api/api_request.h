@@ -45,6 +45,11 @@ struct ApiRequest {
   bool drop_oldest = false;       // messages, where the prompt does not fit; else that is an error
   bool continues_answer = false;  // the last message is the beginning of the answer
   KeepAlive keep_alive;
+
+  // No answer is wanted, and `chat.messages` and `prompts` are empty: the model is loaded, or unloaded where keep_alive
+  // is 0. The writer is made with a head of no tokens; its start() and finish() are the response.
+  bool load_only = false;
+
   std::vector<std::string> ignored;  // fields without effect, for the header x-glimt-ignored
 };
 
