@@ -5,6 +5,7 @@
 #include "base/json.h"
 
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,8 +22,8 @@ struct ApiField {
 
   std::string_view name;
   Use use;
-  std::string_view schema;  // a JSON schema of the value, as JSON text; "{}" for anything
-  std::string_view about;   // one line for a reader; of a refused field: what the error says, "… is not supported"
+  std::string_view schema;  // a JSON schema of the value, as JSON text, "type" first if it has one; "{}" for anything
+  std::string_view about;   // one line for a reader; of a refused field: what the error says, "is not supported"
   bool required = false;
 };
 
@@ -55,16 +56,28 @@ class FieldReader {
   bool boolean_or(std::string_view name, bool fallback) const;
   std::int64_t integer_or(std::string_view name, std::int64_t fallback, std::int64_t min, std::int64_t max) const;
   double number_or(std::string_view name, double fallback, double min, double max) const;
+  std::string one_of(std::string_view name, std::string fallback, std::initializer_list<std::string_view> words) const;
   const json::array& array_or_empty(std::string_view name) const;
   const json::object& object_or_empty(std::string_view name) const;
+
+  const json::object& all() const { return object_; }
+  json::object known() const;  // a copy without the fields that are null or not in the table
 
   std::string path(std::string_view name) const;                                  // "tools[2].function"
   [[noreturn]] void wrong(std::string_view name, std::string_view wanted) const;  // 400; says what came
 
  private:
+  const ApiField* field(std::string_view name) const;
+
   const json::object& object_;
   const ApiObject& table_;
   std::string where_;
 };
+
+// The start of a value as JSON, for a message: at most some 60 bytes.
+std::string shown_json(const json::value& value);
+
+// Throws ApiError, 400: "path: wanted". `code` is OpenAI's word, if it has one.
+[[noreturn]] void refuse(std::string path, std::string_view what, std::string_view code = {});
 
 }  // namespace glimt
