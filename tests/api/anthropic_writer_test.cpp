@@ -1,9 +1,9 @@
 // What Anthropic's clients read: whole answers, and events.
 #include "api/anthropic_writer.h"
-#include "api/answer_script.h"
 #include "api/anthropic_messages.h"
 #include "api/anthropic_models.h"
 #include "api/api_errors.h"
+#include "api/scripted_answer.h"
 #include "text/utf8.h"
 
 #include <gmock/gmock.h>
