@@ -3,7 +3,7 @@ MODEL ?= models/demo
 GLIMT := build/glimt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test eval bench lint format dist clean
+.PHONY: help setup build run test eval bench lint format cuda dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -34,6 +34,10 @@ lint: ## formatting, clang-tidy, clippy, shellcheck
 format: ## rewrite the sources in the project's format
 	@scripts/setup.sh --lint --no-build
 	@scripts/lint.sh --fix-format
+
+cuda: setup ## compile our CUDA kernels (needs no GPU) and build them into build/glimt
+	@scripts/gpu/compile_kernels.sh
+	@scripts/setup.sh
 
 dist: ## dist/glimt-VERSION-linux-ARCH.tar.gz, which runs without Python; tested in an empty root
 	@scripts/setup.sh --dist

@@ -1,6 +1,7 @@
 #include "kernels/device.h"
 
 #include "base/error.h"
+#include "kernels/cuda/cuda_ops.h"
 #include "kernels/ops.h"
 #include "kernels/plain_ops.h"
 
@@ -10,9 +11,11 @@
 namespace glimt::kernels {
 namespace {
 
+const Ops& gpu_ops() { return has_cuda_kernels() ? cuda_ops() : plain_ops(); }
+
 const Ops& chosen_ops() {
   const char* wanted = std::getenv("GLIMT_BACKEND");
-  if (wanted == nullptr || *wanted == '\0') return computes_on_cpu() ? cpu_ops() : plain_ops();
+  if (wanted == nullptr || *wanted == '\0') return computes_on_cpu() ? cpu_ops() : gpu_ops();
   if (std::string_view(wanted) == "mlx") return plain_ops();
   if (std::string_view(wanted) == "cpu") return cpu_ops();
   fail(ErrorKind::invalid_request, "GLIMT_BACKEND", "must be cpu or mlx, got '{}'", wanted);

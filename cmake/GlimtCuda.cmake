@@ -1,0 +1,25 @@
+# The images of our CUDA kernels that `make cuda` left in GLIMT_CUDA_DIR (KERNEL.ARCHITECTURE.cubin) as a source file that
+# embeds them. Without any the program is the same, and a GPU computes the plain definitions.
+set(GLIMT_CUDA_DIR ${PROJECT_SOURCE_DIR}/build/cuda CACHE PATH "Where make cuda leaves the compiled kernels")
+
+function(glimt_cuda_images variable)
+  file(GLOB cubins CONFIGURE_DEPENDS ${GLIMT_CUDA_DIR}/*.cubin)
+  set(assembly "") # the bytes
+  set(declarations "")
+  set(entries "")
+  set(count 0)
+  foreach(cubin ${cubins})
+    get_filename_component(name ${cubin} NAME)
+    string(REGEX MATCH "^([a-z0-9_]+)\\.(sm_[0-9a-z]+)\\.cubin$" matched ${name})
+    if(NOT matched)
+      message(FATAL_ERROR "${cubin}: KERNEL.sm_N.cubin is wanted")
+    endif()
+    string(APPEND assembly "asm(\".section .rodata\\n.balign 16\\nglimt_image_${count}:\\n.incbin \\\"${cubin}\\\"\\nglimt_image_end_${count}:\\n.previous\\n\");\n")
+    string(APPEND declarations "extern \"C\" const char glimt_image_${count}[], glimt_image_end_${count}[];\n")
+    string(APPEND entries "    {\"${CMAKE_MATCH_1}\", \"${CMAKE_MATCH_2}\", between(glimt_image_${count}, glimt_image_end_${count})},\n")
+    math(EXPR count "${count} + 1")
+  endforeach()
+  configure_file(${PROJECT_SOURCE_DIR}/cmake/cuda_images.cpp.in ${CMAKE_BINARY_DIR}/cuda_images.cpp @ONLY)
+  set_source_files_properties(${CMAKE_BINARY_DIR}/cuda_images.cpp PROPERTIES OBJECT_DEPENDS "${cubins}")
+  set(${variable} ${CMAKE_BINARY_DIR}/cuda_images.cpp PARENT_SCOPE)
+endfunction()

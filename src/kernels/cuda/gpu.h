@@ -1,0 +1,24 @@
+// What the CUDA sources of this folder may use. Under nvcc it is CUDA; with GLIMT_EMULATE it is a CPU emulation of it
+// (tests/kernels/cuda/emulate.h), under which the same source runs in a unit test.
+#pragma once
+
+#ifdef GLIMT_EMULATE
+#include "kernels/cuda/emulate.h"
+#else
+#include <cuda_bf16.h>
+using bf16 = __nv_bfloat16;
+// Shared memory whose size the launch gives.
+#define SHARED_FLOATS(name) extern __shared__ __align__(16) float name[]
+__device__ __forceinline__ void sync() { __syncthreads(); }
+__device__ __forceinline__ float shuffle_xor(float v, int mask) { return __shfl_xor_sync(0xffffffffu, v, mask); }
+__device__ __forceinline__ float to_float(bf16 v) { return __bfloat162float(v); }
+__device__ __forceinline__ float to_float(float v) { return v; }
+__device__ __forceinline__ bf16 to_bf16(float v) { return __float2bfloat16_rn(v); }
+__device__ __forceinline__ float as_float(unsigned v) { return __uint_as_float(v); }
+__device__ __forceinline__ float fast_exp(float v) { return __expf(v); }
+#endif
+
+__device__ __forceinline__ float warp_sum(float v) {
+  for (int mask = 16; mask > 0; mask >>= 1) v += shuffle_xor(v, mask);
+  return v;
+}
