@@ -1,10 +1,8 @@
-// What the CUDA sources of this folder may use. Under nvcc it is CUDA; with GLIMT_EMULATE it is a CPU emulation of it
-// (tests/kernels/cuda/emulate.h), under which the same source runs in a unit test.
+// What the CUDA sources of this folder may use. Under nvcc it is CUDA; with GLIMT_EMULATE it is what a CPU emulation
+// (tests/kernels/cuda/emulate.h, included before) has defined, under which the same source runs in a unit test.
 #pragma once
 
-#ifdef GLIMT_EMULATE
-#include "kernels/cuda/emulate.h"
-#else
+#ifndef GLIMT_EMULATE
 #include <cuda_bf16.h>
 using bf16 = __nv_bfloat16;
 // Shared memory whose size the launch gives.

@@ -1,7 +1,9 @@
 // Runs the source of a CUDA kernel on the CPU, so that its logic is tested where there is no GPU: one fiber a thread,
 // switched at barriers and warp shuffles. For kernels of threads, shared memory, barriers and shuffles; it knows no
-// tensor cores, no asynchronous copies and no races within a warp. kernels/cuda/gpu.h includes it with GLIMT_EMULATE.
+// tensor cores, no asynchronous copies and no races within a warp. Include it before the sources.
 #pragma once
+
+#define GLIMT_EMULATE
 
 #include <ucontext.h>
 

@@ -1,5 +1,6 @@
 // The CUDA kernels of the experts, emulated on the CPU, against plain loops in double.
-#define GLIMT_EMULATE
+#include "kernels/cuda/emulate.h"
+
 #include "kernels/cuda/experts_down.cu"
 #include "kernels/cuda/experts_gate_up.cu"
 
