@@ -4,6 +4,9 @@
 
 #include <sys/mman.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include <algorithm>
 #include <cstdint>
@@ -33,6 +36,12 @@ std::size_t available_memory(const std::filesystem::path& root) {
   }
   const long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
   return pages > 0 && size > 0 ? static_cast<std::size_t>(pages) * static_cast<std::size_t>(size) : 0;
+}
+
+void release_unused_memory() {
+#ifdef __GLIBC__
+  static_cast<void>(::malloc_trim(0));
+#endif
 }
 
 std::byte* reserve_aligned(std::size_t bytes) {

@@ -11,6 +11,9 @@ namespace glimt {
 // the system's files are.
 std::size_t available_memory(const std::filesystem::path& root = "/");
 
+// Gives memory that was freed, and that the allocator keeps for later, back to the system, where that can be done.
+void release_unused_memory();
+
 // What a huge page takes on the systems that this program knows them on.
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 

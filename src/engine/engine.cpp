@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "checkpoint/fingerprint.h"
 #include "engine/engine_loop.h"
+#include "engine/engine_thread.h"
 #include "engine/load.h"
 #include "engine/session_transfer.h"
 #include "kernels/kernels.h"
@@ -16,7 +17,7 @@
 #include <algorithm>
 #include <future>
 #include <map>
-#include <thread>
+#include <optional>
 
 namespace glimt {
 namespace {
@@ -116,12 +117,12 @@ class Engine::Impl {
   std::unique_ptr<HugePages> huge_pages_;
   std::string model_key_;  // what a session file must agree with
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
-  std::thread thread_;
+  std::optional<EngineThread> thread_;
 };
 
 Engine::Impl::Impl(const std::function<EngineModel()>& make, const EngineOptions& options) : options_(options) {
   std::promise<void> ready;
-  thread_ = std::thread([&, this] {
+  thread_.emplace([&, this] {
     ask_for_short_turns();
     std::unique_ptr<EngineLoop> loop;
     try {
@@ -132,13 +133,10 @@ Engine::Impl::Impl(const std::function<EngineModel()>& make, const EngineOptions
     }
     ready.set_value();
     run(*loop);
+    loop.reset();
+    mx::clear_cache();  // freed buffers of one model are of no use to another
   });
-  try {
-    ready.get_future().get();
-  } catch (...) {
-    thread_.join();
-    throw;
-  }
+  ready.get_future().get();
 }
 
 std::unique_ptr<EngineLoop> Engine::Impl::start(const std::function<EngineModel()>& make) {
@@ -156,7 +154,8 @@ std::unique_ptr<EngineLoop> Engine::Impl::start(const std::function<EngineModel(
            .eos = std::move(loaded.eos),
            .weight_bytes = loaded.weight_bytes,
            .cache_bytes = static_cast<std::size_t>(loop->metrics().blocks) * block_bytes_,
-           .cache_bytes_per_token = block_bytes_ / kernels::kBlockRows};
+           .cache_bytes_per_token = block_bytes_ / kernels::kBlockRows,
+           .fingerprint = loaded.fingerprint};
   model_key_ =
       fmt::format("{}; {} layers of {} columns, {}, blocks of {}{}", loaded.fingerprint, shape.layers, shape.width,
                   kernels::to_string(shape.type), kernels::kBlockRows, options_.exact ? ", exact" : "");
@@ -171,7 +170,7 @@ Engine::Impl::~Impl() {
     mailbox_->stop = true;
   }
   mailbox_->changed.notify_one();
-  thread_.join();
+  thread_->join();
 }
 
 void Engine::Impl::run(EngineLoop& loop) {

@@ -32,6 +32,7 @@ struct EngineInfo {
   std::size_t weight_bytes = 0;
   std::size_t cache_bytes = 0;  // the budget
   std::size_t cache_bytes_per_token = 0;
+  std::string fingerprint = {};  // of configuration and weights: checkpoint_fingerprint
 };
 
 // All methods may be called from any thread, also at once.
