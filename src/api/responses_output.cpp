@@ -17,8 +17,10 @@ json::object text_part(std::string_view text, json::array logprobs = {}) {
 json::object summary_part(std::string_view text) { return {{"type", "summary_text"}, {"text", text}}; }
 
 // Fields of a call by the tool that it calls.
-json::object call_item(std::string_view type, std::string id, std::string call_id, const ResponsesTool& tool) {
-  json::object item{{"type", type}, {"id", std::move(id)}, {"call_id", std::move(call_id)}, {"name", tool.name}};
+json::object call_item(std::string_view type, const ResponsesOutput::NewId& new_id, const ResponsesTool& tool) {
+  json::object item{{"type", type}, {"id", new_id(tool.custom ? "ctc_" : "fc_")}};
+  item["call_id"] = new_id("call_");
+  item["name"] = tool.name;
   if (!tool.name_space.empty()) item["namespace"] = tool.name_space;
   return item;
 }
@@ -91,7 +93,7 @@ void ResponsesOutput::start_call(const std::string& shown_name) {
   const ResponsesTool tool = tools_.called(shown_name);
   call_is_custom_ = tool.custom;
   if (tool.custom) return;
-  json::object item = call_item("function_call", new_id_("fc_"), new_id_("call_"), tool);
+  json::object item = call_item("function_call", new_id_, tool);
   item["arguments"] = "";
   item["status"] = "in_progress";
   begin(Kind::call, std::move(item));
@@ -99,7 +101,7 @@ void ResponsesOutput::start_call(const std::string& shown_name) {
 
 void ResponsesOutput::add_custom_call(const ResponsesTool& tool, const ToolCall& call) {
   const std::string input = valid_utf8(input_of(call.arguments));
-  json::object item = call_item("custom_tool_call", new_id_("ctc_"), new_id_("call_"), tool);
+  json::object item = call_item("custom_tool_call", new_id_, tool);
   item["input"] = "";
   item["status"] = "in_progress";
   begin(Kind::call, item);

@@ -3,6 +3,7 @@
 #include "grammar/tool_declaration.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -154,14 +155,13 @@ json::object normalized_message(const json::value& message, const std::string& w
   return out;
 }
 
-// The place of the call that a result answers, among `calls`; behind all of them if it answers none.
-std::size_t place_of_call(const json::value& result, const json::array& calls) {
-  const json::value* id = result.get_object().if_contains("tool_call_id");
-  const auto answers = [id](const json::value& call) {
-    const json::value* of_call = call.get_object().if_contains("id");
-    return id != nullptr && of_call != nullptr && *id == *of_call;
-  };
-  return static_cast<std::size_t>(std::find_if(calls.begin(), calls.end(), answers) - calls.begin());
+// The places of calls by their ids.
+std::map<std::string_view, std::size_t> places_of(const json::array& calls) {
+  std::map<std::string_view, std::size_t> places;
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    if (const json::value* id = calls[i].get_object().if_contains("id")) places.emplace(id->get_string(), i);
+  }
+  return places;
 }
 
 bool has_role(const json::value& message, std::string_view role) { return message.at("role").get_string() == role; }
@@ -175,9 +175,12 @@ void sort_results(json::array& messages) {
     auto* const end = std::find_if(begin, messages.end(), [](const json::value& m) { return !has_role(m, "tool"); });
     const auto with_id = [](const json::value& m) { return m.get_object().contains("tool_call_id"); };
     if (!std::all_of(begin, end, with_id)) continue;  // without ids they are in order
-    std::stable_sort(begin, end, [&](const json::value& a, const json::value& b) {
-      return place_of_call(a, calls->get_array()) < place_of_call(b, calls->get_array());
-    });
+    const std::map<std::string_view, std::size_t> places = places_of(calls->get_array());
+    const auto place = [&](const json::value& result) {  // behind all calls if it answers none
+      const auto found = places.find(result.at("tool_call_id").get_string());
+      return found == places.end() ? calls->get_array().size() : found->second;
+    };
+    std::stable_sort(begin, end, [&](const json::value& a, const json::value& b) { return place(a) < place(b); });
   }
 }
 
