@@ -205,12 +205,13 @@ ParsedRequest parse_messages(const json::object& body, const ApiOptions& options
   return parsed;
 }
 
-ApiRequest parse_count_tokens(const json::object& body, const ApiOptions& options) {
-  ApiRequest request;
+ParsedRequest parse_count_tokens(const json::object& body, const ApiOptions& options) {
+  ParsedRequest parsed;
+  ApiRequest& request = parsed.request;
   MessagesReader(body, true, options, request).read();
   // A template wants a message; what clients ask for then is the size of their tools.
   if (request.chat.messages.empty()) request.chat.messages.push_back(json::object{{"role", "user"}, {"content", ""}});
-  return request;
+  return parsed;
 }
 
 json::object count_tokens_answer(std::size_t prompt_tokens) { return {{"input_tokens", prompt_tokens}}; }

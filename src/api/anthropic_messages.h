@@ -13,8 +13,8 @@ namespace glimt {
 
 ParsedRequest parse_messages(const json::object& body, const ApiOptions& options);
 
-// The same request, of which only the prompt is wanted: max_tokens need not be there, nor any message.
-ApiRequest parse_count_tokens(const json::object& body, const ApiOptions& options);
+// The same request, of which only the prompt is wanted: max_tokens need not be there, nor any message. It has no writer.
+ParsedRequest parse_count_tokens(const json::object& body, const ApiOptions& options);
 
 json::object count_tokens_answer(std::size_t prompt_tokens);  // {"input_tokens": n}
 

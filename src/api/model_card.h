@@ -31,6 +31,7 @@ struct ModelCard {
 struct LoadedModel {
   ModelCard card;
   std::uint64_t bytes = 0;              // of memory: weights and cache
+  std::uint64_t gpu_bytes = 0;          // of these, a GPU's
   std::size_t context = 0;              // in use
   std::optional<std::int64_t> expires;  // seconds since 1970; nothing: it stays
 };

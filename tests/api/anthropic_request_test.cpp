@@ -420,23 +420,25 @@ TEST(AnthropicRequest, ACallThatMustComeLeavesNoRoomForTheFormat) {
 
 // ---- counting ----
 
+ApiRequest count(const json::object& body) { return parse_count_tokens(body, {}).request; }
+
 TEST(AnthropicCount, NeedsNeitherMaxTokensNorMessages) {
   const ApiRequest foo =
-      parse_count_tokens(object_of(R"({"messages": [{"role": "user", "content": "foo"}], "tools": []})"), {});
+      count(object_of(R"({"messages": [{"role": "user", "content": "foo"}], "tools": []})"));
   EXPECT_EQ(dump_json(foo.chat.messages), R"([{"role": "user", "content": "foo"}])");
   const ApiRequest tools =
-      parse_count_tokens(object_of(fmt::format(R"({{"model": "m", "messages": [], "tools": {}}})", kTools)), {});
+      count(object_of(fmt::format(R"({{"model": "m", "messages": [], "tools": {}}})", kTools)));
   EXPECT_EQ(tools.model, "m");
   EXPECT_EQ(tools.chat.tools.size(), 2U);
   EXPECT_EQ(dump_json(tools.chat.messages), R"([{"role": "user", "content": ""}])");
-  EXPECT_EQ(parse_count_tokens(object_of(R"({"max_tokens": 0})"), {}).chat.max_tokens, 0U);
+  EXPECT_EQ(count(object_of(R"({"max_tokens": 0})")).chat.max_tokens, 0U);
   EXPECT_EQ(dump_json(count_tokens_answer(12)), R"({"input_tokens": 12})");
-  EXPECT_EQ(problem_from([] { parse_count_tokens(object_of(R"({"frobnicate": 1})"), {}); }).param, "frobnicate");
+  EXPECT_EQ(problem_from([] { count(object_of(R"({"frobnicate": 1})")); }).param, "frobnicate");
 }
 
 TEST(AnthropicCount, CountsThePromptOfTheRequest) {
   const json::object body = body_with(kHello, R"(, "system": "s", "thinking": {"type": "adaptive"})");
-  const ApiRequest counted = parse_count_tokens(body, {});
+  const ApiRequest counted = count(body);
   const ApiRequest asked = parse_messages(body, {}).request;
   EXPECT_EQ(counted.chat.messages, asked.chat.messages);
   EXPECT_EQ(counted.chat.thinking, asked.chat.thinking);
