@@ -27,8 +27,8 @@ struct ModelCard {
   std::vector<std::string> stop;  // strings that clients should stop at; GLM has none, its end is a token
 };
 
-// A model that is in memory.
-struct LoadedModel {
+// A model that is in memory. (LoadedModel is what model/load_model.h makes.)
+struct RunningModel {
   ModelCard card;
   std::uint64_t bytes = 0;              // of memory: weights and cache
   std::uint64_t gpu_bytes = 0;          // of these, a GPU's
