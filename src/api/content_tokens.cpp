@@ -9,16 +9,15 @@
 namespace glimt {
 namespace {
 
-constexpr double kLeast = -9999;  // JSON has no infinity; OpenAI writes this number for what cannot come
-
 json::object token_json(std::string_view bytes, float logprob) {
   json::array numbers;
   for (const char byte : bytes) numbers.emplace_back(static_cast<unsigned char>(byte));
-  const double shown = std::isfinite(logprob) ? static_cast<double>(logprob) : kLeast;
-  return {{"token", valid_utf8(bytes)}, {"logprob", shown}, {"bytes", std::move(numbers)}};
+  return {{"token", valid_utf8(bytes)}, {"logprob", finite_logprob(logprob)}, {"bytes", std::move(numbers)}};
 }
 
 }  // namespace
+
+double finite_logprob(float logprob) { return std::isfinite(logprob) ? static_cast<double>(logprob) : -9999; }
 
 json::array content_tokens_json(const std::vector<ContentToken>& tokens) {
   json::array list;

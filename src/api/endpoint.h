@@ -15,7 +15,7 @@ class ResponseStore;
 // What the dialects need to know besides the body.
 struct ApiOptions {
   UnknownFields unknown = UnknownFields::refuse;
-  std::string key_owner;               // whose kept responses may be referred to; empty without keys
+  std::string key_owner = {};          // whose kept responses may be referred to; empty without keys
   ResponseStore* responses = nullptr;  // where answers are kept; outlives every writer. Null: none are
 };
 

@@ -1,0 +1,185 @@
+#include "api/openai_chat.h"
+
+#include "api/history.h"
+#include "api/limits.h"
+#include "api/openai_chat_writer.h"
+#include "api/openai_sampling.h"
+#include "api/openai_thinking.h"
+#include "api/openai_tool_choice.h"
+#include "api/sampling_fields.h"
+#include "api/stop_strings.h"
+
+#include <utility>
+
+namespace glimt {
+namespace {
+
+using Use = ApiField::Use;
+
+// clang-format off
+constexpr ApiField kRequestFields[] = {
+    {"model", Use::honoured, R"({"type": "string"})", "a name of GET /v1/models; the default model if absent"},
+    {"messages", Use::honoured, R"({"type": "array", "minItems": 1, "maxItems": 16384, "items": {"$ref": "#/components/schemas/ChatMessage"}})", "the conversation", true},
+    {"stream", Use::honoured, R"({"type": "boolean"})", "answer in server-sent events"},
+    {"stream_options", Use::honoured, R"({"type": "object"})", "include_usage: a last chunk with the numbers of tokens"},
+    {"max_completion_tokens", Use::honoured, R"({"type": "integer", "minimum": 1})", "the longest answer, thinking included; more than the context holds is lowered to that"},
+    {"max_tokens", Use::honoured, R"({"type": "integer", "minimum": 1})", "the same; of two the smaller holds"},
+    {"n", Use::honoured, R"({"type": "integer", "minimum": 1, "maximum": 16})", "answers to the same prompt; their seeds count up"},
+    {"stop", Use::honoured, R"({"type": ["string", "array"], "maxItems": 32, "items": {"type": "string"}})", "the content ends before the first of these; they do not act on the thinking"},
+    {"temperature", Use::honoured, R"({"type": "number", "minimum": 0, "maximum": 2})", "absent: the model's own, as with all numbers of sampling"},
+    {"top_p", Use::honoured, R"({"type": "number", "minimum": 0, "maximum": 1})", "only the likeliest tokens that sum to this"},
+    {"top_k", Use::honoured, R"({"type": "integer", "minimum": 0})", "only so many of the likeliest tokens; an extension"},
+    {"min_p", Use::honoured, R"({"type": "number", "minimum": 0, "maximum": 1})", "only tokens so likely relative to the best; an extension"},
+    {"typical_p", Use::honoured, R"({"type": "number", "exclusiveMinimum": 0, "maximum": 1})", "locally typical sampling; an extension"},
+    {"frequency_penalty", Use::honoured, R"({"type": "number", "minimum": -2, "maximum": 2})", "for each time that a token was generated"},
+    {"presence_penalty", Use::honoured, R"({"type": "number", "minimum": -2, "maximum": 2})", "once for each token that was generated"},
+    {"repetition_penalty", Use::honoured, R"({"type": "number", "exclusiveMinimum": 0, "maximum": 1000})", "above 1: tokens of prompt and answer become less likely; an extension"},
+    {"logit_bias", Use::honoured, R"({"type": "object", "additionalProperties": {"type": "number", "minimum": -100, "maximum": 100}})", "added to the logits of tokens, by their decimal ids"},
+    {"seed", Use::honoured, R"({"type": "integer"})", "same seed, same text, in any company, while system_fingerprint is the same"},
+    {"logprobs", Use::honoured, R"({"type": "boolean"})", "of the tokens of the content"},
+    {"top_logprobs", Use::honoured, R"({"type": "integer", "minimum": 0, "maximum": 20})", "so many alternatives of each; needs logprobs"},
+    {"tools", Use::honoured, R"({"type": "array", "maxItems": 1024, "items": {"$ref": "#/components/schemas/ChatTool"}})", "functions that may be called"},
+    {"tool_choice", Use::honoured, R"({"type": ["string", "object"]})", "auto, none, required, one function, or allowed_tools"},
+    {"parallel_tool_calls", Use::honoured, R"({"type": "boolean"})", "false: the answer ends behind its first call"},
+    {"response_format", Use::honoured, R"({"$ref": "#/components/schemas/ChatResponseFormat"})", "text, json_object, or json_schema; with tools the answer is calls or the JSON"},
+    {"reasoning_effort", Use::honoured, R"({"type": "string", "enum": ["none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra"]})", "none: no thinking; minimal 512, low 2048, medium 8192, high 24576 tokens of it; else no limit"},
+    {"reasoning", Use::honoured, R"({"type": "object"})", "{\"effort\": …}, the same"},
+    {"thinking", Use::honoured, R"({"type": "object"})", "{\"type\": \"enabled\" or \"disabled\", \"budget_tokens\", \"clear_thinking\"}"},
+    {"chat_template_kwargs", Use::honoured, R"({"type": "object"})", "{\"enable_thinking\", \"clear_thinking\"}; these count over the fields above"},
+    {"modalities", Use::honoured, R"({"type": "array"})", "[\"text\"]; there is no other"},
+    {"user", Use::carried, "{}", "clients' bookkeeping"},
+    {"safety_identifier", Use::carried, "{}", "clients' bookkeeping"},
+    {"metadata", Use::carried, "{}", "clients' bookkeeping"},
+    {"store", Use::carried, "{}", "nothing is stored"},
+    {"service_tier", Use::carried, "{}", "there is one"},
+    {"prompt_cache_key", Use::carried, "{}", "every prefix is cached"},
+    {"prompt_cache_retention", Use::carried, "{}", "every prefix is cached"},
+    {"prompt_cache_options", Use::carried, "{}", "every prefix is cached"},
+    {"verbosity", Use::carried, "{}", "a hint that this model does not know"},
+    {"prediction", Use::carried, "{}", "a hint; guessing ahead needs none"},
+    {"functions", Use::refused, "{}", "is deprecated and not supported; use 'tools'"},
+    {"function_call", Use::refused, "{}", "is deprecated and not supported; use 'tool_choice'"},
+    {"audio", Use::refused, "{}", "is not supported: this model writes text only"},
+    {"web_search_options", Use::refused, "{}", "is not supported: this server does not search the web"},
+    {"moderation", Use::refused, "{}", "is not supported"},
+};
+
+constexpr ApiField kStreamOptionFields[] = {
+    {"include_usage", Use::honoured, R"({"type": "boolean"})", "a last chunk with the numbers of tokens"},
+    {"include_obfuscation", Use::carried, "{}", "no padding is sent"},
+};
+constexpr ApiField kFormatFields[] = {
+    {"type", Use::honoured, R"({"type": "string", "enum": ["text", "json_object", "json_schema"]})", "the form of the answer", true},
+    {"json_schema", Use::honoured, R"({"type": "object"})", "{\"name\", \"schema\", \"strict\", \"description\"}"},
+};
+constexpr ApiField kSchemaFields[] = {
+    {"name", Use::carried, R"({"type": "string"})", "for the client"},
+    {"schema", Use::honoured, R"({"type": ["object", "boolean"]})", "a JSON schema; absent: any object"},
+    {"strict", Use::carried, R"({"type": "boolean"})", "the schema always holds"},
+    {"description", Use::carried, R"({"type": "string"})", "for the client"},
+};
+// clang-format on
+
+constexpr ApiObject kRequest{"ChatCompletionRequest", kRequestFields};
+
+constexpr ApiObject kStreamOptions{"ChatStreamOptions", kStreamOptionFields};
+constexpr ApiObject kFormat{"ChatResponseFormat", kFormatFields};
+constexpr ApiObject kSchema{"ChatJsonSchema", kSchemaFields};
+
+// Reads the body into `request`; the parts in the order of the fields' table.
+class Parser {
+ public:
+  Parser(const json::object& body, const ApiOptions& options)
+      : unknown_(options.unknown), body_(body, kRequest, {}, unknown_, request_.ignored) {
+    request_.unknown = unknown_;
+  }
+
+  ParsedRequest parse() {
+    request_.model = body_.string_or("model", {});
+    read_messages();
+    read_form();
+    read_openai_sampling(body_, request_.sampling);
+    read_logprobs(body_, request_.sampling);
+    read_openai_thinking(body_, unknown_, request_.ignored, request_.chat);
+    read_response_format();
+    read_tools();
+    return {.request = std::move(request_),
+            .make_writer = [form = form_](const AnswerHead& head) { return chat_completion_writer(head, form); }};
+  }
+
+ private:
+  FieldReader part(std::string_view name, const ApiObject& table) {
+    return {body_.object_or_empty(name), table, body_.path(name), unknown_, request_.ignored};
+  }
+
+  void read_messages() {
+    const json::array& messages = body_.array_or_empty("messages");
+    if (messages.empty()) refuse("messages", "must have at least one message");
+    request_.chat.messages = read_history(messages, unknown_, request_.ignored);
+  }
+
+  void read_form() {
+    for (const json::value& modality : body_.array_or_empty("modalities")) {
+      if (modality != "text") refuse("modalities", "this model writes text only", "unsupported_value");
+    }
+    request_.choices = static_cast<std::size_t>(body_.integer_or("n", 1, 1, kMaxChoices));
+    request_.stream = body_.boolean_or("stream", false);
+    request_.chat.stream_calls = request_.stream;
+    request_.chat.max_tokens = read_max_tokens(body_);
+    request_.chat.stop = read_stop_strings(body_, "stop");
+    form_ = {.stream = request_.stream,
+             .include_usage = part("stream_options", kStreamOptions).boolean_or("include_usage", false),
+             .logprobs = body_.boolean_or("logprobs", false),
+             .choices = request_.choices};
+  }
+
+  void read_response_format() {
+    if (!body_.has("response_format")) return;
+    const FieldReader format = part("response_format", kFormat);
+    const std::string type = format.one_of("type", {}, {"text", "json_object", "json_schema"});
+    if (type == "text") return;
+    request_.chat.constraint = JsonObjectOutput{};
+    if (type == "json_object") return;
+    if (!format.has("json_schema")) refuse(format.path("json_schema"), "is required");
+    const FieldReader named(format.object_or_empty("json_schema"), kSchema, format.path("json_schema"), unknown_,
+                            request_.ignored);
+    if (const json::value* schema = named.find("schema")) request_.chat.constraint = JsonSchemaOutput{*schema};
+  }
+
+  void read_tools() {
+    request_.chat.tools = read_function_tools(body_.array_or_empty("tools"), unknown_, request_.ignored);
+    ToolChoice choice = read_openai_tool_choice(body_.find("tool_choice"), "tool_choice");
+    choice.parallel = body_.boolean_or("parallel_tool_calls", true);
+    apply_tool_choice(choice, "tool_choice", request_.chat);
+  }
+
+  UnknownFields unknown_;
+  ApiRequest request_;
+  FieldReader body_;
+  ChatAnswerForm form_;
+};
+
+// clang-format off
+constexpr ApiOperation kOperations[] = {
+    {"POST", "/v1/chat/completions", "An answer to a conversation", &kRequest, nullptr, "text/event-stream"},
+};
+// clang-format on
+
+}  // namespace
+
+ParsedRequest parse_chat_completions(const json::object& body, const ApiOptions& options) {
+  return Parser(body, options).parse();
+}
+
+const ApiDescription& chat_completions_description() {
+  static const std::vector<const ApiObject*> objects = [] {
+    const auto thinking = openai_thinking_objects();
+    std::vector<const ApiObject*> all = {&kChatMessage, &kChatTool, &kStreamOptions, &kFormat, &kSchema};
+    all.insert(all.end(), thinking.begin(), thinking.end());
+    return all;
+  }();
+  static const ApiDescription description{"OpenAI: chat completions", kOperations, objects};
+  return description;
+}
+
+}  // namespace glimt

@@ -1,0 +1,68 @@
+#include "api/openai_sampling.h"
+
+#include "api/limits.h"
+#include "api/sampling_fields.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace glimt {
+namespace {
+
+constexpr SamplingName kNames[] = {
+    {"temperature", "temperature", 0, 2}, {"top_p", "top_p"}, {"top_k", "top_k"}, {"min_p", "min_p"},
+    {"typical_p", "typical_p"},
+};
+
+constexpr SamplingName kPenalties[] = {
+    {"frequency_penalty", "frequency_penalty", -2, 2},
+    {"presence_penalty", "presence_penalty", -2, 2},
+    {"repetition_penalty", "repeat_penalty"},
+};
+
+constexpr double kMaxBias = 100;
+
+TokenId token_of(std::string_view key, const std::string& path) {
+  TokenId token = 0;
+  const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), token);
+  if (error != std::errc() || end != key.data() + key.size() || token < 0) {
+    refuse(path, fmt::format("keys must be decimal token ids, got {}", shown_json(json::value(key))));
+  }
+  return token;
+}
+
+void read_bias(const FieldReader& body, SamplingChanges& changes) {
+  const json::object& biases = body.object_or_empty("logit_bias");
+  const std::string path = body.path("logit_bias");
+  check_count(path, biases.size(), SamplingParams::kMaxLogitBias);
+  for (const auto& [key, value] : biases) {
+    const std::optional<double> bias = number_of(value);
+    if (!bias || !(*bias >= -kMaxBias && *bias <= kMaxBias)) {
+      refuse(path, fmt::format("values must be numbers from -100 to 100, got {}", shown_json(value)));
+    }
+    changes.logit_bias[token_of(key, path)] = static_cast<float>(*bias);
+  }
+}
+
+}  // namespace
+
+void read_openai_sampling(const FieldReader& body, SamplingChanges& changes) {
+  read_sampling(body, kNames, changes);
+  const std::size_t before = changes.numbers.size();
+  read_sampling(body, kPenalties, changes);
+  if (changes.numbers.size() > before) changes.numbers.emplace_back(find_sampling_field("repeat_last_n"), -1);
+  read_bias(body, changes);
+  if (body.has("seed")) {
+    using Limits = std::numeric_limits<std::int64_t>;
+    changes.seed = static_cast<std::uint64_t>(body.integer_or("seed", 0, Limits::min(), Limits::max()));
+  }
+}
+
+std::size_t read_max_tokens(const FieldReader& body) {
+  constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max();
+  const std::int64_t given =
+      std::min(body.integer_or("max_completion_tokens", kAny, 1, kAny), body.integer_or("max_tokens", kAny, 1, kAny));
+  return given == kAny ? 0 : static_cast<std::size_t>(given);
+}
+
+}  // namespace glimt

@@ -1,0 +1,16 @@
+// What chat completions and completions say about sampling.
+#pragma once
+
+#include "api/api_request.h"
+#include "api/fields.h"
+
+namespace glimt {
+
+// temperature, top_p, the penalties, the extensions top_k, min_p, typical_p and repetition_penalty, seed and
+// logit_bias. Penalties look at the whole answer, as OpenAI's do. Throws invalid_request.
+void read_openai_sampling(const FieldReader& body, SamplingChanges& changes);
+
+// max_completion_tokens and max_tokens; where both are given, the smaller one. 0 if none is.
+std::size_t read_max_tokens(const FieldReader& body);
+
+}  // namespace glimt
