@@ -10,7 +10,7 @@ json::object anthropic_model(const ModelCard& card) {
   return {{"type", "model"},
           {"id", card.name},
           {"display_name", card.name},
-          {"created_at", rfc3339_seconds(SystemTime(std::chrono::seconds(card.modified)))},
+          {"created_at", rfc3339_seconds(card.modified)},
           {"max_input_tokens", card.context},
           {"max_tokens", card.context}};
 }

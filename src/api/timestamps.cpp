@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace glimt {
 namespace {
 
@@ -23,6 +25,11 @@ std::string rfc3339_nanoseconds(SystemTime time) {
 }
 
 std::string rfc3339_seconds(SystemTime time) { return date_and_time(time) + "Z"; }
+
+std::string rfc3339_seconds(std::int64_t unix_seconds) {
+  constexpr std::int64_t kMost = 9'000'000'000;  // whose nanoseconds fit into 64 bits
+  return rfc3339_seconds(SystemTime(std::chrono::seconds(std::clamp(unix_seconds, -kMost, kMost))));
+}
 
 std::int64_t unix_seconds(SystemTime time) {
   return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();

@@ -2,13 +2,11 @@
 #pragma once
 
 #include "api/answer_writer.h"
-#include "base/file.h"
+#include "api/golden.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -96,11 +94,9 @@ inline std::string written(AnswerWriter& writer, const ScriptedAnswer& answer) {
   return out + writer.finish();
 }
 
-// EXPECT that the text is that of tests/api/data/NAME. With GLIMT_WRITE_GOLDEN=1 in the environment it becomes so.
+// EXPECTs that the text is that of tests/api/data/NAME.
 inline void expect_golden(const std::string& name, const std::string& text) {
-  const std::string path = std::string(GLIMT_SOURCE_DIR) + "/tests/api/data/" + name;
-  if (std::getenv("GLIMT_WRITE_GOLDEN") != nullptr) std::ofstream(path, std::ios::binary) << text;
-  EXPECT_EQ(text, read_file(path, std::size_t{1} << 20)) << name;
+  expect_file("tests/api/data/" + name, text);
 }
 
 }  // namespace glimt
