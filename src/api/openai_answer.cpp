@@ -15,6 +15,39 @@ std::size_t characters_in(std::string_view text) {
 
 }  // namespace
 
+json::object openai_response(const AnswerHead& head, const std::string& id, std::string_view kind) {
+  return {{"id", id},
+          {"object", kind},
+          {"created", head.created},
+          {"model", head.model},
+          {"system_fingerprint", head.fingerprint}};
+}
+
+std::string openai_stream_error(const AnswerHead& head, const Problem& problem) {
+  Problem told = problem;
+  if (told.status == 500 && told.code.empty()) told.code = "engine_failed";
+  return sse_data(problem_body(Dialect::openai, told, head.request_id));
+}
+
+std::string openai_usage_chunk(json::object response, json::object usage) {
+  response["choices"] = json::array();
+  response["usage"] = std::move(usage);
+  return sse_data(response);
+}
+
+std::string Characters::next(std::string_view bytes) {
+  std::string text;
+  assembler_.push(bytes, text);
+  return text;
+}
+
+std::string Characters::rest() {
+  std::string text;
+  assembler_.finish(text);
+  assembler_ = {};
+  return text;
+}
+
 std::string_view openai_finish_reason(const AnswerSummary& summary, std::size_t calls, bool cut_on_the_wire) {
   const AnswerEnd end = summary.end;
   const bool cut = end == AnswerEnd::length || end == AnswerEnd::repetition || end == AnswerEnd::cancelled;
@@ -46,22 +79,16 @@ json::object OpenAiUsage::to_json(std::size_t prompt_tokens, std::size_t choices
           {"completion_tokens_details", {{"reasoning_tokens", thinking}}}};
 }
 
-std::string TokenLogprobs::text_of(const ContentToken& token) {
-  std::string text;
-  characters_.push(token.bytes, text);
-  return text;
-}
-
 json::array TokenLogprobs::chat(const std::vector<ContentToken>& tokens) {
   json::array items = content_tokens_json(tokens);
-  for (std::size_t i = 0; i < tokens.size(); ++i) items[i].as_object()["token"] = text_of(tokens[i]);
+  for (std::size_t i = 0; i < tokens.size(); ++i) items[i].as_object()["token"] = characters_.next(tokens[i].bytes);
   return items;
 }
 
 json::object TokenLogprobs::completion(const std::vector<ContentToken>& tokens) {
   json::array texts, logprobs, tops, offsets;
   for (const ContentToken& token : tokens) {
-    const std::string text = text_of(token);
+    const std::string text = characters_.next(token.bytes);
     json::object top;
     for (const ContentToken::Alternative& other : token.top)
       top[valid_utf8(other.bytes)] = finite_logprob(other.logprob);

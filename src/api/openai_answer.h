@@ -1,4 +1,4 @@
-// Parts of answers that OpenAI's dialects share: words, numbers of tokens, probabilities.
+// Parts of answers that chat completions and completions share: words, numbers of tokens, probabilities.
 #pragma once
 
 #include "api/answer_writer.h"
@@ -10,6 +10,27 @@
 #include <vector>
 
 namespace glimt {
+
+// What all objects of a response begin with: {"id", "object", "created", "model", "system_fingerprint"}.
+json::object openai_response(const AnswerHead& head, const std::string& id, std::string_view kind);
+
+// What ends a stream that broke: an event with the error, and no [DONE].
+std::string openai_stream_error(const AnswerHead& head, const Problem& problem);
+
+// The chunk before the end of a stream with the numbers of tokens: "choices" is empty.
+std::string openai_usage_chunk(json::object response, json::object usage);
+
+inline constexpr std::string_view kOpenAiDone = "data: [DONE]\n\n";
+
+// Text in pieces as whole characters. The model may end one thing inside of a character and begin another.
+class Characters {
+ public:
+  std::string next(std::string_view bytes);  // what is complete
+  std::string rest();                        // U+FFFD if a character is not, and nothing is left
+
+ private:
+  Utf8Assembler assembler_;
+};
 
 // "length" for an answer that was cut, whatever came before; "tool_calls" only in place of "stop". `cut_on_the_wire`: a
 // call was shown that then came to nothing (ToolCallCut::announced).
@@ -38,9 +59,7 @@ class TokenLogprobs {
   json::object completion(const std::vector<ContentToken>& tokens);
 
  private:
-  std::string text_of(const ContentToken& token);
-
-  Utf8Assembler characters_;
+  Characters characters_;
   std::size_t offset_ = 0;
 };
 

@@ -12,36 +12,11 @@
 namespace glimt {
 namespace {
 
-json::object response(const AnswerHead& head, const std::string& id, std::string_view kind) {
-  return {{"id", id},
-          {"object", kind},
-          {"created", head.created},
-          {"model", head.model},
-          {"system_fingerprint", head.fingerprint}};
-}
+constexpr std::string_view kChunk = "chat.completion.chunk";
 
 json::object call_object(const std::string& id, std::string_view name, std::string_view arguments) {
   return {{"id", id}, {"type", "function"}, {"function", {{"name", name}, {"arguments", arguments}}}};
 }
-
-// What has gone out, or will, as whole characters. The model may end one thing inside of a character and begin another.
-class Characters {
- public:
-  std::string next(std::string_view bytes) {
-    std::string text;
-    assembler_.push(bytes, text);
-    return text;
-  }
-  std::string rest() {
-    std::string text;
-    assembler_.finish(text);
-    assembler_ = {};
-    return text;
-  }
-
- private:
-  Utf8Assembler assembler_;
-};
 
 // ---- in one piece ----
 
@@ -70,7 +45,7 @@ class WholeChat final : public AnswerWriter {
   }
 
   std::string finish() override {
-    json::object body = response(head_, head_.new_id("chatcmpl-"), "chat.completion");
+    json::object body = openai_response(head_, head_.new_id("chatcmpl-"), "chat.completion");
     json::array& choices = body["choices"].emplace_array();
     for (std::size_t i = 0; i < choices_.size(); ++i) choices.push_back(choice_object(i));
     body["usage"] = usage_.to_json(head_.prompt_tokens, form_.choices);
@@ -151,21 +126,12 @@ class StreamedChat final : public AnswerWriter {
   }
 
   std::string finish() override {
-    std::string out;
-    if (form_.include_usage) {
-      json::object body = response(head_, id_, "chat.completion.chunk");
-      body["choices"] = json::array();
-      body["usage"] = usage_.to_json(head_.prompt_tokens, form_.choices);
-      out = sse_data(body);
-    }
-    return out + "data: [DONE]\n\n";
+    if (!form_.include_usage) return std::string(kOpenAiDone);
+    return openai_usage_chunk(openai_response(head_, id_, kChunk), usage_.to_json(head_.prompt_tokens, form_.choices)) +
+           std::string(kOpenAiDone);
   }
 
-  std::string fail(const Problem& problem) override {
-    Problem told = problem;
-    if (told.status == 500 && told.code.empty()) told.code = "engine_failed";
-    return sse_data(problem_body(Dialect::openai, told, head_.request_id));
-  }
+  std::string fail(const Problem& problem) override { return openai_stream_error(head_, problem); }
 
  private:
   struct Choice {
@@ -178,7 +144,7 @@ class StreamedChat final : public AnswerWriter {
 
   std::string chunk(std::size_t choice, json::object delta, json::value logprobs = nullptr,
                     std::string_view finish_reason = {}) const {
-    json::object body = response(head_, id_, "chat.completion.chunk");
+    json::object body = openai_response(head_, id_, kChunk);
     const json::value reason = finish_reason.empty() ? json::value() : json::value(finish_reason);
     body["choices"] = json::array{
         {{"index", choice}, {"delta", std::move(delta)}, {"logprobs", std::move(logprobs)}, {"finish_reason", reason}}};

@@ -72,6 +72,14 @@ Problem prompt_too_long(std::size_t tokens, std::size_t context) {
           .code = "context_length_exceeded"};
 }
 
+Problem model_not_found(std::string_view name) {
+  constexpr std::size_t kShownBytes = 200;
+  return {.status = 404,
+          .message = fmt::format("model '{}' not found", name.substr(0, kShownBytes)),
+          .param = "model",
+          .code = "model_not_found"};
+}
+
 json::object problem_body(Dialect dialect, const Problem& problem, std::string_view request_id) {
   if (dialect == Dialect::ollama) return {{"error", problem.message}};
   if (dialect == Dialect::anthropic) {

@@ -40,6 +40,9 @@ Problem problem_of(const std::exception_ptr& error);
 // all: "prompt is too long: 41452 tokens > 32768 maximum".
 Problem prompt_too_long(std::size_t tokens, std::size_t context);
 
+// "model 'foo' not found", 404.
+Problem model_not_found(std::string_view name);
+
 // The body of an error's response, and of the event that ends a broken stream.
 //   OpenAI     {"error": {"message", "type", "param", "code"}}
 //   Anthropic  {"type": "error", "error": {"type", "message"}, "request_id"}

@@ -89,6 +89,14 @@ TEST(Problem, PromptTooLong) {
   EXPECT_EQ(problem.status, 400);
 }
 
+TEST(Problem, ModelNotFound) {
+  const Problem problem = model_not_found("foo");
+  EXPECT_EQ(problem.status, 404);
+  EXPECT_EQ(problem.message, "model 'foo' not found");
+  EXPECT_EQ(problem.code, "model_not_found");
+  EXPECT_LT(model_not_found(std::string(100000, 'x')).message.size(), 300U);
+}
+
 TEST(ProblemBody, InEachDialect) {
   const Problem problem{.status = 400, .message = "n: no", .param = "n", .code = {}};
   EXPECT_EQ(dump_json(problem_body(Dialect::openai, problem, "req_1")),
