@@ -2,12 +2,14 @@
 
 #include "api/history.h"
 #include "api/limits.h"
+#include "api/openai_answer_fields.h"
 #include "api/openai_chat_writer.h"
 #include "api/openai_sampling.h"
 #include "api/openai_thinking.h"
 #include "api/openai_tool_choice.h"
 #include "api/sampling_fields.h"
 #include "api/stop_strings.h"
+#include "api/wire.h"
 
 #include <utility>
 
@@ -21,7 +23,7 @@ constexpr ApiField kRequestFields[] = {
     {"model", Use::honoured, R"({"type": "string"})", "a name of GET /v1/models; the default model if absent"},
     {"messages", Use::honoured, R"({"type": "array", "minItems": 1, "maxItems": 16384, "items": {"$ref": "#/components/schemas/ChatMessage"}})", "the conversation", true},
     {"stream", Use::honoured, R"({"type": "boolean"})", "answer in server-sent events"},
-    {"stream_options", Use::honoured, R"({"type": "object"})", "include_usage: a last chunk with the numbers of tokens"},
+    {"stream_options", Use::honoured, R"({"type": "object", "$ref": "#/components/schemas/ChatStreamOptions"})", "what a stream says besides"},
     {"max_completion_tokens", Use::honoured, R"({"type": "integer", "minimum": 1})", "the longest answer, thinking included; more than the context holds is lowered to that"},
     {"max_tokens", Use::honoured, R"({"type": "integer", "minimum": 1})", "the same; of two the smaller holds"},
     {"n", Use::honoured, R"({"type": "integer", "minimum": 1, "maximum": 16})", "answers to the same prompt; their seeds count up"},
@@ -41,11 +43,11 @@ constexpr ApiField kRequestFields[] = {
     {"tools", Use::honoured, R"({"type": "array", "maxItems": 1024, "items": {"$ref": "#/components/schemas/ChatTool"}})", "functions that may be called"},
     {"tool_choice", Use::honoured, R"({"type": ["string", "object"]})", "auto, none, required, one function, or allowed_tools"},
     {"parallel_tool_calls", Use::honoured, R"({"type": "boolean"})", "false: the answer ends behind its first call"},
-    {"response_format", Use::honoured, R"({"$ref": "#/components/schemas/ChatResponseFormat"})", "text, json_object, or json_schema; with tools the answer is calls or the JSON"},
+    {"response_format", Use::honoured, R"({"type": "object", "$ref": "#/components/schemas/ChatResponseFormat"})", "text, json_object, or json_schema; with tools the answer is calls or the JSON"},
     {"reasoning_effort", Use::honoured, R"({"type": "string", "enum": ["none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra"]})", "none: no thinking; minimal 512, low 2048, medium 8192, high 24576 tokens of it; else no limit"},
-    {"reasoning", Use::honoured, R"({"type": "object"})", "{\"effort\": …}, the same"},
-    {"thinking", Use::honoured, R"({"type": "object"})", "{\"type\": \"enabled\" or \"disabled\", \"budget_tokens\", \"clear_thinking\"}"},
-    {"chat_template_kwargs", Use::honoured, R"({"type": "object"})", "{\"enable_thinking\", \"clear_thinking\"}; these count over the fields above"},
+    {"reasoning", Use::honoured, R"({"type": "object", "$ref": "#/components/schemas/ChatReasoning"})", "the same, as Open WebUI and Ollama have it"},
+    {"thinking", Use::honoured, R"({"type": "object", "$ref": "#/components/schemas/ChatThinking"})", "Z.ai's form"},
+    {"chat_template_kwargs", Use::honoured, R"({"type": "object", "$ref": "#/components/schemas/ChatTemplateOptions"})", "these count over the fields above"},
     {"modalities", Use::honoured, R"({"type": "array"})", "[\"text\"]; there is no other"},
     {"user", Use::carried, "{}", "clients' bookkeeping"},
     {"safety_identifier", Use::carried, "{}", "clients' bookkeeping"},
@@ -70,7 +72,7 @@ constexpr ApiField kStreamOptionFields[] = {
 };
 constexpr ApiField kFormatFields[] = {
     {"type", Use::honoured, R"({"type": "string", "enum": ["text", "json_object", "json_schema"]})", "the form of the answer", true},
-    {"json_schema", Use::honoured, R"({"type": "object"})", "{\"name\", \"schema\", \"strict\", \"description\"}"},
+    {"json_schema", Use::honoured, R"({"type": "object", "$ref": "#/components/schemas/ChatJsonSchema"})", "of the type json_schema"},
 };
 constexpr ApiField kSchemaFields[] = {
     {"name", Use::carried, R"({"type": "string"})", "for the client"},
@@ -161,7 +163,7 @@ class Parser {
 
 // clang-format off
 constexpr ApiOperation kOperations[] = {
-    {"POST", "/v1/chat/completions", "An answer to a conversation", &kRequest, nullptr, "text/event-stream"},
+    {"POST", "/v1/chat/completions", "An answer to a conversation", &kRequest, &kChatCompletion, kEventStreamType},
 };
 // clang-format on
 
@@ -174,7 +176,8 @@ ParsedRequest parse_chat_completions(const json::object& body, const ApiOptions&
 const ApiDescription& chat_completions_description() {
   static const std::vector<const ApiObject*> objects = [] {
     const auto thinking = openai_thinking_objects();
-    std::vector<const ApiObject*> all = {&kChatMessage, &kChatTool, &kStreamOptions, &kFormat, &kSchema};
+    std::vector<const ApiObject*> all = {&kChatMessage, &kChatTool,   &kStreamOptions,     &kFormat,
+                                         &kSchema,      &kChatChoice, &kChatAnswerMessage, &kOpenAiUsage};
     all.insert(all.end(), thinking.begin(), thinking.end());
     return all;
   }();

@@ -1,8 +1,10 @@
 #include "api/openai_completions.h"
 
 #include "api/limits.h"
+#include "api/openai_answer_fields.h"
 #include "api/openai_sampling.h"
 #include "api/stop_strings.h"
+#include "api/wire.h"
 
 #include <limits>
 #include <utility>
@@ -19,7 +21,7 @@ constexpr ApiField kRequestFields[] = {
     {"model", Use::honoured, R"({"type": "string"})", "a name of GET /v1/models; the default model if absent"},
     {"prompt", Use::honoured, R"({"type": ["string", "array"], "minItems": 1, "maxItems": 64, "items": {"type": "string"}})", "a text or a list of texts, literal: no template, no control tokens", true},
     {"stream", Use::honoured, R"({"type": "boolean"})", "answer in server-sent events"},
-    {"stream_options", Use::honoured, R"({"type": "object"})", "include_usage: a last chunk with the numbers of tokens"},
+    {"stream_options", Use::honoured, R"({"type": "object", "$ref": "#/components/schemas/CompletionStreamOptions"})", "what a stream says besides"},
     {"max_tokens", Use::honoured, R"({"type": "integer", "minimum": 1})", "the longest answer; absent: 16"},
     {"n", Use::honoured, R"({"type": "integer", "minimum": 1, "maximum": 16})", "answers to each prompt; their seeds count up"},
     {"stop", Use::honoured, R"({"type": ["string", "array"], "maxItems": 32, "items": {"type": "string"}})", "the text ends before the first of these"},
@@ -48,9 +50,10 @@ constexpr ApiField kStreamOptionFields[] = {
 
 constexpr ApiObject kRequest{"CompletionRequest", kRequestFields};
 constexpr ApiObject kStreamOptions{"CompletionStreamOptions", kStreamOptionFields};
-constexpr const ApiObject* kObjects[] = {&kStreamOptions};
+constexpr const ApiObject* kObjects[] = {&kStreamOptions, &kTextChoice};
 constexpr ApiOperation kOperations[] = {
-    {"POST", "/v1/completions", "The text behind a text, without a template", &kRequest, nullptr, "text/event-stream"},
+    {"POST", "/v1/completions", "The text behind a text, without a template", &kRequest, &kTextCompletion,
+     kEventStreamType},
 };
 
 std::string prompt_of(const json::value& value, const std::string& path) {

@@ -2,6 +2,7 @@
 
 #include "api/base64.h"
 #include "api/limits.h"
+#include "api/openai_answer_fields.h"
 
 #include <bit>
 #include <cstdint>
@@ -24,8 +25,9 @@ constexpr ApiField kRequestFields[] = {
 // clang-format on
 
 constexpr ApiObject kRequest{"EmbeddingsRequest", kRequestFields};
+constexpr const ApiObject* kObjects[] = {&kEmbedding};
 constexpr ApiOperation kOperations[] = {
-    {"POST", "/v1/embeddings", "Texts as vectors", &kRequest, nullptr},
+    {"POST", "/v1/embeddings", "Texts as vectors", &kRequest, &kEmbeddingList},
 };
 
 std::string input_of(const json::value& value, const std::string& path) {
@@ -98,7 +100,7 @@ json::object openai_embeddings_answer(std::string_view model, std::span<const st
 }
 
 const ApiDescription& openai_embeddings_description() {
-  static const ApiDescription description{"OpenAI: embeddings", kOperations, {}};
+  static const ApiDescription description{"OpenAI: embeddings", kOperations, kObjects};
   return description;
 }
 

@@ -2,6 +2,7 @@
 #include "api/openai_chat_writer.h"
 
 #include "api/answers.h"
+#include "api/openai_answer_fields.h"
 #include "text/utf8.h"
 
 #include <gmock/gmock.h>
@@ -104,6 +105,22 @@ TEST(ChatAnswer, WholeOne) {
   EXPECT_EQ(dump_json(answer.at("usage")),
             R"({"prompt_tokens": 70, "completion_tokens": 19, "total_tokens": 89, )"
             R"("prompt_tokens_details": {"cached_tokens": 64}, "completion_tokens_details": {"reasoning_tokens": 6}})");
+}
+
+// Throws if a field is not in the table that /openapi.json shows, is missing, or has another type.
+void expect_fits(const json::value& object, const ApiObject& table) {
+  std::vector<std::string> ignored;
+  EXPECT_NO_THROW(FieldReader(object.as_object(), table, std::string(table.name), UnknownFields::refuse, ignored));
+}
+
+TEST(ChatAnswer, FitsItsTables) {
+  for (const Events& events : {kCallAnswer, Events{}, Events{says("a")}}) {
+    const json::object answer = whole(events, scripted_summary(), {.logprobs = true});
+    expect_fits(answer, kChatCompletion);
+    expect_fits(choice_of(answer), kChatChoice);
+    expect_fits(choice_of(answer).at("message"), kChatAnswerMessage);
+    expect_fits(answer.at("usage"), kOpenAiUsage);
+  }
 }
 
 TEST(ChatAnswer, ContentIsNullOnlyBesideCalls) {

@@ -2,6 +2,7 @@
 
 #include "api/answers.h"
 #include "api/api_errors.h"
+#include "api/openai_answer_fields.h"
 #include "text/utf8.h"
 
 #include <gmock/gmock.h>
@@ -109,6 +110,14 @@ TEST(CompletionAnswer, WholeOne) {
       R"("system_fingerprint": "fp_1", "choices": [{"index": 0, "text": "ab", "logprobs": null, "finish_reason": )"
       R"("stop"}], "usage": )" +
           std::string(kUsage) + "}");
+}
+
+TEST(CompletionAnswer, FitsItsTables) {
+  const json::object answer = parse_json(written(*writer({.logprobs = true}), {says("a")}), "answer").as_object();
+  std::vector<std::string> ignored;
+  EXPECT_NO_THROW(FieldReader(answer, kTextCompletion, {}, UnknownFields::refuse, ignored));
+  const json::object& choice = answer.at("choices").at(0).as_object();
+  EXPECT_NO_THROW(FieldReader(choice, kTextChoice, {}, UnknownFields::refuse, ignored));
 }
 
 TEST(CompletionAnswer, Streamed) {

@@ -2,6 +2,7 @@
 
 #include "api/api_errors.h"
 #include "api/base64.h"
+#include "api/openai_answer_fields.h"
 
 #include <gmock/gmock.h>
 
@@ -63,6 +64,16 @@ TEST(EmbeddingsAnswer, Floats) {
             R"({"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [1.0, -0.5]}, )"
             R"({"object": "embedding", "index": 1, "embedding": [0.0, 0.25]}], "model": "m", )"
             R"("usage": {"prompt_tokens": 3, "total_tokens": 3}})");
+}
+
+TEST(EmbeddingsAnswer, FitsItsTables) {
+  std::vector<std::string> ignored;
+  for (const bool base64 : {false, true}) {
+    const json::object answer = openai_embeddings_answer("m", kVectors, 3, base64);
+    EXPECT_NO_THROW(FieldReader(answer, kEmbeddingList, {}, UnknownFields::refuse, ignored));
+    const json::object& one = answer.at("data").at(0).as_object();
+    EXPECT_NO_THROW(FieldReader(one, kEmbedding, {}, UnknownFields::refuse, ignored));
+  }
 }
 
 TEST(EmbeddingsAnswer, Base64IsLittleEndianFloat32) {
