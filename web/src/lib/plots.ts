@@ -1,0 +1,76 @@
+// Numbers over time for the status view.
+import type { StatusReport } from './server_types';
+
+export interface Sample {
+  at: number; // ms
+  generated: number; // counters of all models together
+  prompt: number;
+  steps: number;
+}
+
+export function sampleOf(report: StatusReport, at: number): Sample {
+  const sum = (name: 'generated_tokens' | 'prompt_tokens' | 'steps') =>
+    (report.models ?? []).reduce((all, model) => all + (model.metrics?.[name] ?? 0), 0);
+  return { at, generated: sum('generated_tokens'), prompt: sum('prompt_tokens'), steps: sum('steps') };
+}
+
+const WINDOW_MS = 10 * 60_000;
+
+// What the page saw itself, the last ten minutes.
+export class History {
+  #samples: Sample[] = [];
+
+  push(sample: Sample): void {
+    this.#samples.push(sample);
+    while (this.#samples[0] && this.#samples[0].at < sample.at - WINDOW_MS) this.#samples.shift();
+  }
+
+  // Tokens a second in each of `slots` equal parts of the ten minutes; null where nothing was seen. A counter that fell
+  // belongs to a model that was unloaded: that step counts as nothing.
+  rates(name: 'generated' | 'prompt', now: number, slots: number): (number | null)[] {
+    const width = WINDOW_MS / slots;
+    const tokens = new Array<number>(slots).fill(0);
+    const seconds = new Array<number>(slots).fill(0);
+    for (let i = 1; i < this.#samples.length; i++) {
+      const [before, after] = [this.#samples[i - 1]!, this.#samples[i]!];
+      const slot = slots - 1 - Math.floor((now - after.at) / width);
+      if (slot < 0 || slot >= slots) continue;
+      tokens[slot]! += Math.max(0, after[name] - before[name]);
+      seconds[slot]! += (after.at - before.at) / 1000;
+    }
+    return tokens.map((t, i) => (seconds[i]! > 0 ? t / seconds[i]! : null));
+  }
+
+  // Milliseconds a step took, of the last two samples; null while nothing runs.
+  stepMs(): number | null {
+    const after = this.#samples.at(-1);
+    const before = this.#samples.at(-2);
+    if (!after || !before || after.steps <= before.steps) return null;
+    return (after.at - before.at) / (after.steps - before.steps);
+  }
+}
+
+// An SVG path through the values in a box, with gaps where there is none.
+export function linePath(values: (number | null)[], max: number, width: number, height: number): string {
+  const step = values.length > 1 ? width / (values.length - 1) : width;
+  let path = '';
+  let pen = false;
+  for (const [i, value] of values.entries()) {
+    if (value === null) {
+      pen = false;
+      continue;
+    }
+    const y = max > 0 ? height - (value / max) * height : height;
+    path += `${pen ? 'L' : 'M'}${(i * step).toFixed(1)} ${y.toFixed(1)}`;
+    pen = true;
+  }
+  return path;
+}
+
+// The next round number above, for the axis.
+export function niceMax(value: number): number {
+  if (value <= 0) return 1;
+  const power = 10 ** Math.floor(Math.log10(value));
+  const lead = value / power;
+  return (lead <= 1 ? 1 : lead <= 2 ? 2 : lead <= 5 ? 5 : 10) * power;
+}
