@@ -7,5 +7,5 @@ export default defineConfig({
   plugins: [svelte(), viteSingleFile()],
   build: { target: 'es2022', assetsInlineLimit: 1e8, cssCodeSplit: false, chunkSizeWarningLimit: 4096, modulePreload: false },
   server: { proxy: { '/v1': 'http://127.0.0.1:11434', '/api': 'http://127.0.0.1:11434', '/health': 'http://127.0.0.1:11434', '/slots': 'http://127.0.0.1:11434' } },
-  test: { environment: 'jsdom', include: ['test/**/*.test.ts'], setupFiles: ['test/setup.ts'] },
+  test: { environment: 'node', include: ['test/**/*.test.ts'], setupFiles: ['test/setup.ts'] },
 });

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { describe, expect, it } from 'vitest';
 import { codeBlock, codeClick } from '../src/lib/code';
 import { MarkdownBlocks, markdownHtml, sanitised } from '../src/lib/markdown';
@@ -73,13 +74,13 @@ describe('Markdown', () => {
   });
 });
 
-const LONG = Array.from({ length: 40 }, (_, i) => (i % 5 === 0 ? `## Part ${i}\n\n` : `Paragraph *${i}* with \`code\`.\n\n`)).join('') +
+const LONG = Array.from({ length: 10 }, (_, i) => (i % 5 === 0 ? `## Part ${i}\n\n` : `Paragraph *${i}* with \`code\`.\n\n`)).join('') +
   '```js\nlet a = 1;\n\nlet b = 2;\n```\n\n1. one\n\n2. two\n\n> quote\n\n| a |\n|---|\n| 1 |\n\nlast';
 
 describe('Markdown by blocks', () => {
   it('ends with what the whole text gives, however it came', () => {
     const whole = new MarkdownBlocks().finish(LONG).map((b) => b.html);
-    for (const size of [1, 7, 50]) {
+    for (const size of [1, 3, 20]) {
       const blocks = new MarkdownBlocks();
       let last = blocks.update('');
       for (let i = 0; i < LONG.length; i += size) last = blocks.update(LONG.slice(0, i + size));

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { File as NodeFile } from 'node:buffer'; // jsdom's cannot be read
 import { describe, expect, it } from 'vitest';
 import { MAX_FILE_BYTES, quoted, readAttachment, readAttachments } from '../src/lib/attachments';
@@ -185,7 +186,7 @@ describe('plots', () => {
   });
   it('draw', () => {
     expect(linePath([0, 1, null, 1], 1, 30, 10)).toBe('M0.0 10.0L10.0 0.0M30.0 0.0');
-    expect([niceMax(0), niceMax(3), niceMax(70), niceMax(100)]).toEqual([1, 5, 100, 100]);
+    expect([niceMax(0), niceMax(3), niceMax(70), niceMax(100)]).toEqual([1, 3, 80, 100]);
   });
 });
 

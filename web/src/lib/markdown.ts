@@ -108,6 +108,7 @@ export class MarkdownBlocks {
   #text = '';
   #settled: Block[] = [];
   #settledTo = 0; // characters of #text
+  #made = new Map<string, string>(); // the open blocks' HTML by their source, of the last update
 
   update(text: string): Block[] {
     if (!text.startsWith(this.#text.slice(0, this.#settledTo))) this.#reset();
@@ -116,9 +117,11 @@ export class MarkdownBlocks {
     const open = firstOpen(tokens);
     let from = this.#settledTo;
     const fresh: Block[] = [];
+    const made = new Map<string, string>();
     for (const [i, token] of tokens.entries()) {
-      const block = token.type === 'space' ? null : { key: String(from), html: htmlOf([token]) };
+      const block = token.type === 'space' ? null : { key: String(from), html: this.#made.get(token.raw) ?? htmlOf([token]) };
       from += token.raw.length;
+      if (block) made.set(token.raw, block.html);
       if (i < open && sameSource(text, from, token)) {
         if (block) this.#settled.push(block);
         this.#settledTo = from;
@@ -126,6 +129,7 @@ export class MarkdownBlocks {
         fresh.push(block);
       }
     }
+    this.#made = made;
     return [...this.#settled, ...fresh];
   }
 
@@ -145,6 +149,7 @@ export class MarkdownBlocks {
     this.#text = '';
     this.#settled = [];
     this.#settledTo = 0;
+    this.#made.clear();
   }
 }
 

@@ -72,5 +72,5 @@ export function niceMax(value: number): number {
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
   const lead = value / power;
-  return (lead <= 1 ? 1 : lead <= 2 ? 2 : lead <= 5 ? 5 : 10) * power;
+  return ([1, 1.5, 2, 3, 4, 5, 6, 8].find((n) => lead <= n) ?? 10) * power;
 }

@@ -41,8 +41,8 @@ export function path(conversation: Conversation): Node[] {
   const seen = new Set<string>(); // a damaged import must not hang the page
   let parent: string | null = null;
   for (;;) {
-    const options = children(conversation, parent);
-    const wanted = conversation.meta.selected[key(parent)];
+    const options: Node[] = children(conversation, parent);
+    const wanted: string | undefined = conversation.meta.selected[key(parent)];
     const next: Node | undefined = options.find((n) => n.id === wanted) ?? options.at(-1);
     if (!next || seen.has(next.id)) return shown;
     seen.add(next.id);
