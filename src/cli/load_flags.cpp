@@ -11,6 +11,9 @@
 namespace glimt {
 namespace {
 
+// MLX frees buffers above this much; reusing them spares page faults in every step.
+constexpr std::size_t kBufferCacheBytes = std::size_t{256} << 20;
+
 // "loading …" on the line of a terminal, while it lives.
 class LoadingLine {
  public:
@@ -41,7 +44,7 @@ void LoadFlags::add_to(CLI::App& command) {
   command.option_defaults()->group("Model");
   command.add_option("--context", options.context, "Most tokens of prompt and answer (default: what the model allows)")
       ->type_name("N");
-  command.add_option("--threads", options.threads, "CPU threads (default: all)")
+  command.add_option("--threads", threads, "CPU threads (default: all)")
       ->type_name("N")
       ->check(CLI::Range(0, kernels::kMostThreads).description(""));
   command.add_flag_callback(
@@ -73,8 +76,14 @@ void LoadFlags::add_to(CLI::App& command) {
   command.option_defaults()->group("Options");
 }
 
+void LoadFlags::set_up_process() const {
+  if (threads > 0) kernels::set_process_threads(threads);
+  kernels::set_process_buffer_cache(kBufferCacheBytes);
+}
+
 ChatModel load_model_for(const std::string& name_or_folder, const LoadFlags& flags) {
   if (!flags.session.empty()) is_there(flags.session);  // says so before the model is loaded, not after
+  flags.set_up_process();
   const LoadingLine line(name_or_folder);
   return load_chat_model(name_or_folder, flags.options);
 }

@@ -13,11 +13,15 @@ namespace glimt {
 struct LoadFlags {
   void add_to(CLI::App& command);
 
+  // What holds for the whole process: before the first model is loaded.
+  void set_up_process() const;
+
   EngineOptions options;
+  int threads = 0;      // of the kernels; 0: all cores
   std::string session;  // a file to begin with, if it exists, and to leave the cache in
 };
 
-// load_chat_model, which says on stderr that it loads if that is a terminal.
+// Sets up the process, then load_chat_model, which says on stderr that it loads if that is a terminal.
 ChatModel load_model_for(const std::string& name_or_folder, const LoadFlags& flags);
 
 // The cached rows of --session: taken from the file if there is one; the conversation's left there. Both say on stderr

@@ -11,7 +11,6 @@
 #include "engine/load.h"
 #include "engine/session_transfer.h"
 #include "kernels/kernels.h"
-#include "kernels/process.h"
 #include "model/load_model.h"
 
 #include <algorithm>
@@ -23,9 +22,6 @@ namespace glimt {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// MLX frees buffers above this much; reusing them spares page faults in every step.
-constexpr std::size_t kBufferCacheBytes = std::size_t{256} << 20;
 
 // Where the free memory cannot be learned, and the least that is tried where there is little.
 constexpr std::size_t kSmallCache = std::size_t{256} << 20;
@@ -140,8 +136,6 @@ Engine::Impl::Impl(const std::function<EngineModel()>& make, const EngineOptions
 }
 
 std::unique_ptr<EngineLoop> Engine::Impl::start(const std::function<EngineModel()>& make) {
-  if (options_.threads > 0) kernels::set_process_threads(options_.threads);
-  mx::set_cache_limit(kBufferCacheBytes);
   EngineModel loaded = make();
   if (options_.cache_memory == 0) options_.cache_memory = default_cache_memory(loaded.weight_bytes);
   auto loop = std::make_unique<EngineLoop>(std::move(loaded.model), options_);

@@ -52,7 +52,7 @@ EngineLoop::EngineLoop(std::unique_ptr<CausalLm> model, const EngineOptions& opt
       speculation_(*model_, cache_, options.speculation),
       scheduler_(limits_of(options, cache_.blocks())),
       mask_worker_(start),
-      sampler_(options, start) {}
+      sampler_(start) {}
 
 void EngineLoop::submit(std::unique_ptr<Sequence> sequence) noexcept {
   Sequence& s = *sequence;

@@ -1,4 +1,4 @@
-// What an engine is told when it starts.
+// What an engine is told when it starts. Threads, and the memory that MLX keeps, belong to the process: kernels/process.h.
 #pragma once
 
 #include "kernels/row_type.h"
@@ -16,7 +16,6 @@ enum class Speculation {
 };
 
 struct EngineOptions {
-  int threads = 0;               // of the kernels; 0: all physical cores that the process may run on
   bool exact = false;            // LoadOptions::exact
   std::size_t context = 0;       // most tokens of a prompt and its answer; 0: what the model allows
   std::size_t cache_memory = 0;  // bytes for rows; 0: half of the memory that is free beside the weights

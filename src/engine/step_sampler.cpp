@@ -1,7 +1,7 @@
 #include "engine/step_sampler.h"
 
-#include "base/machine.h"
 #include "engine/sequence.h"
+#include "kernels/process.h"
 
 #include <algorithm>
 
@@ -11,10 +11,7 @@ namespace {
 // Fewer logits than this are looked at sooner than a thread wakes up.
 constexpr std::size_t kLogitsForThreads = std::size_t{1} << 16;
 
-int sampling_threads(const EngineOptions& options) {
-  const int all = options.threads > 0 ? options.threads : usable_cores();
-  return std::clamp(all, 1, 8);
-}
+int sampling_threads() { return std::clamp(kernels::process_threads(), 1, 8); }
 
 std::vector<Choice> positions_of(const std::vector<SequenceStep>& steps, std::span<float> logits, std::size_t vocab) {
   std::vector<Choice> choices;
@@ -45,8 +42,8 @@ std::vector<std::vector<TokenId>> texts_with_drafts(const std::vector<SequenceSt
 
 }  // namespace
 
-StepSampler::StepSampler(const EngineOptions& options, const StartThread& start)
-    : workers_(sampling_threads(options), start), scratch_(static_cast<std::size_t>(workers_.size())) {}
+StepSampler::StepSampler(const StartThread& start)
+    : workers_(sampling_threads(), start), scratch_(static_cast<std::size_t>(workers_.size())) {}
 
 std::vector<Choice> StepSampler::choose(const std::vector<SequenceStep>& steps, std::span<float> logits,
                                         std::size_t vocab) {

@@ -1,7 +1,6 @@
 // Chooses the tokens of a step, on several threads.
 #pragma once
 
-#include "engine/engine_options.h"
 #include "engine/step_batch.h"
 #include "engine/workers.h"
 #include "sampling/sampler.h"
@@ -25,7 +24,7 @@ struct Choice {
 // Used by the engine's thread.
 class StepSampler {
  public:
-  explicit StepSampler(const EngineOptions& options, const StartThread& start = start_thread);
+  explicit StepSampler(const StartThread& start = start_thread);
 
   // A choice for each position that has logits [positions, vocab], in the order of the steps: the last one of a prompt,
   // the next token and behind each draft of a sequence that decodes. Nothing for parts that are gone or wait for their
