@@ -29,14 +29,15 @@ ChatResult ChatPipeline::run(const ChatRequest& request, const ChatObserver& obs
     cancelled = observer.keep_going && !observer.keep_going();
     return !cancelled && !answer.done();
   };
-  const auto [reason, stats, cancelled_by] = generate_(prepared.generation(), observer.on_prefill, on_token);
-  publish(answer.finish(cancelled ? FinishReason::cancelled : reason));
-  result.reason = cancelled ? FinishReason::cancelled : answer.done() ? FinishReason::stop : reason;
+  const GenerationResult generated = generate_(prepared.generation(), observer.on_prefill, on_token);
+  const FinishReason reason = cancelled ? FinishReason::cancelled : generated.reason;
+  publish(answer.finish(reason));
+  result.reason = !cancelled && answer.done() ? FinishReason::stop : reason;
   result.end = answer.end();
   if (answer.stop_string() != nullptr) result.stop_string = *answer.stop_string();
   result.thinking_tokens = answer.thinking_tokens();
-  result.stats = stats;
-  result.cancelled_by = cancelled ? CancelReason::caller : cancelled_by;
+  result.stats = generated.stats;
+  result.cancelled_by = cancelled ? CancelReason::caller : generated.cancelled_by;
   return result;
 }
 

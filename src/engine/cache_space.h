@@ -53,6 +53,9 @@ class CacheSpace {
   // is computed again where the MTP layer's row behind it needs its hidden state.
   void admit(SequenceRows& rows, std::string_view name_space, std::span<const TokenId> tokens);
 
+  // Begins with nothing.
+  void admit_anew(SequenceRows& rows) { rows = SequenceRows{BlockRefs(blocks_)}; }
+
   // Blocks for the first `count` rows. False, with some of them perhaps taken, when there are not enough.
   bool reserve(SequenceRows& rows, int count);
 

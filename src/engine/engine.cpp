@@ -40,9 +40,21 @@ std::size_t default_cache_memory(std::size_t weight_bytes) {
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
+void check_embedding(const GenerationRequest& request, const EngineInfo& info) {
+  if (request.prompt.size() > info.context) {
+    fail(ErrorKind::invalid_request, "prompt", "is {} tokens long, the context holds {}", request.prompt.size(),
+         info.context);
+  }
+  if (request.grammar || request.thinking_budget) {
+    fail(ErrorKind::invalid_request, "embed", "there is no answer that a grammar or a thinking budget could be for");
+  }
+}
+
 void check(const GenerationRequest& request, const EngineInfo& info) {
   if (request.prompt.empty()) fail(ErrorKind::invalid_request, "prompt", "is empty");
-  if (request.prompt.size() >= info.context) {
+  if (request.embed) {
+    check_embedding(request, info);
+  } else if (request.prompt.size() >= info.context) {
     fail(ErrorKind::invalid_request, "prompt", "is {} tokens long, the context holds {} for prompt and answer",
          request.prompt.size(), info.context);
   }

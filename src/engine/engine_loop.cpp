@@ -1,6 +1,9 @@
 #include "engine/engine_loop.h"
 
 #include "base/error.h"
+#include "engine/refusal_error.h"
+#include "engine/shared_rows.h"
+#include "engine/text_rows.h"
 #include "kernels/kernels.h"
 
 #include <algorithm>
@@ -20,27 +23,8 @@ SchedulerLimits limits_of(const EngineOptions& options, int blocks) {
   return limits;
 }
 
-std::exception_ptr refusal_error(Refusal why) {
-  const auto error = [&]() -> Error {
-    switch (why) {
-      case Refusal::queue_full: return {ErrorKind::overloaded, "engine: too many requests wait; try again later"};
-      case Refusal::too_large:
-        return {ErrorKind::out_of_memory, "prompt: does not fit the cache memory; give the engine more of it"};
-      case Refusal::expired: return {ErrorKind::timeout, "request: its deadline has passed"};
-      case Refusal::out_of_blocks:
-        return {ErrorKind::out_of_memory, "answer: has filled the cache memory; give the engine more of it"};
-    }
-    return {ErrorKind::internal, "engine: refused"};
-  };
-  return std::make_exception_ptr(error());
-}
-
 // A mask that takes longer than the model's step has this much time more, before the others go on without it.
 constexpr std::chrono::milliseconds kMaskGrace{10};
-
-std::exception_ptr error_of(ErrorKind kind, const char* message) {
-  return std::make_exception_ptr(Error(kind, message));
-}
 
 }  // namespace
 
@@ -61,7 +45,7 @@ void EngineLoop::submit(std::unique_ptr<Sequence> sequence) noexcept {
     const int length = static_cast<int>(s.tokens().size());
     if (const std::optional<Refusal> refusal =
             scheduler_.submit(s.id(), length, s.request().deadline, s.request().name_space)) {
-      s.fail(refusal_error(*refusal));
+      s.fail(error_of(*refusal));
       sequences_.erase(place);
     }
   } catch (...) {
@@ -132,7 +116,7 @@ void EngineLoop::drop_cancelled() {
     }
   }
   for (Sequence* sequence : gone) finish(*sequence, FinishReason::cancelled);
-  for (Sequence* sequence : late) fail(*sequence, refusal_error(Refusal::expired));
+  for (Sequence* sequence : late) fail(*sequence, error_of(Refusal::expired));
   for (Sequence* sequence : unread) {
     fail(*sequence, error_of(ErrorKind::overloaded, "stream: too much of the answer was left unread"));
   }
@@ -151,8 +135,13 @@ Plan EngineLoop::plan() {
   };
   view.waiting = [&](SequenceId id) {
     const Sequence& s = *sequences_.at(id);
+    const auto length = static_cast<int>(s.tokens().size());
+    if (s.embeds()) return WaitingView{length, 0, false};
     const auto known = cache_.peek(s.request().name_space, s.tokens());
-    return WaitingView{static_cast<int>(s.tokens().size()), known.blocks, known.busy};
+    return WaitingView{length, known.blocks, known.busy};
+  };
+  view.waits_for = [&](SequenceId waiting, SequenceId running) {
+    return waits_for_rows(*sequences_.at(waiting), *sequences_.at(running), cache_);
   };
   view.budget = budget();
   return scheduler_.plan(view);
@@ -166,7 +155,7 @@ std::optional<StepBudget> EngineLoop::budget() const {
 }
 
 std::vector<SequenceStep> EngineLoop::carry_out(const Plan& plan) {
-  for (const Plan::Ended& ended : plan.ended) fail(*sequences_.at(ended.id), refusal_error(ended.why));
+  for (const Plan::Ended& ended : plan.ended) fail(*sequences_.at(ended.id), error_of(ended.why));
   for (const SequenceId id : plan.preempted) {
     leave_rows(*sequences_.at(id));
     ++totals_.preemptions;
@@ -180,6 +169,7 @@ std::vector<SequenceStep> EngineLoop::carry_out(const Plan& plan) {
 
 void EngineLoop::admit(Sequence& s) {
   s.started();
+  if (s.embeds()) return cache_.admit_anew(s.rows);
   try {
     cache_.admit(s.rows, s.request().name_space, s.tokens());
   } catch (...) {
@@ -199,7 +189,12 @@ void EngineLoop::add_step(const Plan::Work& part, bool prefill, std::vector<Sequ
     return fail(s, error_of(ErrorKind::internal, "engine: the plan promised blocks that are not there"));
   }
   s.limit_drafts(count - left);
-  steps.push_back({&s, count, s.rows.computed, s.prompt_left() == 0, count >= left});
+  steps.push_back({.sequence = &s,
+                   .count = count,
+                   .start = s.rows.computed,
+                   .decodes = s.prompt_left() == 0,
+                   .samples = count >= left && !s.embeds(),
+                   .embeds = s.embeds()});
 }
 
 void EngineLoop::compute(std::vector<SequenceStep>& steps) {
@@ -242,6 +237,8 @@ void EngineLoop::sample(std::vector<SequenceStep>& steps, const mx::array& hidde
   if (std::any_of(steps.begin(), steps.end(), [](const SequenceStep& s) { return !s.samples; })) {
     wanted.push_back(sound.emplace(mx::all(mx::isfinite(take_rows(hidden, last)), -1)));
   }
+  const TextRows texts(steps, hidden);
+  if (texts.array()) wanted.push_back(*texts.array());
   kernels::evaluate(wanted);
   totals_.kernel_seconds = model_->device().queue().seconds();
   take_masks(steps);
@@ -256,6 +253,7 @@ void EngineLoop::sample(std::vector<SequenceStep>& steps, const mx::array& hidde
       if (!step.samples && !sound->data<bool>()[i]) {
         glimt::fail(ErrorKind::internal, "model", "hidden states are NaN or infinite");
       }
+      if (step.embeds) texts.pool(step);
       take_tokens(step, std::span(begin, std::find_if_not(begin, choices.end(), is_own)));
     } catch (...) {
       fail(step, std::current_exception());
@@ -292,7 +290,8 @@ void EngineLoop::take_tokens(SequenceStep& step, std::span<Choice> choices) {
     const bool done = step.samples && !step.waits;
     s.events().push(PrefillProgress{done ? total : static_cast<std::size_t>(s.rows.computed), total});
   }
-  if (step.waits) return;
+  if (step.embeds && (step.ended = s.prompt_left() == 0)) s.take_embedding();
+  if (step.waits || step.embeds) return;
   const std::vector<TokenId> drafts(s.drafts().begin(), s.drafts().end());
   s.clear_drafts();
   std::size_t accepted = 0;
@@ -330,13 +329,17 @@ void EngineLoop::close(std::vector<SequenceStep>& steps) {
     if (step.ended) {
       step.gone = true;
       finish(s, s.reason());
-    } else {
+    } else if (!step.embeds) {
       cache_.remember(s.rows, s.request().name_space, s.tokens());
     }
   }
 }
 
 void EngineLoop::leave_rows(Sequence& s) noexcept {
+  if (s.embeds()) {
+    s.pool().clear();
+    return cache_.drop(s.rows);
+  }
   s.clear_drafts();
   speculation_.forget(s.id());
   cache_.leave(s.rows, s.request().name_space, s.tokens());

@@ -31,6 +31,7 @@ struct GenerationRequest {
   std::vector<TokenId> eos;    // end the answer; not reported as tokens
   std::optional<Grammar> grammar = std::nullopt;
   std::optional<ThinkingBudget> thinking_budget = std::nullopt;
+  bool embed = false;  // no answer, but GenerationResult::embedding; then there is no grammar and no thinking budget
   bool stop_repetition = true;  // end a free answer that only repeats itself; constrained ones are never cut
   std::size_t most_unread_bytes = std::size_t{16} << 20;  // events that wait for their reader; beyond: overloaded
   std::string name_space = {};                            // prefixes are shared within one only: an API key, say
@@ -79,6 +80,11 @@ struct GenerationResult {
   FinishReason reason = FinishReason::stop;
   GenerationStats stats;
   CancelReason cancelled_by = CancelReason::none;
+
+  // Of a request to embed its prompt, unless it was cancelled: the mean of the prompt's hidden states after the final
+  // norm, divided by its length. The prompt may fill the context. Its rows are neither taken from the prefix cache,
+  // since every token's hidden state counts, nor left there.
+  std::vector<float> embedding = {};
 };
 
 // In the order of a request's life; a result or an exception is the last.

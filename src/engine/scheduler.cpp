@@ -3,6 +3,7 @@
 #include "base/error.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace glimt {
@@ -214,16 +215,24 @@ void Scheduler::set_back(std::size_t index, Step& step, Plan& plan) {
 // The first of each name space is before those behind it; a strict comparison keeps the order of arrival among equals.
 std::deque<Scheduler::Entry>::iterator Scheduler::next_in_line() {
   const auto rank = [](const Entry& entry) {
-    return std::pair(entry.owner->second.running, entry.owner->second.served);
+    return std::tuple(entry.waits, entry.owner->second.running, entry.owner->second.served);
   };
-  return std::min_element(waiting_.begin(), waiting_.end(),
-                          [&](const Entry& a, const Entry& b) { return rank(a) < rank(b); });
+  const auto next = std::min_element(waiting_.begin(), waiting_.end(),
+                                     [&](const Entry& a, const Entry& b) { return rank(a) < rank(b); });
+  return next == waiting_.end() || next->waits ? waiting_.end() : next;
+}
+
+bool Scheduler::waits_for_rows(const Entry& entry, const SchedulerView& view) const {
+  return view.waits_for && std::any_of(running_.begin(), running_.end(), [&](const Entry& other) {
+           return other.owner == entry.owner && view.waits_for(entry.id, other.id);
+         });
 }
 
 // A request that still waits here has found no slot or no blocks.
 void Scheduler::share_slots(Step& step, Plan& plan) {
-  if (waiting_.empty() || !plan.ended.empty()) return;
-  const int own = next_in_line()->owner->second.running;
+  const auto next = next_in_line();
+  if (next == waiting_.end() || !plan.ended.empty()) return;
+  const int own = next->owner->second.running;
   std::size_t victim = 0;
   for (std::size_t i = 1; i < running_.size(); ++i) {
     const int others = running_[i].owner->second.running;
@@ -237,8 +246,14 @@ void Scheduler::admit(const SchedulerView& view, Step& step, Plan& plan) {
   for (const Slot& slot : step.slots) {
     if (!slot.decodes()) promised += blocks_for(std::max(0, slot.left() + 1 - slot.view.room));
   }
-  while (!waiting_.empty() && running() < limits_.max_parallel) {
+  for (Entry& entry : waiting_) entry.waits = false;
+  while (running() < limits_.max_parallel) {
     const auto place = next_in_line();
+    if (place == waiting_.end()) return;
+    if (waits_for_rows(*place, view)) {
+      place->waits = true;
+      continue;
+    }
     const Entry next = *place;
     const WaitingView waiting = view.waiting(next.id);
     const int blocks = blocks_for(std::int64_t{waiting.tokens} + 1);

@@ -63,6 +63,9 @@ struct SchedulerView {
   std::function<RunningView(SequenceId)> running;  // asked once a step for each that runs
   std::function<WaitingView(SequenceId)> waiting;  // asked for the next in line, while it fits
   std::optional<StepBudget> budget = std::nullopt;
+  // Whether a waiting one needs many rows that a running one of its name space is about to compute: then it lets others
+  // pass until they are in the prefix cache. May be empty.
+  std::function<bool(SequenceId waiting, SequenceId running)> waits_for = {};
 };
 
 // To be carried out in this order. The blocks that all of it needs are no more than were available.
@@ -93,7 +96,8 @@ struct Plan {
 //   few tokens in any case, so that it ends.
 // - The next to be admitted is of the name space that has the fewest running, of equal ones of that which was served
 //   longest ago; within a name space the order is that of arrival. It is admitted when all blocks of its prompt and
-//   the reserve are there, and none is admitted before it.
+//   the reserve are there, and none is admitted before it, unless it waits for rows that another one computes: so
+//   several requests with one prompt compute it once.
 // - When it finds no slot or no blocks, and another name space has two running more than its own, the youngest of
 //   that one is set back: one client with many requests keeps no other waiting, and alone it has everything.
 // - When a sequence that decodes, or the oldest, finds no block, one is set back: the youngest of the name space that
@@ -144,6 +148,7 @@ class Scheduler {
     Time deadline;
     Owners::iterator owner;
     bool set_back = false;  // has run before
+    bool waits = false;     // in the step at hand, for rows of another
   };
   struct Slot;
   struct Step;
@@ -159,7 +164,8 @@ class Scheduler {
   void make_room(Step& step, Plan& plan);
   void set_back(std::size_t index, Step& step, Plan& plan);
   void admit(const SchedulerView& view, Step& step, Plan& plan);
-  std::deque<Entry>::iterator next_in_line();
+  bool waits_for_rows(const Entry& entry, const SchedulerView& view) const;
+  std::deque<Entry>::iterator next_in_line();  // the end if all wait for rows
   void share_slots(Step& step, Plan& plan);
   void give_drafts(Step& step) const;
   void give_prompts(Step& step) const;

@@ -32,7 +32,12 @@ Sequence::Sequence(SequenceId id, GenerationRequest request, std::shared_ptr<Eve
 
 int Sequence::prompt_left() const {
   const int left = static_cast<int>(tokens_.size()) - rows.computed;
-  return left == 1 && rows.computed > 0 ? 0 : left;
+  return left == 1 && rows.computed > 0 && !embeds() ? 0 : left;
+}
+
+void Sequence::take_embedding() {
+  embedding_ = pool_.normalized();
+  stats_.prefill_seconds = seconds_between(started_, EventQueue::Clock::now());
 }
 
 void Sequence::set_drafts(std::vector<TokenId> drafts) {
@@ -133,8 +138,9 @@ void Sequence::started() {
 }
 
 void Sequence::finish(FinishReason reason) noexcept {
-  events_->end(GenerationResult{reason, stats_,
-                                reason == FinishReason::cancelled ? events_->cancelled_by() : CancelReason::none});
+  const bool cancelled = reason == FinishReason::cancelled;
+  if (cancelled) embedding_.clear();
+  events_->end({reason, stats_, cancelled ? events_->cancelled_by() : CancelReason::none, std::move(embedding_)});
 }
 
 void Sequence::fail(std::exception_ptr error) noexcept { events_->end(std::move(error)); }

@@ -5,6 +5,7 @@
 #include "engine/constraint.h"
 #include "engine/drafting.h"
 #include "engine/mask_worker.h"
+#include "engine/mean_pool.h"
 #include "engine/repetition_guard.h"
 #include "engine/scheduler.h"
 #include "engine/stream.h"
@@ -31,8 +32,13 @@ class Sequence {
   const std::vector<TokenId>& tokens() const { return tokens_; }  // prompt and answer
   GenerationStats& stats() { return stats_; }
 
-  // Tokens before the first one that may be sampled next; 0: it decodes, the last token alone is not computed.
+  // Tokens before the first one that may be sampled next; 0: it decodes, the last token alone is not computed. Of one
+  // that embeds its prompt: all that are not computed.
   int prompt_left() const;
+
+  bool embeds() const { return request_.embed; }
+  MeanPool& pool() { return pool_; }
+  void take_embedding();  // all is computed: what finish() gives. Throws what MeanPool::normalized throws
 
   // The drafts that are still possible: cut where the grammar or the limits say no, or where the grammar breaks.
   std::span<const TokenId> drafts() const { return drafts_; }
@@ -87,6 +93,8 @@ class Sequence {
   Sampler sampler_;
   Drafting drafting_;
   RepetitionGuard repetition_;
+  MeanPool pool_;
+  std::vector<float> embedding_;
   std::shared_ptr<AnswerConstraint> constraint_;
   std::shared_ptr<MaskJob> masks_;  // on their way
   bool has_masks_ = false;          // of the position at hand

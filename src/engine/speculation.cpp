@@ -12,7 +12,7 @@ void SpeculativeDecoding::plan(std::vector<SequenceStep>& steps, const StepCosts
     return s.goes_on() && !s.waits && s.sequence->prompt_left() == 0;
   };
   for (const SequenceStep& step : steps) {  // of a prompt that is being computed
-    if (step.goes_on() && !decodes_next(step)) step.sequence->drafting().read(step.sequence->tokens());
+    if (step.goes_on() && !step.embeds && !decodes_next(step)) step.sequence->drafting().read(step.sequence->tokens());
   }
   const auto sequences = static_cast<int>(std::count_if(steps.begin(), steps.end(), decodes_next));
   if (sequences == 0) return;
@@ -65,7 +65,7 @@ void SpeculativeDecoding::draft(const std::vector<SequenceStep>& steps, const mx
   if (!drafts_with_mtp()) return;
   MtpBatch rows;
   for (const SequenceStep& step : steps) {
-    if (!step.gone) add_rows(step, hidden, rows);
+    if (!step.gone && !step.embeds) add_rows(step, hidden, rows);
   }
   if (rows.batch.empty()) return;
   rows.held.insert(rows.held.begin(), hidden);

@@ -24,6 +24,7 @@ struct SequenceStep {
   bool samples = false;  // its last token is reached: logits for the last row, or for every row when it decodes
   int first = 0;         // its first row among all rows of the batch
   int mtp_depth = 0;     // of the MTP layer's guesses behind this step
+  bool embeds = false;   // all its rows count for a vector, and it samples nothing
   bool waits = false;    // its masks were not there in time: it has got no token from this step
   bool ended = false;    // its answer is complete
   bool gone = false;     // it was finished or has failed: `sequence` is no more

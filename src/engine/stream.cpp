@@ -3,9 +3,13 @@
 namespace glimt {
 namespace {
 
+std::size_t bytes_of(const TokenEvent& token) {
+  return sizeof(StreamEvent) + token.top.capacity() * sizeof(TokenLogprob);
+}
+
 std::size_t bytes_of(const StreamEvent& event) {
   const auto* token = std::get_if<TokenEvent>(&event);
-  return sizeof event + (token != nullptr ? token->top.capacity() * sizeof(TokenLogprob) : 0);
+  return token != nullptr ? bytes_of(*token) : sizeof event;
 }
 
 }  // namespace
@@ -29,13 +33,12 @@ void EventQueue::push(TokenEvent token) {
   {
     const std::lock_guard lock(mutex_);
     if (closed_ || overflowed_) return;
-    StreamEvent event(std::move(token));
-    const std::size_t bytes = bytes_of(event);
+    const std::size_t bytes = bytes_of(token);
     if (unread_bytes_ + bytes > most_unread_bytes_ && !events_.empty()) {
       overflowed_ = true;
       return;
     }
-    events_.push_back(std::move(event));
+    events_.emplace_back(std::move(token));
     unread_bytes_ += bytes;
     if (events_.size() > 1) return;
   }

@@ -29,7 +29,7 @@ class EventQueue {
   void push(TokenEvent token);
 
   // The last event; needs no memory. Later ones are ignored.
-  void end(const GenerationResult& result) noexcept { end_with(result); }
+  void end(GenerationResult result) noexcept { end_with(std::move(result)); }
   void end(std::exception_ptr error) noexcept { end_with(std::move(error)); }
 
   bool cancelled() const { return cancelled_by() != CancelReason::none; }

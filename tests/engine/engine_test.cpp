@@ -1,6 +1,7 @@
 #include "engine/engine_support.h"
 
 #include "base/file.h"
+#include "engine/shared_rows.h"
 
 #include <fmt/format.h>
 
@@ -814,6 +815,55 @@ TEST_F(DraftTest, AreThoseOfTheModelInEveryPrefillChunkAndCacheState) {
     expect_drafts(*drafting_, prompt);
   }
   EXPECT_GT(settled(*drafting_).accepted, 0u);  // the count is of something
+}
+
+// Several answers to one prompt, as "n" of an API asks for them.
+TEST(EngineSharing, APromptThatSeveralAskAtOnceIsComputedOnce) {
+  const std::vector<Tokens> prompts = some_prompts();
+  const Tokens& prompt = prompts[6];
+  ASSERT_GT(prompt.size(), 200u);
+  const auto engine = load("base", {.step_tokens = 64});
+  std::vector<std::shared_ptr<Stream>> streams;
+  for (int i = 0; i < 6; ++i) streams.push_back(engine->submit(request_for(prompt, 20)));
+  const std::shared_ptr<Stream> other = engine->submit(request_for(prompts[1], 20));
+  const Tokens wanted = run(*load("base"), request_for(prompt, 20)).tokens;
+  std::size_t reused = 0;
+  for (const auto& stream : streams) {
+    const Answer answer = read(*stream);
+    EXPECT_EQ(answer.tokens, wanted);
+    reused += answer.result.stats.reused_tokens;
+  }
+  EXPECT_EQ(read(*other).tokens, run(*load("base"), request_for(prompts[1], 20)).tokens);
+  const std::size_t each = prompt.size() % kernels::kBlockRows + kernels::kBlockRows;
+  EXPECT_GE(reused, 5 * (prompt.size() - each));
+  EXPECT_LE(settled(*engine).prompt_tokens, prompt.size() + 5 * each + prompts[1].size());
+}
+
+TEST(EngineSharing, TheOneThatComputesMayBeCancelled) {
+  const Tokens prompt = some_prompts()[6];
+  const auto engine = load("base", {.step_tokens = 16});
+  const auto leader = engine->submit(request_for(prompt, 20)), follower = engine->submit(request_for(prompt, 20));
+  leader->cancel();
+  EXPECT_EQ(read(*follower).tokens, run(*load("base"), request_for(prompt, 20)).tokens);
+}
+
+TEST(EngineSharing, WaitingPaysForAQuarterOfWhatIsLeft) {
+  const auto range = [](int from, int count) {
+    Tokens tokens;
+    for (int i = 0; i < count; ++i) tokens.push_back(from + i);
+    return tokens;
+  };
+  const Tokens shared = range(0, 64);
+  const Tokens one = joined(shared, range(1000, 50)), two = joined(shared, range(2000, 50));
+  EXPECT_TRUE(pays_to_wait(one, 0, {two, 0}, 32));
+  EXPECT_TRUE(pays_to_wait(one, 32, {two, 16}, 32));  // 32 of 82
+  EXPECT_FALSE(pays_to_wait(one, 64, {two, 0}, 32));  // it has them
+  EXPECT_FALSE(pays_to_wait(one, 0, {two, 64}, 32));  // the other has computed them: they are in the cache
+  EXPECT_FALSE(pays_to_wait(one, 0, {two, 40}, 32));  // 24 of 114
+  EXPECT_FALSE(pays_to_wait(one, 0, {range(1, 64), 0}, 32));
+  EXPECT_FALSE(pays_to_wait(range(0, 31), 0, {shared, 0}, 32));  // no full block
+  EXPECT_TRUE(pays_to_wait(range(0, 32), 0, {shared, 0}, 32));
+  EXPECT_FALSE(pays_to_wait({}, 0, {shared, 0}, 32));
 }
 
 }  // namespace

@@ -174,5 +174,74 @@ TEST(FairShares, AliceDoesNotWaitForBob) {
   EXPECT_EQ(f.running_of("bob"), 4) << "and he has all when she is gone";
 }
 
+// Sequences of "bob" that need what his first one computes let others pass, and come when that is there.
+class SharedRows : public testing::Test {
+ protected:
+  Plan plan() {
+    return scheduler_.plan({1000,
+                            {},
+                            [&](SequenceId) {
+                              return RunningView{computed_ ? 0 : 100, 1, 16, 0, 1};
+                            },
+                            [&](SequenceId) { return WaitingView{10}; },
+                            std::nullopt,
+                            [&](SequenceId waiting, SequenceId running) {
+                              asked_.insert({waiting, running});
+                              return !computed_ && same_.contains(waiting) && same_.contains(running);
+                            }});
+  }
+  void submit(SequenceId id, const std::string& name_space, bool same) {
+    ASSERT_EQ(scheduler_.submit(id, 10, kNever, name_space), std::nullopt);
+    if (same) same_.insert(id);
+  }
+
+  Scheduler scheduler_{{3, 100, 512, 1000, 16, 0}};
+  std::set<SequenceId> same_;
+  std::set<std::pair<SequenceId, SequenceId>> asked_;
+  bool computed_ = false;
+};
+
+TEST_F(SharedRows, AreComputedOnce) {
+  submit(1, "bob", true);
+  submit(2, "bob", true);
+  submit(3, "bob", true);
+  submit(4, "bob", false);
+  EXPECT_THAT(plan().admitted, ElementsAre(1U, 4U));
+  EXPECT_THAT(plan().admitted, IsEmpty());
+  submit(5, "bob", false);
+  EXPECT_THAT(plan().admitted, ElementsAre(5U));
+  computed_ = true;
+  scheduler_.finish(4);
+  EXPECT_THAT(plan().admitted, ElementsAre(2U));
+  scheduler_.finish(5);
+  EXPECT_THAT(plan().admitted, ElementsAre(3U));
+}
+
+TEST_F(SharedRows, OfOneThatIsGoneAreNotWaitedFor) {
+  submit(1, "bob", true);
+  submit(2, "bob", true);
+  submit(3, "bob", true);
+  EXPECT_THAT(plan().admitted, ElementsAre(1U));
+  scheduler_.finish(1);
+  EXPECT_THAT(plan().admitted, ElementsAre(2U)) << "the next one computes them";
+}
+
+TEST_F(SharedRows, OfAnotherNameSpaceAreNotAskedFor) {
+  submit(1, "alice", true);
+  submit(2, "bob", true);
+  EXPECT_THAT(plan().admitted, ElementsAre(1U, 2U));
+  EXPECT_THAT(asked_, IsEmpty());
+}
+
+// Who waits for rows wants no slot: nobody is set back for it.
+TEST_F(SharedRows, SetNobodyBack) {
+  submit(1, "bob", false);
+  submit(2, "bob", false);
+  submit(3, "alice", true);
+  EXPECT_THAT(plan().admitted, ElementsAre(1U, 3U, 2U));
+  submit(4, "alice", true);
+  EXPECT_THAT(plan().preempted, IsEmpty());
+}
+
 }  // namespace
 }  // namespace glimt
