@@ -106,11 +106,15 @@ GenerationRequest PreparedChat::generation(std::uint64_t choice) const {
   return request;
 }
 
-PreparedChat prepare(const ChatResources& resources, const ChatRequest& request) {
+RenderedPrompt render_prompt(const ChatResources& resources, const ChatRequest& request) {
   if (request.messages.empty()) fail(ErrorKind::invalid_request, "messages", "at least one message is wanted");
+  check_tool_use(request, ToolSchemas(request.tools));
+  return resources.chat_template.render(template_input(request));
+}
+
+PreparedChat prepare_prompt(const ChatResources& resources, const ChatRequest& request, const RenderedPrompt& prompt) {
   ToolSchemas tools(request.tools);
   check_tool_use(request, tools);
-  const RenderedPrompt prompt = resources.chat_template.render(template_input(request));
   const bool thinks = ends_inside_thinking(prompt);
   PreparedChat prepared;
   prepared.output_ = output_rules(request, std::move(tools), thinks);
@@ -131,6 +135,10 @@ PreparedChat prepare(const ChatResources& resources, const ChatRequest& request)
     if (may_call(request)) budget.call = control(resources.tokenizer, GlmTag::call, "thinking_budget");
   }
   return prepared;
+}
+
+PreparedChat prepare(const ChatResources& resources, const ChatRequest& request) {
+  return prepare_prompt(resources, request, render_prompt(resources, request));
 }
 
 }  // namespace glimt

@@ -26,8 +26,8 @@ struct ChatResources {
   std::size_t context = Tokenizer::kAnyContext;  // tokens of prompt and answer; a prompt far beyond is not even read
 };
 
-// A request that was checked, rendered, tokenized and whose grammar is compiled; only prepare() makes one. An immutable
-// value that refers to nothing of the request.
+// A request that was checked, rendered, tokenized and whose grammar is compiled; only what is below makes one. An
+// immutable value that refers to nothing of the request.
 class PreparedChat {
  public:
   // For Engine::submit. The caller may add to a copy what is its own: name_space, deadline. `choice` counts several
@@ -39,7 +39,8 @@ class PreparedChat {
   bool keeps_tokens() const { return generation_.sampling.logprobs; }
 
  private:
-  friend PreparedChat prepare(const ChatResources& resources, const ChatRequest& request);
+  friend PreparedChat prepare_prompt(const ChatResources& resources, const ChatRequest& request,
+                                     const RenderedPrompt& prompt);
   PreparedChat() = default;
 
   GenerationRequest generation_;
@@ -49,5 +50,10 @@ class PreparedChat {
 // May run on any thread, and takes milliseconds for long prompts and new grammars. Throws invalid_request, which names
 // the field, and what template, tokenizer and grammars throw.
 PreparedChat prepare(const ChatResources& resources, const ChatRequest& request);
+
+// Its two steps, for a caller who has something to say about the prompt: longer than it may be, continued by a
+// beginning of the answer, or one that no template made. The second does not look at the request's messages.
+RenderedPrompt render_prompt(const ChatResources& resources, const ChatRequest& request);
+PreparedChat prepare_prompt(const ChatResources& resources, const ChatRequest& request, const RenderedPrompt& prompt);
 
 }  // namespace glimt
