@@ -3,7 +3,7 @@ MODEL ?= models/demo
 GLIMT := build/glimt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test eval bench lint format cuda dist clean
+.PHONY: help setup build run serve test eval bench lint format cuda dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -16,6 +16,9 @@ build: ## the same with the tests
 
 run: setup ## chat with the demo model (MODEL=folder for another)
 	@$(GLIMT) run $(MODEL)
+
+serve: setup ## the HTTP server with the demo model, for agents, SDKs and editors (MODEL=folder for another)
+	@$(GLIMT) serve $(MODEL)
 
 test: build ## every test
 	@scripts/test.sh

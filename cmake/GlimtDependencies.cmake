@@ -22,3 +22,12 @@ find_library(OPENBLAS_LIBRARY NAMES openblas REQUIRED
 add_library(glimt_mlx INTERFACE)
 target_link_libraries(glimt_mlx INTERFACE
   -Wl,--push-state,--no-as-needed ${OPENBLAS_LIBRARY} -Wl,--pop-state mlx)
+
+# The server's. Of prometheus-cpp only the core: its CMake package would ask for a web server and curl as well.
+find_package(OpenSSL REQUIRED)
+find_package(spdlog REQUIRED)
+find_library(PROMETHEUS_LIBRARY NAMES prometheus-cpp-core REQUIRED)
+find_path(PROMETHEUS_INCLUDE NAMES prometheus/registry.h REQUIRED)
+add_library(glimt_prometheus INTERFACE)
+target_link_libraries(glimt_prometheus INTERFACE ${PROMETHEUS_LIBRARY})
+target_include_directories(glimt_prometheus SYSTEM INTERFACE ${PROMETHEUS_INCLUDE})

@@ -16,10 +16,11 @@ packages=(
   g++ cmake ninja-build make pkg-config   # C++20, CMake 3.25
   python3 python3-venv                    # runs the wheels' CMake helper, and tests/e2e
   libopenblas-openmp-dev                  # BLAS for MLX, see cmake/GlimtDependencies.cmake
-  libboost1.81-dev libboost-json1.81-dev  # JSON
+  libboost1.81-dev libboost-json1.81-dev  # JSON, HTTP
   libfmt-dev                              # messages
   libcli11-dev                            # flags
   libedit-dev                             # line editing (BSD licence)
+  libssl-dev libspdlog-dev prometheus-cpp-dev  # the server's TLS, log and metrics
   ca-certificates                         # pip and cargo speak TLS
 )
 test_packages=(libgtest-dev libgmock-dev)

@@ -1,0 +1,303 @@
+#include "server/answering.h"
+
+#include "api/timestamps.h"
+#include "server/choice.h"
+#include "server/waiting.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace glimt {
+namespace {
+
+json::object object_of(std::string_view body) {
+  json::value value = parse_json(body, "body");
+  if (!value.is_object()) fail(ErrorKind::invalid_request, "body", "a JSON object is wanted");
+  return std::move(value.as_object());
+}
+
+asio::awaitable<ParsedRequest> read_request(Exchange& exchange, ParseRequest parse, const ApiOptions& options) {
+  auto read = [body = std::move(exchange.request().body), parse, options] { return parse(object_of(body), options); };
+  co_return co_await in_pool(exchange, std::move(read));
+}
+
+asio::awaitable<ModelLease> acquire(Exchange& exchange, const ApiRequest& request) {
+  auto lease = std::make_shared<Awaited<ModelLease>>(exchange.connection().waker());
+  exchange.service().models.acquire(request.model, request.keep_alive,
+                                    [lease](ModelLease got, std::exception_ptr error) {
+                                      if (error) {
+                                        lease->bring(std::move(error));
+                                      } else {
+                                        lease->bring(std::move(got));
+                                      }
+                                    });
+  co_return co_await wait_for(exchange, lease);
+}
+
+std::string name_space_of(const Exchange& exchange) { return exchange.key ? exchange.key->name() : std::string(); }
+
+HttpFields ignored_fields(const std::vector<std::string>& ignored) {
+  std::string list;
+  for (const std::string& field : ignored) list += (list.empty() ? "" : ", ") + field;
+  return list.empty() ? HttpFields() : HttpFields{{"x-glimt-ignored", printable(list)}};
+}
+
+AnswerHead make_head(Exchange& exchange, const ModelLease& lease, const std::string& asked_name) {
+  AnswerHead head;
+  head.request_id = exchange.id();
+  head.model = asked_name.empty() ? lease.model->name() : asked_name;
+  head.created = unix_seconds(std::chrono::system_clock::now());
+  head.fingerprint = std::string(lease.model->fingerprint());
+  head.load_seconds = lease.load_seconds;
+  head.new_id = [ids = &exchange.service().ids](std::string_view prefix) { return ids->next(prefix); };
+  head.now = [] { return rfc3339_nanoseconds(std::chrono::system_clock::now()); };
+  return head;
+}
+
+// Everything between the prompt and the end of the response. Whatever ends it, the engine's work ends with it.
+class Answer {
+ public:
+  Answer(Exchange& exchange, ModelLease lease, PreparedAnswers prepared, bool streamed, HttpFields fields)
+      : exchange_(exchange),
+        lease_(std::move(lease)),
+        prepared_(std::move(prepared)),
+        streamed_(streamed),
+        fields_(std::move(fields)) {
+    ++exchange_.service().answering;
+  }
+  ~Answer() {
+    --exchange_.service().answering;
+    account();
+  }
+  Answer(const Answer&) = delete;
+  Answer& operator=(const Answer&) = delete;
+
+  // An engine that is full, or that does not take the request, says so at once: while the status is still ours to choose.
+  void start(std::unique_ptr<AnswerWriter> writer) {
+    writer_ = std::move(writer);
+    std::string first = writer_->start();
+    for (std::size_t i = 0; i < prepared_.size(); ++i) submit(i);
+    take(first);
+    if (streamed_) exchange_.begin(writer_->content_type(), fields_);
+    if (streamed_) exchange_.send(first);
+  }
+
+  asio::awaitable<void> run() {
+    const auto patience = exchange_.service().options.timeouts.keep_alive;
+    auto next_sign = Connection::Clock::now() + patience;
+    while (!ended()) {
+      std::string out;
+      const bool more = take(out);
+      const auto now = Connection::Clock::now();
+      if (out.empty() && now >= next_sign && streamed_) out = writer_->keep_alive();
+      if (!out.empty() || now >= next_sign) next_sign = now + patience;
+      if (streamed_) exchange_.send(out);
+      check_client();
+      if (!more && !ended()) co_await exchange_.connection().changed(next_sign);
+    }
+    finish();
+  }
+
+  void fail(const Problem& problem) {
+    if (!exchange_.started()) return exchange_.respond(problem);
+    exchange_.send(writer_->fail(problem));
+    exchange_.end();
+  }
+
+ private:
+  void submit(std::size_t index) {
+    std::shared_ptr<Stream> stream = lease_.model->submit(prepared_.generation(index));
+    stream->on_event([waker = exchange_.connection().waker()] { waker->post(); });
+    choices_.push_back(std::make_unique<Choice>(lease_.model->resources().tokenizer, prepared_, index,
+                                                std::move(stream), exchange_.came()));
+  }
+
+  bool take(std::string& out) {
+    bool more = false;
+    for (const auto& choice : choices_) more = choice->take(*writer_, exchange_.service().metrics, out) || more;
+    return more;
+  }
+
+  bool ended() const {
+    return std::all_of(choices_.begin(), choices_.end(), [](const auto& choice) { return choice->ended(); });
+  }
+
+  void check_client() {
+    if (exchange_.service().stopped) throw Error(ErrorKind::overloaded, "the server stops: the answer was ended");
+    if (exchange_.connection().ended()) throw ClientGone{};
+    if (exchange_.connection().unsent() <= exchange_.service().options.limits.unsent_bytes) return;
+    exchange_.record().note = "client does not read";
+    throw ClientGone{};
+  }
+
+  void finish() {
+    const std::string last = writer_->finish();
+    complete_ = true;
+    if (streamed_) {
+      exchange_.send(last);
+      exchange_.end();
+    } else {
+      exchange_.respond({200, std::string(writer_->content_type()), last, fields_});
+    }
+  }
+
+  void account() {
+    AccessRecord& record = exchange_.record();
+    record.prompt_tokens = prepared_.prompt_tokens;
+    for (const auto& choice : choices_) {
+      const AnswerTimes& times = choice->times();
+      record.generated_tokens += times.generated_tokens;
+      record.reused_tokens = std::max(record.reused_tokens, times.reused_tokens);
+      record.first_token_seconds = std::max(record.first_token_seconds, times.first_token);
+      if (choice->ended()) exchange_.service().metrics.count_answer(times);
+    }
+    if (!complete_) exchange_.service().metrics.count_cancelled();
+    if (exchange_.key) exchange_.key->spend_tokens(record.prompt_tokens + record.generated_tokens);
+  }
+
+  Exchange& exchange_;
+  ModelLease lease_;
+  PreparedAnswers prepared_;
+  bool streamed_;
+  HttpFields fields_;
+  std::unique_ptr<AnswerWriter> writer_;
+  std::vector<std::unique_ptr<Choice>> choices_;
+  bool complete_ = false;
+};
+
+// A client is not told what broke inside of the server; its log is.
+void log_failure(Exchange& exchange, const std::exception_ptr& error) {
+  if (problem_of(error).status != 500) return;
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& known) {
+    exchange.service().log.say(exchange.id() + ": " + known.what());
+  } catch (...) {
+    exchange.service().log.say(exchange.id() + ": an unknown exception");
+  }
+}
+
+// The model is there, and that is all that was wanted.
+void respond_loaded(Exchange& exchange, const ParsedRequest& parsed, const AnswerHead& head) {
+  const std::unique_ptr<AnswerWriter> writer = parsed.make_writer(head);
+  std::string body = writer->start();
+  body += writer->finish();
+  exchange.respond({200, std::string(writer->content_type()), body, ignored_fields(parsed.request.ignored)});
+}
+
+asio::awaitable<void> answer_or_throw(Exchange& exchange, ParseRequest parse, const ApiOptions& options) {
+  ParsedRequest parsed = co_await read_request(exchange, parse, options);
+  const std::string asked_name = parsed.request.model;
+  exchange.record().model = asked_name;
+  ModelLease lease = co_await acquire(exchange, parsed.request);
+  AnswerHead head = make_head(exchange, lease, asked_name);
+  if (parsed.request.load_only) {
+    respond_loaded(exchange, parsed, head);
+    co_return;
+  }
+  const bool streamed = parsed.request.stream;
+  HttpFields fields = ignored_fields(parsed.request.ignored);
+  auto prepare = [model = lease.model, request = std::move(parsed.request), space = name_space_of(exchange)] {
+    return prepare_answers(*model, request, space);
+  };
+  PreparedAnswers prepared = co_await in_pool(exchange, std::move(prepare));
+  head.prompt_tokens = prepared.prompt_tokens;
+  head.max_tokens = prepared.most_tokens(prepared.prompts.front());
+  Answer running(exchange, std::move(lease), std::move(prepared), streamed, std::move(fields));
+  std::exception_ptr error;
+  try {
+    running.start(parsed.make_writer(head));
+    co_await running.run();
+  } catch (const ClientGone&) {
+    throw;
+  } catch (...) {
+    error = std::current_exception();
+  }
+  if (!error) co_return;
+  log_failure(exchange, error);
+  running.fail(problem_of(error));
+}
+
+asio::awaitable<void> count_or_throw(Exchange& exchange, const Counted& route, const ApiOptions& options) {
+  ParsedRequest parsed = co_await read_request(exchange, route.parse, options);
+  exchange.record().model = parsed.request.model;
+  const HttpFields ignored = ignored_fields(parsed.request.ignored);
+  const ModelLease lease = co_await acquire(exchange, parsed.request);
+  auto count = [model = lease.model, request = std::move(parsed.request)] {
+    return count_prompt_tokens(*model, request);
+  };
+  const std::size_t tokens = co_await in_pool(exchange, std::move(count));
+  exchange.respond({200, "application/json", dump_json(route.respond(tokens)), ignored});
+}
+
+// A call whose request lives as long as the pool works on it, also when the connection has gone.
+struct KeptCall {
+  explicit KeptCall(const Call& call)
+      : request(call.request),
+        parameter(call.parameter),
+        dialect(call.dialect),
+        service(&call.service),
+        api(call.api) {}
+
+  Call get() const { return {request, parameter, dialect, *service, api}; }
+
+  HttpRequest request;
+  std::string parameter;
+  Dialect dialect;
+  Service* service;
+  ApiOptions api;
+};
+
+asio::awaitable<void> work_or_throw(Exchange& exchange, Handler handle, const Call& call) {
+  auto handled = [kept = KeptCall(call), handle] { return handle(kept.get()); };
+  const HttpResponse response = co_await in_pool(exchange, std::move(handled));
+  exchange.respond(response);
+}
+
+asio::awaitable<void> work_with_model_or_throw(Exchange& exchange, const Modelled& route, const Call& call) {
+  ApiRequest wanted;
+  wanted.model = route.model(call.request);
+  exchange.record().model = wanted.model;
+  ModelLease lease = co_await acquire(exchange, wanted);
+  auto handled = [kept = KeptCall(call), model = lease.model, handle = route.handle] {
+    return handle(kept.get(), *model);
+  };
+  const HttpResponse response = co_await in_pool(exchange, std::move(handled));
+  exchange.respond(response);
+}
+
+// An error as a response, where there is still somebody to get it.
+asio::awaitable<void> respond_to_errors(Exchange& exchange, asio::awaitable<void> handling) {
+  std::exception_ptr error;
+  try {
+    co_await std::move(handling);
+  } catch (const ClientGone&) {
+    throw;
+  } catch (...) {
+    error = std::current_exception();
+  }
+  if (!error) co_return;
+  log_failure(exchange, error);
+  if (!exchange.started()) exchange.respond(problem_of(error));
+}
+
+}  // namespace
+
+asio::awaitable<void> answer(Exchange& exchange, const Answered& route, const ApiOptions& options) {
+  return respond_to_errors(exchange, answer_or_throw(exchange, route.parse, options));
+}
+
+asio::awaitable<void> count_tokens(Exchange& exchange, const Counted& route, const ApiOptions& options) {
+  return respond_to_errors(exchange, count_or_throw(exchange, route, options));
+}
+
+asio::awaitable<void> work(Exchange& exchange, const Worked& route, const Call& call) {
+  return respond_to_errors(exchange, work_or_throw(exchange, route.handle, call));
+}
+
+asio::awaitable<void> work_with_model(Exchange& exchange, const Modelled& route, const Call& call) {
+  return respond_to_errors(exchange, work_with_model_or_throw(exchange, route, call));
+}
+
+}  // namespace glimt

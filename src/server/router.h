@@ -1,0 +1,67 @@
+// Which function answers which request: one table.
+#pragma once
+
+#include "api/endpoint.h"
+#include "server/http_message.h"
+#include "server/service.h"
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace glimt {
+
+// One request for a handler that answers at once.
+struct Call {
+  const HttpRequest& request;
+  std::string parameter;  // what stands in the path where the pattern has {…}
+  Dialect dialect;
+  Service& service;
+  ApiOptions api;
+};
+
+using Handler = HttpResponse (*)(const Call&);  // may throw: problem_of
+
+struct Quick {  // on the I/O thread: microseconds, and never waits
+  Handler handle;
+};
+struct Worked {  // on the pool
+  Handler handle;
+};
+struct Modelled {                            // on the pool, with a model that is loaded
+  std::string (*model)(const HttpRequest&);  // its name as asked for
+  HttpResponse (*handle)(const Call&, const ServedModel&);
+};
+struct Answered {  // an answer of the model, perhaps streamed
+  ParseRequest parse;
+};
+struct Counted {  // the tokens of the prompt that `parse` gives, and no answer
+  ParseRequest parse;
+  json::object (*respond)(std::size_t tokens);
+};
+
+struct Route {
+  std::string_view method;  // HEAD follows from GET
+  std::string_view path;    // "/v1/models/{id}": the rest of the path, also with slashes
+  Dialect dialect;
+  std::variant<Quick, Worked, Modelled, Answered, Counted> handler;
+  bool needs_key = true;
+};
+
+std::span<const Route> routes();
+
+struct Match {
+  const Route* route = nullptr;  // null: none has this path and method
+  std::string parameter;
+  std::string allow;  // the methods of the path, for 405; empty: no route has this path
+};
+
+// The table's paths also count without "/v1" in front: base URLs are often given without it.
+Match find_route(std::span<const Route> routes, std::string_view method, std::string_view path);
+
+// Of a path, also of an unknown one: what an error is told in.
+Dialect dialect_of(const HttpRequest& request);
+
+}  // namespace glimt

@@ -1,0 +1,55 @@
+// What the requests of all connections share.
+#pragma once
+
+#include "api/fields.h"
+#include "api/ids.h"
+#include "api/response_store.h"
+#include "server/access_log.h"
+#include "server/keys.h"
+#include "server/limits.h"
+#include "server/metrics.h"
+#include "server/origin.h"
+#include "server/worker_pool.h"
+#include "serving/model_manager.h"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace glimt {
+
+struct ServerOptions {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 11434;  // 0: any that is free
+  std::filesystem::path api_key_file;
+  std::filesystem::path tls_certificate, tls_key;  // both or none
+  OriginRules origins;                             // bound_host is `host`
+  UnknownFields unknown = UnknownFields::refuse;   // of OpenAI's and Anthropic's dialect
+  AccessLog::Form log = AccessLog::Form::text;
+  ServerLimits limits;
+  Timeouts timeouts;
+  std::size_t worker_threads = 2;
+};
+
+// All of it may be used from any thread. Destroyed behind the connections and before the models.
+struct Service {
+  Service(const ServerOptions& options, ModelManager& models);
+
+  const ServerOptions options;
+  ModelManager& models;
+  const ApiKeys keys;
+  ServerMetrics metrics;
+  AccessLog log;
+  ResponseStore responses;
+  IdSource ids;
+  std::atomic<std::size_t> body_bytes = 0;  // of all requests at work
+  std::atomic<std::size_t> answering = 0;   // requests whose answer is being written
+  std::atomic<bool> stopping = false;       // no more requests are read
+  std::atomic<bool> stopped = false;        // the answers that still run end now
+  WorkerPool pool;                          // last: its jobs use the rest
+};
+
+}  // namespace glimt

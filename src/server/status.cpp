@@ -1,0 +1,110 @@
+#include "server/status.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace glimt {
+namespace {
+
+std::string_view word(ModelStatus::State state) {
+  switch (state) {
+    case ModelStatus::State::loading: return "loading";
+    case ModelStatus::State::loaded: return "loaded";
+    case ModelStatus::State::unloading: return "unloading";
+  }
+  return "";
+}
+
+double progress_of(const ModelStatus& model) {
+  if (model.state != ModelStatus::State::loading) return 1;
+  return model.load.total_bytes == 0 ? 0 : double(model.load.done_bytes) / double(model.load.total_bytes);
+}
+
+json::object json_of(const ModelStatus& model) {
+  json::object object{{"name", model.model.name},       {"state", word(model.state)},
+                      {"progress", progress_of(model)}, {"stage", to_string(model.load.stage)},
+                      {"memory", model.bytes},          {"context_length", model.context},
+                      {"requests", model.leases},       {"waiting", model.waiting}};
+  object["expires"] = json::value();
+  if (model.expires) object["expires"] = std::chrono::system_clock::to_time_t(*model.expires);
+  return object;
+}
+
+bool is_loading(const ModelStatus& model) { return model.state == ModelStatus::State::loading; }
+bool is_stalled(const ModelStatus& model) { return model.state == ModelStatus::State::loaded && !model.health.ok; }
+
+HttpResponse json_response(int status, const json::value& body) {
+  HttpResponse response;
+  response.status = status;
+  response.body = dump_json(body);
+  return response;
+}
+
+}  // namespace
+
+HttpResponse get_root(const Call&) { return {200, "text/plain; charset=utf-8", "Ollama is running", {}}; }
+
+HttpResponse get_health(const Call& call) {
+  const ManagerStatus status = call.service.models.status();
+  const auto& models = status.models;
+  if (std::any_of(models.begin(), models.end(), is_stalled)) {
+    return json_response(503, json::object{{"status", "stalled"}});
+  }
+  const bool loaded = std::any_of(models.begin(), models.end(),
+                                  [](const ModelStatus& m) { return m.state == ModelStatus::State::loaded; });
+  if (!loaded && std::any_of(models.begin(), models.end(), is_loading)) {
+    return json_response(503, json::object{{"status", "loading"}});
+  }
+  if (call.service.stopping) return json_response(503, json::object{{"status", "stopping"}});
+  return json_response(200, json::object{{"status", "ok"}});
+}
+
+HttpResponse get_status(const Call& call) {
+  const ManagerStatus status = call.service.models.status();
+  json::array models;
+  double progress = 1;
+  std::size_t context = 0;
+  bool loading = false, stalled = false;
+  for (const ModelStatus& model : status.models) {
+    models.push_back(json_of(model));
+    progress = std::min(progress, progress_of(model));
+    context = std::max(context, model.context);
+    loading = loading || is_loading(model);
+    stalled = stalled || is_stalled(model);
+  }
+  return json_response(200, json::object{{"Status", stalled   ? "stalled"
+                                                    : loading ? "loading"
+                                                              : "ok"},
+                                         {"Progress", progress},
+                                         {"ContextLength", context},
+                                         {"Memory", status.used},
+                                         {"memory_limit", status.memory},
+                                         {"answering", call.service.answering.load()},
+                                         {"models", std::move(models)}});
+}
+
+HttpResponse get_slots(const Call& call) {
+  json::array slots;
+  for (const ModelStatus& model : call.service.models.status().models) {
+    if (model.state != ModelStatus::State::loaded) continue;
+    const EngineMetrics& metrics = model.metrics;
+    slots.push_back(json::object{{"model", model.model.name},
+                                 {"running", metrics.running},
+                                 {"waiting", metrics.waiting},
+                                 {"blocks", metrics.blocks},
+                                 {"free_blocks", metrics.free_blocks},
+                                 {"cached_blocks", metrics.cached_blocks},
+                                 {"prompt_tokens", metrics.prompt_tokens},
+                                 {"reused_tokens", metrics.reused_tokens},
+                                 {"generated_tokens", metrics.generated_tokens},
+                                 {"step_seconds", model.health.step_seconds},
+                                 {"healthy", model.health.ok}});
+  }
+  return json_response(200, slots);
+}
+
+HttpResponse get_metrics(const Call& call) {
+  return {200, "text/plain; version=0.0.4; charset=utf-8", call.service.metrics.text(call.service.models.status()), {}};
+}
+
+}  // namespace glimt
