@@ -43,8 +43,7 @@ void AnthropicBlocks::open(Open kind, json::object block) {
   open_ = kind;
   hash_ = kHashStart;
   written_ = false;
-  ++blocks_;
-  tell("content_block_start", "content_block", std::move(block));
+  events_.push_back({BlockEvent::Kind::start, blocks_++, {{"content_block", std::move(block)}}});
 }
 
 void AnthropicBlocks::close() {
@@ -52,23 +51,17 @@ void AnthropicBlocks::close() {
   if (open_ == Open::nothing) return;
   std::string rest;
   characters_.finish(rest);
-  delta(rest);
+  delta(std::move(rest));
   if (open_ == Open::thinking) {
-    tell("content_block_delta", "delta", {{"type", "signature_delta"}, {"signature", fmt::format("{:016x}", hash_)}});
+    json::object signature{{"type", "signature_delta"}, {"signature", fmt::format("{:016x}", hash_)}};
+    events_.push_back({BlockEvent::Kind::delta, blocks_ - 1, {{"delta", std::move(signature)}}});
   }
-  tell("content_block_stop", {}, {});
+  events_.push_back({BlockEvent::Kind::stop, blocks_ - 1});
   open_ = Open::nothing;
 }
 
-// Of the block that was opened last.
-void AnthropicBlocks::tell(std::string_view type, std::string_view field, json::object payload) {
-  json::object data{{"type", type}, {"index", blocks_ - 1}};
-  if (!field.empty()) data[field] = std::move(payload);
-  events_.push_back({type, std::move(data)});
-}
-
 // Whole characters to the open block.
-void AnthropicBlocks::delta(const std::string& text) {
+void AnthropicBlocks::delta(std::string text) {
   if (text.empty()) return;
   struct Names {
     std::string_view type, field;
@@ -78,13 +71,14 @@ void AnthropicBlocks::delta(const std::string& text) {
   const Names& names = kNames[static_cast<std::size_t>(open_)];
   written_ = true;
   hash_ = hashed(hash_, text);
-  tell("content_block_delta", "delta", {{"type", names.type}, {names.field, text}});
+  json::object piece{{"type", names.type}, {names.field, std::move(text)}};
+  events_.push_back({BlockEvent::Kind::delta, blocks_ - 1, {{"delta", std::move(piece)}}});
 }
 
 void AnthropicBlocks::write(std::string_view bytes) {
   std::string text;
   characters_.push(bytes, text);
-  delta(text);
+  delta(std::move(text));
 }
 
 void AnthropicBlocks::add_thinking(std::string_view text) {

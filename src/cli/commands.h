@@ -9,6 +9,7 @@ namespace glimt {
 // are thrown as Error: main() prints one line and exits with exit_code(kind). A command that has said everything and
 // only has to end with a status, e.g. a comparison that failed, throws CLI::RuntimeError(status).
 void add_run_command(CLI::App& app);
+void add_serve_command(CLI::App& app);
 void add_show_command(CLI::App& app);
 void add_prompt_command(CLI::App& app);
 void add_tokenize_command(CLI::App& app);

@@ -23,8 +23,8 @@ constexpr int kFailureStatus = 1;
 constexpr int kBrokenPipeStatus = 141;  // what a shell reports for a program that SIGPIPE ended
 
 constexpr void (*kCommands[])(CLI::App&) = {
-    add_run_command,   add_show_command,    add_prompt_command, add_tokenize_command,
-    add_parse_command, add_compare_command, add_bench_command,  add_eval_command,
+    add_run_command,   add_serve_command,   add_show_command,  add_prompt_command, add_tokenize_command,
+    add_parse_command, add_compare_command, add_bench_command, add_eval_command,
 };
 
 int report(int status, const std::string& message) {
@@ -57,7 +57,7 @@ int flush_output() {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Runs GLM4-MoE-Lite models (GLM-4.7-Flash): chat, inspect, measure.", "glimt");
+  CLI::App app("Runs GLM4-MoE-Lite models (GLM-4.7-Flash): chat, serve, inspect, measure.", "glimt");
   app.set_version_flag("--version", "glimt " GLIMT_VERSION);
   app.require_subcommand(0, 1);
   app.formatter(std::make_shared<HelpFormatter>());
