@@ -177,15 +177,15 @@ void ResponsesOutput::end(json::object item) {
   open_.reset();
 }
 
-void ResponsesOutput::emit(std::string_view type, json::object fields) {
+void ResponsesOutput::emit(std::string_view type, const json::object& fields) {
   json::object all{{"item_id", open_->item.at("id")}, {"output_index", items_.size()}};
-  for (auto& [name, value] : fields) all[name] = std::move(value);
+  all.insert(fields.begin(), fields.end());
   emit_(type, std::move(all));
 }
 
-void ResponsesOutput::emit_of_part(std::string_view type, json::object fields) {
+void ResponsesOutput::emit_of_part(std::string_view type, const json::object& fields) {
   json::object all{{open_->kind == Kind::reasoning ? "summary_index" : "content_index", 0}};
-  for (auto& [name, value] : fields) all[name] = std::move(value);
+  all.insert(fields.begin(), fields.end());
   emit(type, std::move(all));
 }
 

@@ -52,10 +52,10 @@ class ResponsesOutput {
   void close_call();
   void cut_call();
 
-  void begin(Kind kind, json::object item);                       // opens it and tells so
-  void end(json::object item);                                    // closes the open one and tells so
-  void emit(std::string_view type, json::object fields);          // of the open item
-  void emit_of_part(std::string_view type, json::object fields);  // of its only part
+  void begin(Kind kind, json::object item);                              // opens it and tells so
+  void end(json::object item);                                           // closes the open one and tells so
+  void emit(std::string_view type, const json::object& fields);          // of the open item
+  void emit_of_part(std::string_view type, const json::object& fields);  // of its only part
 
   const ResponsesTools& tools_;
   bool encrypted_thinking_;
