@@ -44,7 +44,6 @@ std::string Characters::next(std::string_view bytes) {
 std::string Characters::rest() {
   std::string text;
   assembler_.finish(text);
-  assembler_ = {};
   return text;
 }
 
