@@ -143,6 +143,10 @@ TEST(AnthropicAnswer, SpaceBetweenCallsIsNoText) {
   EXPECT_EQ(dump_json(answer.at("content")),
             R"([{"type": "tool_use", "id": "toolu_2", "name": "f", "input": {}}, )"
             R"({"type": "tool_use", "id": "toolu_3", "name": "g", "input": {"n": 1}}])");
+  parts.push_back({ContentDelta{"x"}});
+  EXPECT_EQ(dump_json(whole({parts, scripted_summary()}).at("content").at(2)), R"({"type": "text", "text": "x"})");
+  parts.erase(parts.end() - 4, parts.end() - 1);  // the second call, so that space and text are neighbours
+  EXPECT_EQ(dump_json(whole({parts, scripted_summary()}).at("content").at(1)), R"({"type": "text", "text": "\n\nx"})");
 }
 
 TEST(AnthropicAnswer, ArgumentsAreNeverEmptyText) {

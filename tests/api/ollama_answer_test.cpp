@@ -162,7 +162,9 @@ TEST(OllamaAnswer, IsUtf8WhateverTheModelWrites) {
                                        bad}}},
                         scripted_summary()};
   for (AnswerPart& part : call_parts(0, bad, {{bad, bad}})) answer.parts.push_back(std::move(part));
-  EXPECT_GE(lines_of(text_of(kChat, true, answer)).size(), 3U);
+  const json::object message = joined(lines_of(text_of(kChat, true, answer))).at("message").as_object();
+  EXPECT_EQ(message.at("content").as_string(), "\uFFFD12a\uFFFD\uFFFD\uFFFD");  // also what is cut at the end
+  EXPECT_EQ(message.at("thinking").as_string(), "a\uFFFD\uFFFD\uFFFD");
   EXPECT_FALSE(find_invalid_utf8(text_of(kChat, false, answer)));
 }
 
