@@ -112,6 +112,9 @@ void serve(ServeArguments arguments) {
   }
   if (!arguments.keep_alive.empty()) arguments.manager.keep_alive = duration_of(arguments.keep_alive);
   arguments.manager.cache_memory = arguments.load.options.cache_memory;
+  arguments.server.context = arguments.load.options.context;
+  arguments.server.version = GLIMT_VERSION;
+  arguments.load.set_up_process();
   ModelManager models(stored_models(model_places(), also, arguments.load.options), arguments.manager);
   Server server(arguments.server, models);
   fmt::print(stderr, "glimt listens on {}\n", server.url());

@@ -42,7 +42,6 @@ struct TokenEvent {
   TokenId token;
   float logprob;  // as Sampled
   std::vector<TokenLogprob> top;
-  bool guessed = false;  // it was drafted before the model chose it
 };
 
 struct PrefillProgress {

@@ -1,7 +1,9 @@
 #include "server/answering.h"
 
 #include "api/timestamps.h"
+#include "api/wire.h"
 #include "server/choice.h"
+#include "server/requests.h"
 #include "server/waiting.h"
 
 #include <algorithm>
@@ -11,44 +13,19 @@
 namespace glimt {
 namespace {
 
-json::object object_of(std::string_view body) {
-  json::value value = parse_json(body, "body");
-  if (!value.is_object()) fail(ErrorKind::invalid_request, "body", "a JSON object is wanted");
-  return std::move(value.as_object());
-}
-
 asio::awaitable<ParsedRequest> read_request(Exchange& exchange, ParseRequest parse, const ApiOptions& options) {
   auto read = [body = std::move(exchange.request().body), parse, options] { return parse(object_of(body), options); };
   co_return co_await in_pool(exchange, std::move(read));
 }
 
-asio::awaitable<ModelLease> acquire(Exchange& exchange, const ApiRequest& request) {
-  auto lease = std::make_shared<Awaited<ModelLease>>(exchange.connection().waker());
-  exchange.service().models.acquire(request.model, request.keep_alive,
-                                    [lease](ModelLease got, std::exception_ptr error) {
-                                      if (error) {
-                                        lease->bring(std::move(error));
-                                      } else {
-                                        lease->bring(std::move(got));
-                                      }
-                                    });
-  co_return co_await wait_for(exchange, lease);
-}
-
 std::string name_space_of(const Exchange& exchange) { return exchange.key ? exchange.key->name() : std::string(); }
-
-HttpFields ignored_fields(const std::vector<std::string>& ignored) {
-  std::string list;
-  for (const std::string& field : ignored) list += (list.empty() ? "" : ", ") + field;
-  return list.empty() ? HttpFields() : HttpFields{{"x-glimt-ignored", printable(list)}};
-}
 
 AnswerHead make_head(Exchange& exchange, const ModelLease& lease, const std::string& asked_name) {
   AnswerHead head;
   head.request_id = exchange.id();
-  head.model = asked_name.empty() ? lease.model->name() : asked_name;
+  head.model = asked_name.empty() && lease.model ? lease.model->name() : asked_name;
   head.created = unix_seconds(std::chrono::system_clock::now());
-  head.fingerprint = std::string(lease.model->fingerprint());
+  if (lease.model) head.fingerprint = std::string(lease.model->fingerprint());
   head.load_seconds = lease.load_seconds;
   head.new_id = [ids = &exchange.service().ids](std::string_view prefix) { return ids->next(prefix); };
   head.now = [] { return rfc3339_nanoseconds(std::chrono::system_clock::now()); };
@@ -79,7 +56,7 @@ class Answer {
     std::string first = writer_->start();
     for (std::size_t i = 0; i < prepared_.size(); ++i) submit(i);
     take(first);
-    if (streamed_) exchange_.begin(writer_->content_type(), fields_);
+    if (streamed_ && !exchange_.started()) exchange_.begin(writer_->content_type(), fields_);
     if (streamed_) exchange_.send(first);
   }
 
@@ -166,18 +143,6 @@ class Answer {
   bool complete_ = false;
 };
 
-// A client is not told what broke inside of the server; its log is.
-void log_failure(Exchange& exchange, const std::exception_ptr& error) {
-  if (problem_of(error).status != 500) return;
-  try {
-    std::rethrow_exception(error);
-  } catch (const std::exception& known) {
-    exchange.service().log.say(exchange.id() + ": " + known.what());
-  } catch (...) {
-    exchange.service().log.say(exchange.id() + ": an unknown exception");
-  }
-}
-
 // The model is there, and that is all that was wanted.
 void respond_loaded(Exchange& exchange, const ParsedRequest& parsed, const AnswerHead& head) {
   const std::unique_ptr<AnswerWriter> writer = parsed.make_writer(head);
@@ -186,11 +151,20 @@ void respond_loaded(Exchange& exchange, const ParsedRequest& parsed, const Answe
   exchange.respond({200, std::string(writer->content_type()), body, ignored_fields(parsed.request.ignored)});
 }
 
-asio::awaitable<void> answer_or_throw(Exchange& exchange, ParseRequest parse, const ApiOptions& options) {
-  ParsedRequest parsed = co_await read_request(exchange, parse, options);
+// Of an event stream whose model is being loaded: a comment, so that the client does not take silence for death. The
+// status is gone then. Other forms have nothing that says as little.
+std::function<void()> say_that_it_loads(Exchange& exchange, const ApiRequest& request) {
+  if (!request.stream || exchange.dialect() == Dialect::ollama) return {};
+  return [&exchange, fields = ignored_fields(request.ignored)] {
+    if (!exchange.started()) exchange.begin(kEventStreamType, fields);
+    exchange.send(sse_comment("the model is being loaded"));
+  };
+}
+
+asio::awaitable<void> answer_parsed(Exchange& exchange, ParsedRequest parsed) {
   const std::string asked_name = parsed.request.model;
-  exchange.record().model = asked_name;
-  ModelLease lease = co_await acquire(exchange, parsed.request);
+  auto while_loading = say_that_it_loads(exchange, parsed.request);
+  ModelLease lease = co_await acquire(exchange, asked_name, parsed.request.keep_alive, std::move(while_loading));
   AnswerHead head = make_head(exchange, lease, asked_name);
   if (parsed.request.load_only) {
     respond_loaded(exchange, parsed, head);
@@ -219,11 +193,32 @@ asio::awaitable<void> answer_or_throw(Exchange& exchange, ParseRequest parse, co
   running.fail(problem_of(error));
 }
 
+asio::awaitable<void> answer_or_throw(Exchange& exchange, ParseRequest parse, const ApiOptions& options) {
+  ParsedRequest parsed = co_await read_request(exchange, parse, options);
+  exchange.record().model = parsed.request.model;
+  const auto make_writer = parsed.make_writer;
+  std::exception_ptr error;
+  try {
+    co_await answer_parsed(exchange, std::move(parsed));
+  } catch (const ClientGone&) {
+    throw;
+  } catch (...) {
+    error = std::current_exception();
+  }
+  if (!error) co_return;
+  if (!exchange.started()) std::rethrow_exception(error);
+  log_failure(exchange, error);
+  const std::unique_ptr<AnswerWriter> writer = make_writer(make_head(exchange, {}, exchange.record().model));
+  exchange.send(writer->start());
+  exchange.send(writer->fail(problem_of(error)));
+  exchange.end();
+}
+
 asio::awaitable<void> count_or_throw(Exchange& exchange, const Counted& route, const ApiOptions& options) {
   ParsedRequest parsed = co_await read_request(exchange, route.parse, options);
   exchange.record().model = parsed.request.model;
   const HttpFields ignored = ignored_fields(parsed.request.ignored);
-  const ModelLease lease = co_await acquire(exchange, parsed.request);
+  const ModelLease lease = co_await acquire(exchange, parsed.request.model, parsed.request.keep_alive);
   auto count = [model = lease.model, request = std::move(parsed.request)] {
     return count_prompt_tokens(*model, request);
   };
@@ -256,30 +251,14 @@ asio::awaitable<void> work_or_throw(Exchange& exchange, Handler handle, const Ca
 }
 
 asio::awaitable<void> work_with_model_or_throw(Exchange& exchange, const Modelled& route, const Call& call) {
-  ApiRequest wanted;
-  wanted.model = route.model(call.request);
-  exchange.record().model = wanted.model;
-  ModelLease lease = co_await acquire(exchange, wanted);
+  const std::string name = route.model(call.request);
+  exchange.record().model = name;
+  ModelLease lease = co_await acquire(exchange, name, std::nullopt);
   auto handled = [kept = KeptCall(call), model = lease.model, handle = route.handle] {
     return handle(kept.get(), *model);
   };
   const HttpResponse response = co_await in_pool(exchange, std::move(handled));
   exchange.respond(response);
-}
-
-// An error as a response, where there is still somebody to get it.
-asio::awaitable<void> respond_to_errors(Exchange& exchange, asio::awaitable<void> handling) {
-  std::exception_ptr error;
-  try {
-    co_await std::move(handling);
-  } catch (const ClientGone&) {
-    throw;
-  } catch (...) {
-    error = std::current_exception();
-  }
-  if (!error) co_return;
-  log_failure(exchange, error);
-  if (!exchange.started()) exchange.respond(problem_of(error));
 }
 
 }  // namespace

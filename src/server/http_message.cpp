@@ -115,6 +115,12 @@ std::string printable(std::string_view text) {
   return result;
 }
 
+HttpFields ignored_fields(const std::vector<std::string>& ignored) {
+  std::string list;
+  for (const std::string& field : ignored) list += (list.empty() ? "" : ", ") + field;
+  return list.empty() ? HttpFields() : HttpFields{{"x-glimt-ignored", printable(list)}};
+}
+
 std::string percent_decoded(std::string_view text) {
   std::string result;
   for (std::size_t i = 0; i < text.size(); ++i) {

@@ -52,6 +52,9 @@ inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
 // `text` as a field's value, whatever it holds: other than printable ASCII becomes '?', and it is cut at 1 KiB.
 std::string printable(std::string_view text);
 
+// The field that names what a request said without effect; none where it said nothing such.
+HttpFields ignored_fields(const std::vector<std::string>& ignored);
+
 // Of a path. Nothing is '\0' or a broken escape behind it: those give an empty string.
 std::string percent_decoded(std::string_view text);
 

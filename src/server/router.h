@@ -1,10 +1,13 @@
 // Which function answers which request: one table.
 #pragma once
 
+#include "api/embeddings_request.h"
 #include "api/endpoint.h"
+#include "api/ollama_embed.h"
 #include "server/http_message.h"
 #include "server/service.h"
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -41,12 +44,22 @@ struct Counted {  // the tokens of the prompt that `parse` gives, and no answer
   ParseRequest parse;
   json::object (*respond)(std::size_t tokens);
 };
+// A request for vectors, and its answer.
+struct EmbeddingsCall {
+  EmbeddingsRequest request;
+  std::function<json::object(std::string_view model, Vectors vectors, std::size_t prompt_tokens,
+                             const EmbeddingsTimes& times)>
+      answer;
+};
+struct Embedded {
+  EmbeddingsCall (*parse)(const json::object& body, const ApiOptions& options);
+};
 
 struct Route {
   std::string_view method;  // HEAD follows from GET
   std::string_view path;    // "/v1/models/{id}": the rest of the path, also with slashes
   Dialect dialect;
-  std::variant<Quick, Worked, Modelled, Answered, Counted> handler;
+  std::variant<Quick, Worked, Modelled, Answered, Counted, Embedded> handler;
   bool needs_key = true;
 };
 

@@ -2,12 +2,19 @@
 
 #include "api/anthropic_messages.h"
 #include "api/ollama_chat.h"
+#include "api/ollama_embed.h"
 #include "api/ollama_models.h"
 #include "api/openai_chat.h"
+#include "api/openai_completions.h"
+#include "api/openai_embeddings.h"
+#include "api/openapi.h"
 #include "api/responses.h"
+#include "server/model_routes.h"
 #include "server/problem_response.h"
 #include "server/status.h"
 #include "server/tokens.h"
+
+#include <utility>
 
 namespace glimt {
 namespace {
@@ -16,6 +23,26 @@ HttpResponse json_response(const json::value& body) { return {200, "application/
 
 HttpResponse kept_response(const Call& call) { return json_response(get_response(call.parameter, call.api)); }
 HttpResponse forget_response(const Call& call) { return json_response(delete_response(call.parameter, call.api)); }
+
+HttpResponse get_openapi(const Call& call) { return json_response(openapi_document(call.service.options.version)); }
+
+EmbeddingsCall openai_embeddings(const json::object& body, const ApiOptions& options) {
+  OpenAiEmbeddings asked = parse_openai_embeddings(body, options);
+  return {std::move(asked.request),
+          [base64 = asked.base64](std::string_view model, Vectors vectors, std::size_t tokens, const EmbeddingsTimes&) {
+            return openai_embeddings_answer(model, vectors, tokens, base64);
+          }};
+}
+
+EmbeddingsCall ollama_embed(const json::object& body, const ApiOptions&) {
+  return {parse_ollama_embed(body), ollama_embed_answer};
+}
+
+EmbeddingsCall ollama_embeddings(const json::object& body, const ApiOptions&) {
+  return {parse_ollama_embeddings(body), [](std::string_view, Vectors vectors, std::size_t, const EmbeddingsTimes&) {
+            return ollama_embeddings_answer(vectors.front());
+          }};
+}
 
 HttpResponse get_version(const Call&) { return json_response(ollama_version()); }
 
@@ -37,6 +64,12 @@ const Route kRoutes[] = {
     {"POST", "/v1/tokenize", kOpenai, Modelled{tokens_model, tokenize}},
     {"POST", "/v1/detokenize", kOpenai, Modelled{tokens_model, detokenize}},
 
+    {"GET", "/openapi.json", kOpenai, Worked{get_openapi}},
+
+    {"GET", "/v1/models", kOpenai, Worked{list_models}},
+    {"GET", "/v1/models/{id}", kOpenai, Worked{get_model}},
+    {"POST", "/v1/completions", kOpenai, Answered{parse_completions}},
+    {"POST", "/v1/embeddings", kOpenai, Embedded{openai_embeddings}},
     {"POST", "/v1/chat/completions", kOpenai, Answered{parse_chat_completions}},
 
     {"POST", "/v1/messages", kAnthropic, Answered{parse_messages}},
@@ -48,7 +81,13 @@ const Route kRoutes[] = {
 
     {"POST", "/api/chat", kOllama, Answered{parse_ollama_chat}},
     {"POST", "/api/generate", kOllama, Answered{parse_ollama_generate}},
+    {"POST", "/api/embed", kOllama, Embedded{ollama_embed}},
+    {"POST", "/api/embeddings", kOllama, Embedded{ollama_embeddings}},
     {"GET", "/api/version", kOllama, Quick{get_version}, false},
+    {"GET", "/api/tags", kOllama, Worked{list_tags}},
+    {"GET", "/api/ps", kOllama, Worked{list_running}},
+    {"POST", "/api/show", kOllama, Worked{show_model}},
+    {"POST", "/api/pull", kOllama, Worked{pull_model}},
     {"POST", "/api/create", kOllama, Quick{not_done}},
     {"POST", "/api/push", kOllama, Quick{not_done}},
     {"POST", "/api/copy", kOllama, Quick{not_done}},

@@ -10,6 +10,7 @@
 #include "server/metrics.h"
 #include "server/origin.h"
 #include "server/worker_pool.h"
+#include "serving/model_facts.h"
 #include "serving/model_manager.h"
 
 #include <atomic>
@@ -32,6 +33,8 @@ struct ServerOptions {
   ServerLimits limits;
   Timeouts timeouts;
   std::size_t worker_threads = 2;
+  std::size_t context = 0;  // EngineOptions::context of the models
+  std::string version;      // the program's, for /openapi.json
 };
 
 // All of it may be used from any thread. Destroyed behind the connections and before the models.
@@ -43,6 +46,7 @@ struct Service {
   const ApiKeys keys;
   ServerMetrics metrics;
   AccessLog log;
+  ModelCatalog catalog;
   ResponseStore responses;
   IdSource ids;
   std::atomic<std::size_t> body_bytes = 0;  // of all requests at work

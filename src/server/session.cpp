@@ -1,6 +1,7 @@
 #include "server/session.h"
 
 #include "server/answering.h"
+#include "server/embedding.h"
 #include "server/request_reader.h"
 
 #include <algorithm>
@@ -178,7 +179,8 @@ std::optional<HttpResponse> Session::admit_to_route(Exchange& exchange) {
     if (request.method == "OPTIONS") response = {204, {}, {}, {{"Allow", match_.allow}}};
     return response;
   }
-  const bool costs = std::holds_alternative<Answered>(match_.route->handler);
+  const auto& handler = match_.route->handler;
+  const bool costs = std::holds_alternative<Answered>(handler) || std::holds_alternative<Embedded>(handler);
   if (exchange.key && costs) {
     if (const auto problem = exchange.key->admit()) return refused(*problem);
   }
@@ -239,6 +241,8 @@ asio::awaitable<void> Session::handle(Exchange& exchange) {
     co_await work_with_model(exchange, *modelled, call);
   } else if (const auto* answered = std::get_if<Answered>(&route.handler)) {
     co_await answer(exchange, *answered, options);
+  } else if (const auto* embedded = std::get_if<Embedded>(&route.handler)) {
+    co_await embed(exchange, *embedded, options);
   } else {
     co_await count_tokens(exchange, std::get<Counted>(route.handler), options);
   }

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -47,13 +48,20 @@ class Awaited {
   std::atomic<bool> there_ = false;
 };
 
-// Throws ClientGone if the client goes meanwhile, overloaded if the server's time is up, and what was brought.
+// Throws ClientGone if the client goes meanwhile, overloaded if the server's time is up, and what was brought. Calls
+// `while_waiting` each time that it has waited for Timeouts::keep_alive.
 template <typename T>
-asio::awaitable<T> wait_for(Exchange& exchange, std::shared_ptr<Awaited<T>> result) {
+asio::awaitable<T> wait_for(Exchange& exchange, std::shared_ptr<Awaited<T>> result,
+                            std::function<void()> while_waiting = {}) {
+  const auto patience = exchange.service().options.timeouts.keep_alive;
+  auto next = Connection::Clock::now() + patience;
   while (!result->there()) {
     if (exchange.connection().ended()) throw ClientGone{};
     if (exchange.service().stopped) throw Error(ErrorKind::overloaded, "the server stops");
-    co_await exchange.connection().changed(Connection::Clock::time_point::max());
+    co_await exchange.connection().changed(next);
+    if (result->there() || Connection::Clock::now() < next) continue;
+    if (while_waiting) while_waiting();
+    next = Connection::Clock::now() + patience;
   }
   co_return result->take();
 }

@@ -101,6 +101,33 @@ def test_headers_and_the_first_event_come_before_the_prompt_is_read():
         assert waited.count(b"\r\n: ") + waited.count(b"\n\n: ") >= 5, "comments say that the server lives"
 
 
+def test_a_stream_says_that_its_model_is_being_loaded():
+    with running("--load-ms", 1500, "--keep-alive-ms", 200) as server:
+        start = time.monotonic()
+        with server.connect() as client:
+            client.sendall(request("/v1/chat/completions", chat(), "Connection: close"))
+            assert b"200 OK" in client.recv(65536)
+            assert time.monotonic() - start < 1
+            assert server.ask("GET", "/health")[0] == 503
+            assert server.json("/v1/status")["Status"] == "loading"
+            rest = serving.read_all(client)
+        assert rest.count(b": the model is being loaded") >= 3
+        assert b"Hello" in rest and b"[DONE]" in rest
+        assert server.ask("GET", "/health")[0] == 200
+
+
+@pytest.mark.parametrize("path, error", [("/v1/chat/completions", b'data: {"error"'), ("/v1/messages", b"event: error"),
+                                         ("/v1/responses", b"event: response.failed")])
+def test_a_model_that_cannot_be_loaded_is_told_in_the_stream(path, error):
+    body = {"model": "demo", "input": "Hello", "stream": True} if "responses" in path else chat(max_tokens=10)
+    with running("--load-ms", 500, "--keep-alive-ms", 100, "--broken") as server:
+        status, _, data = server.ask("POST", path, body)
+        assert (status, error in data) == (200, True)
+        assert wait_until(lambda: any("cut short" in line for line in server.log))
+    with running("--broken") as server:
+        assert server.ask("POST", path, body)[0] == 500
+
+
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
 def test_a_prompt_beyond_the_context_names_both_numbers(path):
     with running("--context", 300) as server:

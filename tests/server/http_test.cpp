@@ -4,6 +4,7 @@
 #include "server/request_reader.h"
 #include "server/router.h"
 
+#include "api/openapi.h"
 #include "base/throws.h"
 
 #include <gmock/gmock.h>
@@ -161,6 +162,19 @@ TEST(Router, EveryRouteIsThereOnce) {
     EXPECT_TRUE(seen.insert(std::string(route.method) + std::string(route.path)).second) << route.path;
     EXPECT_EQ(find_route(routes(), route.method, route.path).route, &route) << route.path;
   }
+}
+
+TEST(Router, EveryRouteOfTheDocumentIsThereAndTheOtherWayRound) {
+  std::set<std::string> described;
+  for (const ApiDescription* part : api_descriptions()) {
+    for (const ApiOperation& operation : part->operations) {
+      described.insert(std::string(operation.method) + " " + std::string(operation.path));
+    }
+  }
+  std::set<std::string> routed;
+  for (const Route& route : routes()) routed.insert(std::string(route.method) + " " + std::string(route.path));
+  for (const char* refused : {"POST /api/create", "POST /api/push"}) EXPECT_EQ(routed.erase(refused), 1U);
+  EXPECT_EQ(described, routed);
 }
 
 }  // namespace

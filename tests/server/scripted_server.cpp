@@ -2,6 +2,7 @@
 //   scripted_server [--port N] [--script FILE] [--context N] [--step-us N] [--prefill-ms N] [--parallel N] [--queue N]
 //                   [--repeat] [--keys FILE] [--cert FILE --key FILE] [--unsent N] [--keep-alive-ms N] [--drain-ms N]
 //                   [--connections N] [--header-ms N] [--idle-ms N] [--body-ms N] [--write-ms N] [--bodies N] [--json]
+//                   [--load-ms N] [--broken]
 // Prints its URL when it listens. SIGUSR1 stalls the engine, SIGUSR2 lets it fail what runs.
 #include "server/scripted_model.h"
 #include "server/server.h"
@@ -100,7 +101,11 @@ int run(const Flags& flags) {
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   const auto model = std::make_shared<ScriptedModel>("demo", script_options(flags));
   ModelSource source = scripted_models({{"demo", script_options(flags)}});
-  source.load = [model](const StoredModel&, std::size_t, LoadProgress&) { return model; };
+  source.load = [model, &flags](const StoredModel&, std::size_t, LoadProgress&) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(number(flags, "--load-ms", 0)));
+    if (flags.contains("--broken")) fail(ErrorKind::bad_file, "weights", "are cut short");
+    return model;
+  };
   ManagerOptions options;
   options.default_model = "demo";
   options.keep_alive = std::chrono::nanoseconds(-1);

@@ -1,0 +1,139 @@
+#include "server/embedding.h"
+
+#include "server/requests.h"
+#include "server/waiting.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+namespace glimt {
+namespace {
+
+constexpr std::size_t kAtOnce = 4;  // texts of one request, so that others get their turn
+
+using Prompts = std::vector<std::vector<TokenId>>;
+
+// The texts of a request as prompts that the context holds.
+Prompts prompts_of(const ServedModel& model, const EmbeddingsRequest& request) {
+  const ChatResources resources = model.resources();
+  const std::size_t context = request.context == 0 ? resources.context : std::min(request.context, resources.context);
+  Prompts prompts;
+  for (const std::string& text : request.inputs) {
+    std::vector<TokenId> tokens = resources.tokenizer.encode_plain(text);
+    if (tokens.size() > context && !request.truncate) {
+      throw ApiError(ErrorKind::invalid_request, prompt_too_long(tokens.size(), context));
+    }
+    if (tokens.size() > context) tokens.resize(context);
+    prompts.push_back(std::move(tokens));
+  }
+  return prompts;
+}
+
+// The first numbers of a vector, of length 1 again.
+void shorten(std::vector<float>& vector, std::size_t dimensions) {
+  if (dimensions == 0) return;
+  if (dimensions > vector.size()) {
+    fail(ErrorKind::invalid_request, "dimensions", "must be at most {}, got {}", vector.size(), dimensions);
+  }
+  vector.resize(dimensions);
+  double squares = 0;
+  for (const float x : vector) squares += double{x} * x;
+  if (squares == 0) return;
+  for (float& x : vector) x = static_cast<float>(x / std::sqrt(squares));
+}
+
+// A few of the texts are with the engine at any time; their vectors come in any order.
+class Embedding {
+ public:
+  Embedding(Exchange& exchange, ModelLease lease, Prompts prompts, std::size_t dimensions)
+      : exchange_(exchange),
+        lease_(std::move(lease)),
+        prompts_(std::move(prompts)),
+        dimensions_(dimensions),
+        streams_(prompts_.size()),
+        vectors_(prompts_.size()) {}
+
+  asio::awaitable<void> run() {
+    while (done_ < prompts_.size()) {
+      while (submitted_ < prompts_.size() && submitted_ < done_ + kAtOnce) submit(submitted_++);
+      const std::size_t before = done_;
+      for (std::size_t i = 0; i < submitted_; ++i) take(i);
+      if (exchange_.connection().ended()) throw ClientGone{};
+      if (exchange_.service().stopped) throw Error(ErrorKind::overloaded, "the server stops");
+      if (done_ == before) co_await exchange_.connection().changed(Connection::Clock::time_point::max());
+    }
+  }
+
+  const std::vector<std::vector<float>>& vectors() const { return vectors_; }
+  std::size_t tokens() const {
+    std::size_t all = 0;
+    for (const auto& prompt : prompts_) all += prompt.size();
+    return all;
+  }
+  const ModelLease& lease() const { return lease_; }
+
+ private:
+  void submit(std::size_t index) {
+    GenerationRequest request;
+    request.prompt = prompts_[index];
+    request.embed = true;
+    if (exchange_.key) request.name_space = exchange_.key->name();
+    streams_[index] = lease_.model->submit(std::move(request));
+    streams_[index]->on_event([waker = exchange_.connection().waker()] { waker->post(); });
+  }
+
+  void take(std::size_t index) {
+    while (streams_[index] != nullptr) {
+      std::optional<StreamEvent> event = streams_[index]->poll();
+      if (!event) return;
+      if (const auto* error = std::get_if<std::exception_ptr>(&*event)) std::rethrow_exception(*error);
+      auto* result = std::get_if<GenerationResult>(&*event);
+      if (result == nullptr) continue;
+      if (result->reason == FinishReason::cancelled) throw Error(ErrorKind::overloaded, "the server stops");
+      vectors_[index] = std::move(result->embedding);
+      shorten(vectors_[index], dimensions_);
+      streams_[index].reset();
+      ++done_;
+    }
+  }
+
+  Exchange& exchange_;
+  ModelLease lease_;
+  Prompts prompts_;
+  std::size_t dimensions_;
+  std::vector<std::shared_ptr<Stream>> streams_;
+  std::vector<std::vector<float>> vectors_;
+  std::size_t submitted_ = 0, done_ = 0;
+};
+
+asio::awaitable<void> embed_or_throw(Exchange& exchange, const Embedded& route, const ApiOptions& options) {
+  auto parse = [body = std::move(exchange.request().body), parse = route.parse, options] {
+    return parse(object_of(body), options);
+  };
+  EmbeddingsCall asked = co_await in_pool(exchange, std::move(parse));
+  exchange.record().model = asked.request.model;
+  ModelLease lease = co_await acquire(exchange, asked.request.model, asked.request.keep_alive);
+  auto tokenize = [model = lease.model, request = asked.request] { return prompts_of(*model, request); };
+  Prompts prompts = co_await in_pool(exchange, std::move(tokenize));
+  Embedding embedding(exchange, std::move(lease), std::move(prompts), asked.request.dimensions);
+  co_await embedding.run();
+  exchange.record().prompt_tokens = embedding.tokens();
+  if (exchange.key) exchange.key->spend_tokens(embedding.tokens());
+  const std::string name = asked.request.model.empty() ? embedding.lease().model->name() : asked.request.model;
+  auto write = [answer = std::move(asked.answer), name, vectors = embedding.vectors(), tokens = embedding.tokens(),
+                times = EmbeddingsTimes{exchange.seconds(), embedding.lease().load_seconds}] {
+    return dump_json(answer(name, vectors, tokens, times));
+  };
+  const std::string body = co_await in_pool(exchange, std::move(write));
+  exchange.respond({200, "application/json", body, ignored_fields(asked.request.ignored)});
+}
+
+}  // namespace
+
+asio::awaitable<void> embed(Exchange& exchange, const Embedded& route, const ApiOptions& options) {
+  return respond_to_errors(exchange, embed_or_throw(exchange, route, options));
+}
+
+}  // namespace glimt

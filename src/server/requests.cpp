@@ -1,0 +1,54 @@
+#include "server/requests.h"
+
+#include "server/waiting.h"
+
+#include <memory>
+#include <utility>
+
+namespace glimt {
+
+json::object object_of(std::string_view body) {
+  json::value value = parse_json(body, "body");
+  if (!value.is_object()) fail(ErrorKind::invalid_request, "body", "a JSON object is wanted");
+  return std::move(value.as_object());
+}
+
+asio::awaitable<ModelLease> acquire(Exchange& exchange, std::string name, KeepAlive keep_alive,
+                                    std::function<void()> while_waiting) {
+  auto lease = std::make_shared<Awaited<ModelLease>>(exchange.connection().waker());
+  exchange.service().models.acquire(name, keep_alive, [lease](ModelLease got, std::exception_ptr error) {
+    if (error) {
+      lease->bring(std::move(error));
+    } else {
+      lease->bring(std::move(got));
+    }
+  });
+  co_return co_await wait_for(exchange, lease, std::move(while_waiting));
+}
+
+void log_failure(Exchange& exchange, const std::exception_ptr& error) {
+  if (problem_of(error).status != 500) return;
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& known) {
+    exchange.service().log.say(exchange.id() + ": " + known.what());
+  } catch (...) {
+    exchange.service().log.say(exchange.id() + ": an unknown exception");
+  }
+}
+
+asio::awaitable<void> respond_to_errors(Exchange& exchange, asio::awaitable<void> handling) {
+  std::exception_ptr error;
+  try {
+    co_await std::move(handling);
+  } catch (const ClientGone&) {
+    throw;
+  } catch (...) {
+    error = std::current_exception();
+  }
+  if (!error) co_return;
+  log_failure(exchange, error);
+  if (!exchange.started()) exchange.respond(problem_of(error));
+}
+
+}  // namespace glimt
