@@ -5,10 +5,12 @@
 #include "server/router.h"
 
 #include "api/openapi.h"
+#include "base/file.h"
 #include "base/throws.h"
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
 #include <set>
 #include <string>
 #include <vector>
@@ -81,7 +83,9 @@ TEST(RequestReader, CountsABodyInChunks) {
 
 TEST(RequestReader, LimitsAreNamed) {
   EXPECT_THAT(read("GET /" + std::string(20000, 'a')).problem().message, HasSubstr("header_bytes: at most 16384"));
+  const std::string page = read_file(std::filesystem::path(GLIMT_SOURCE_DIR) / "docs" / "SERVER.md");
   for (const LimitRow& row : limit_rows()) {
+    EXPECT_THAT(page, HasSubstr("`" + std::string(row.name) + "`"));
     EXPECT_THAT(over_limit(kLimits, row.name).message, HasSubstr(row.name));
     EXPECT_GE(over_limit(kLimits, row.name).status, 400);
   }
