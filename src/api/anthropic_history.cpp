@@ -200,7 +200,7 @@ void HistoryReader::add_assistant(const json::value* content, const std::string&
   } else {
     for (std::size_t i = 0; i < blocks->size(); ++i) add_assistant_block((*blocks)[i], item_path(where, i), said);
   }
-  json::object message{{"role", "assistant"}, {"content", std::move(said.text)}};
+  json::object message{{"role", "assistant"}, {"content", said.text}};
   if (!said.thinking.empty()) message["reasoning_content"] = std::move(said.thinking);
   if (!said.calls.empty()) message["tool_calls"] = std::move(said.calls);
   messages_.push_back(std::move(message));
