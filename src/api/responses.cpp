@@ -103,6 +103,18 @@ std::shared_ptr<ResponsesPlan> plan_of(const FieldReader& body, const ApiRequest
   return plan;
 }
 
+ResponsesTools read_tools(const FieldReader& body, const ResponsesInput& input, const ApiOptions& options,
+                          ApiRequest& request) {
+  std::vector<ResponsesTools::List> lists{{body.array_or_empty("tools"), "tools", false}};
+  for (const ResponsesTools::List& list : additional_tools(input, request.ignored)) lists.push_back(list);
+  ResponsesTools tools(lists, options.unknown, request.ignored);
+  request.chat.tools = tools.functions();
+  const ToolChoice choice = tools.choice(body.find("tool_choice"), body.boolean_or("parallel_tool_calls", true),
+                                         options.unknown, request.ignored);
+  apply_tool_choice(choice, "tool_choice", request.chat);
+  return tools;
+}
+
 json::array with_instructions(const FieldReader& body, json::array messages) {
   const std::string instructions = body.string_or("instructions", {});
   if (!instructions.empty()) {
@@ -133,14 +145,9 @@ ParsedRequest parse_responses(const json::object& body_json, const ApiOptions& o
   read_text_form(body, options, request);
 
   const std::shared_ptr<ResponsesPlan> plan = plan_of(body, request, options);
-  plan->tools = ResponsesTools(body.array_or_empty("tools"), options.unknown, request.ignored);
-  request.chat.tools = plan->tools.functions();
-  const ToolChoice choice = plan->tools.choice(body.find("tool_choice"), body.boolean_or("parallel_tool_calls", true),
-                                               options.unknown, request.ignored);
-  apply_tool_choice(choice, "tool_choice", request.chat);
-
   const json::value* given = body.find("input");
   ResponsesInput input = resolve_input(given == nullptr ? json::value() : *given, plan->previous_id, options);
+  plan->tools = read_tools(body, input, options, request);
   request.chat.messages = with_instructions(body, messages_of_items(input, plan->tools, request.ignored));
   if (plan->store != nullptr) plan->input = std::move(input.items);
   return {std::move(request), [plan](const AnswerHead& head) { return make_responses_writer(plan, head); }};

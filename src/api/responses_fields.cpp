@@ -149,6 +149,12 @@ constexpr ApiField kItemReferenceFields[] = {
     {"type", kHonoured, R"({"type": "string", "enum": ["item_reference"]})", ""},
     {"id", kHonoured, kString, "of an item of a kept response's output", true},
 };
+constexpr ApiField kAdditionalToolsFields[] = {
+    {"type", kHonoured, R"({"type": "string", "enum": ["additional_tools"]})", "", true},
+    {"tools", kHonoured, R"({"type": "array", "items": {"type": "object"}})", "as those of the request; one that comes again replaces the earlier one", true},
+    {"role", kCarried, kString, ""},
+    {"id", kCarried, kString, ""},
+};
 constexpr ApiField kTextPartFields[] = {
     {"type", kHonoured, R"({"type": "string", "enum": ["input_text", "output_text", "text", "refusal", "summary_text", "reasoning_text"]})", "", true},
     {"text", kHonoured, kString, ""},
@@ -176,6 +182,7 @@ const ApiObject kResponsesCall{"ResponsesFunctionCall", kCallFields};
 const ApiObject kResponsesCustomCall{"ResponsesCustomToolCall", kCustomCallFields};
 const ApiObject kResponsesCallOutput{"ResponsesCallOutput", kCallOutputFields};
 const ApiObject kResponsesItemReference{"ResponsesItemReference", kItemReferenceFields};
+const ApiObject kResponsesAdditionalTools{"ResponsesAdditionalTools", kAdditionalToolsFields};
 const ApiObject kResponsesTextPart{"ResponsesTextPart", kTextPartFields};
 
 const ApiDescription& responses_description() {
@@ -186,10 +193,14 @@ const ApiDescription& responses_description() {
       {"DELETE", "/v1/responses/{id}", "Forgets a response that was kept"},
   };
   static const ApiObject* const objects[] = {
-      &kResponsesReasoning,     &kResponsesText,      &kResponsesTextFormat, &kResponsesFunction,
-      &kResponsesCustomTool,    &kResponsesNamespace, &kResponsesToolChoice, &kResponsesMessage,
-      &kResponsesReasoningItem, &kResponsesCall,      &kResponsesCustomCall, &kResponsesCallOutput,
-      &kResponsesItemReference, &kResponsesTextPart,
+      &kResponsesReasoning,     &kResponsesText,
+      &kResponsesTextFormat,    &kResponsesFunction,
+      &kResponsesCustomTool,    &kResponsesNamespace,
+      &kResponsesToolChoice,    &kResponsesMessage,
+      &kResponsesReasoningItem, &kResponsesCall,
+      &kResponsesCustomCall,    &kResponsesCallOutput,
+      &kResponsesItemReference, &kResponsesAdditionalTools,
+      &kResponsesTextPart,
   };
   static const ApiDescription description{"OpenAI: responses", operations, objects};
   return description;

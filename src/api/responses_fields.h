@@ -24,6 +24,7 @@ extern const ApiObject kResponsesCall;        // function_call
 extern const ApiObject kResponsesCustomCall;  // custom_tool_call
 extern const ApiObject kResponsesCallOutput;  // of both
 extern const ApiObject kResponsesItemReference;
+extern const ApiObject kResponsesAdditionalTools;
 extern const ApiObject kResponsesTextPart;  // of a content, a summary or an output
 
 const ApiDescription& responses_description();

@@ -16,6 +16,7 @@
 namespace glimt {
 namespace {
 
+constexpr std::string_view kAdditionalTools = "additional_tools";
 constexpr std::string_view kThinkingMark = "glimt1.";
 constexpr std::size_t kShownBytes = 100;                            // of an unknown id
 constexpr std::size_t kMaxReferencedBytes = std::size_t{32} << 20;  // as much as a body may have
@@ -29,6 +30,10 @@ std::string type_of(const json::object& item) {
 const json::object& object_at(const json::array& items, std::size_t i, const std::string& path) {
   if (!items[i].is_object()) refuse(path, fmt::format("must be an object, got {}", shown_json(items[i])));
   return items[i].get_object();
+}
+
+std::string place_of(bool before, std::size_t i) {
+  return fmt::format("{}[{}]", before ? "previous_response_id: items" : "input", i);
 }
 
 // ---- references ----
@@ -155,6 +160,7 @@ class ItemReader {
     if (type == "reasoning") return turns_.think(thinking_of(fields(item, kResponsesReasoningItem, path), ignored_));
     if (type == "function_call") return call(fields(item, kResponsesCall, path), false);
     if (type == "custom_tool_call") return call(fields(item, kResponsesCustomCall, path), true);
+    if (type == kAdditionalTools) return;  // read with the tools
     if (is_output(type)) return output(fields(item, kResponsesCallOutput, path));
     if (!is_of_hosted_tool(type)) {
       refuse(path + ".type", fmt::format("items of type {} are not understood", shown_json(json::value(type))));
@@ -222,6 +228,20 @@ ResponsesInput resolve_input(const json::value& input, const std::string& previo
   return resolved;
 }
 
+std::vector<ResponsesTools::List> additional_tools(const ResponsesInput& input, std::vector<std::string>& ignored) {
+  std::vector<ResponsesTools::List> lists;
+  for (const json::array* items : {&input.before, &input.items}) {
+    for (std::size_t i = 0; i < items->size(); ++i) {
+      const json::object& item = (*items)[i].get_object();
+      if (type_of(item) != kAdditionalTools) continue;
+      const FieldReader fields(item, kResponsesAdditionalTools, place_of(items == &input.before, i),
+                               UnknownFields::ignore, ignored);
+      lists.push_back({fields.array_or_empty("tools"), fields.path("tools"), true});
+    }
+  }
+  return lists;
+}
+
 json::array messages_of_items(const ResponsesInput& input, const ResponsesTools& tools,
                               std::vector<std::string>& ignored) {
   ResponsesTurns turns;
@@ -229,10 +249,10 @@ json::array messages_of_items(const ResponsesInput& input, const ResponsesTools&
   expect_outputs(input.items, turns);
   ItemReader reader(turns, tools, ignored);
   for (std::size_t i = 0; i < input.before.size(); ++i) {
-    reader.read(input.before[i].get_object(), fmt::format("previous_response_id: items[{}]", i));
+    reader.read(input.before[i].get_object(), place_of(true, i));
   }
   for (std::size_t i = 0; i < input.items.size(); ++i) {
-    reader.read(input.items[i].get_object(), fmt::format("input[{}]", i));
+    reader.read(input.items[i].get_object(), place_of(false, i));
   }
   return normalized_messages(turns.finish());  // also puts outputs into the order of their calls
 }

@@ -21,6 +21,9 @@ struct ResponsesInput {
 ResponsesInput resolve_input(const json::value& input, const std::string& previous_response_id,
                              const ApiOptions& options);
 
+// The tools of additional_tools items, in which newer clients declare theirs.
+std::vector<ResponsesTools::List> additional_tools(const ResponsesInput& input, std::vector<std::string>& ignored);
+
 // Messages in the form of chat/messages.h. What the model says in one turn, from its reasoning to its last call, is one
 // message, followed by the outputs of its calls, wherever between them clients put a part of it. Items of hosted tools
 // are left out. Throws ApiError for items that are not understood.

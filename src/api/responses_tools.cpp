@@ -93,14 +93,22 @@ struct ToolReader {
 
 // ---- declarations ----
 
-ResponsesTools::ResponsesTools(const json::array& tools, UnknownFields unknown, Ignored& ignored) {
-  check_count("tools", tools.size(), kMaxTools);
+ResponsesTools::ResponsesTools(const std::vector<List>& lists, UnknownFields unknown, Ignored& ignored) {
   std::vector<Declared> declared;
+  std::map<std::pair<std::string, std::string>, std::size_t> places;
   ToolReader reader{unknown, ignored};
-  reader.read(tools, "tools", {}, [&](ResponsesTool tool, json::object function, const std::string& path) {
-    declared.push_back({std::move(tool), std::move(function), path});
-    check_count(path, declared.size(), kMaxTools);
-  });
+  for (const List& list : lists) {
+    check_count(list.path, list.tools.size(), kMaxTools);
+    reader.read(list.tools, list.path, {}, [&](ResponsesTool tool, json::object function, const std::string& path) {
+      const auto [place, is_new] = places.emplace(std::pair(tool.name_space, tool.name), declared.size());
+      if (!is_new && list.may_repeat) {
+        declared[place->second] = {std::move(tool), std::move(function), path};
+      } else {
+        declared.push_back({std::move(tool), std::move(function), path});
+      }
+      check_count(path, declared.size(), kMaxTools);
+    });
+  }
   name_all(std::move(declared));
 }
 

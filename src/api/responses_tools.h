@@ -25,12 +25,18 @@ struct ResponsesTool {
 // left out, since nobody here could run them. An immutable value.
 class ResponsesTools {
  public:
+  struct List {
+    const json::array& tools;  // outlives the constructor's call
+    std::string path;          // "tools"
+    bool may_repeat = false;   // a tool that is there already gets another declaration
+  };
+
   static constexpr std::string_view kInput = "input";
 
   ResponsesTools() = default;
 
-  // `tools` is the request's field; paths of fields without effect are added to `ignored`. Throws ApiError.
-  ResponsesTools(const json::array& tools, UnknownFields unknown, std::vector<std::string>& ignored);
+  // Paths of fields without effect are added to `ignored`. Throws ApiError.
+  ResponsesTools(const std::vector<List>& lists, UnknownFields unknown, std::vector<std::string>& ignored);
 
   const json::array& functions() const { return functions_; }  // in the form of chat/messages.h
 

@@ -165,12 +165,12 @@ TEST(ResponsesItems, ArgumentsThatAreNoObjectAreOneText) {
 
 TEST(ResponsesItems, CallsOfCustomToolsAndNamespacesHaveTheNamesThatTheModelKnows) {
   std::vector<std::string> ignored;
-  const ResponsesTools tools(list(R"([
+  const json::array declared = list(R"([
       {"type": "custom", "name": "patch"},
       {"type": "namespace", "name": "a", "description": "", "tools": [{"type": "function", "name": "run"}]},
       {"type": "namespace", "name": "b", "description": "", "tools": [{"type": "function", "name": "run"},
-                                                                     {"type": "function", "name": "stop"}]}])"),
-                             UnknownFields::refuse, ignored);
+                                                                     {"type": "function", "name": "stop"}]}])");
+  const ResponsesTools tools({{declared, "tools"}}, UnknownFields::refuse, ignored);
   EXPECT_EQ(shown(messages(list(R"([
       {"type": "custom_tool_call", "call_id": "c1", "name": "patch", "input": "*** Begin"},
       {"type": "function_call", "call_id": "c2", "name": "run", "namespace": "b", "arguments": "{}"},

@@ -210,6 +210,25 @@ TEST(ResponsesRequest, ToolsOfOneNameInSeveralNamespacesAreToldApart) {
             R"({"name": "m__f"}}, {"type": "function", "function": {"name": "f"}}])");
 }
 
+// Newer clients declare their tools so; an item that comes later in a conversation may have them again.
+TEST(ResponsesRequest, ItemsCanDeclareTools) {
+  const json::object body =
+      object_of(R"({"tools": [{"type": "function", "name": "a"}], "tool_choice": {"type": "custom",
+      "name": "exec"}, "input": [
+      {"type": "additional_tools", "role": "developer", "id": "at_1", "tools": [{"type": "namespace", "name": "functions",
+       "description": "", "tools": [{"type": "custom", "name": "exec"}]}, {"type": "function", "name": "b"}]},
+      {"role": "user", "content": "Hi"},
+      {"type": "additional_tools", "tools": [{"type": "function", "name": "b", "description": "new"}]}]})");
+  const ChatRequest chat = parse_responses(body, {}).request.chat;
+  EXPECT_EQ(dump_json(chat.messages), R"([{"role": "user", "content": "Hi"}])");
+  ASSERT_EQ(chat.tools.size(), 3U);
+  EXPECT_EQ(chat.tools.at(1).at("function").at("name"), "exec");
+  EXPECT_EQ(dump_json(chat.tools.at(2)), R"({"type": "function", "function": {"name": "b", "description": "new"}})");
+  EXPECT_THAT(chat.tool_use.allowed, ElementsAre("exec"));
+  const json::object wrong = object_of(R"({"input": [{"type": "additional_tools", "tools": [{"type": "mcp"}]}]})");
+  EXPECT_EQ(problem_from([&] { parse_responses(wrong, {}); }).param, "input[0].tools[0].type");
+}
+
 TEST(ResponsesRequest, HostedToolsAreLeftOut) {
   EXPECT_EQ(
       tools_of(R"([{"type": "web_search", "external_web_access": false}, {"type": "web_search_preview_2025_03_11"},
