@@ -23,10 +23,14 @@ AnswerEnd end_of(FinishReason reason) {
 }  // namespace
 
 AnswerStream::AnswerStream(const Tokenizer& tokenizer, const PreparedChat& prepared)
-    : detokenizer_(tokenizer, ControlText::hide_special), parser_(prepared.output()) {}
+    : tokenizer_(tokenizer),
+      detokenizer_(tokenizer, ControlText::hide_special),
+      recorder_(prepared.recorder()),
+      parser_(prepared.output()) {}
 
 std::vector<OutputEvent> AnswerStream::feed(const TokenEvent& token) {
   if (done()) return {};
+  recorder_.push(tokenizer_, token.token);
   section_ = parser_.section();
   if (section_ == OutputParser::Section::thinking) ++thinking_tokens_;
   const TokenText parts = detokenizer_.push_parted(token.token);
@@ -39,6 +43,7 @@ std::vector<OutputEvent> AnswerStream::feed(const TokenEvent& token) {
 }
 
 std::vector<OutputEvent> AnswerStream::finish(FinishReason reason) {
+  recorder_.finish();
   std::vector<OutputEvent> events = parser_.feed(detokenizer_.finish());
   append(events, parser_.finish());
   end_ = stop_string() != nullptr ? AnswerEnd::stop_string : done() ? AnswerEnd::one_call : end_of(reason);

@@ -1,6 +1,7 @@
 // The tokens of one answer in, its events out. The second half of ChatPipeline::run.
 #pragma once
 
+#include "chat/answer_memory.h"
 #include "chat/output_parser.h"
 #include "chat/prepare.h"
 #include "engine/request.h"
@@ -35,7 +36,9 @@ class AnswerStream {
   OutputParser::Section section() const { return section_; }                // of the token that came last
 
  private:
+  const Tokenizer& tokenizer_;
   Detokenizer detokenizer_;
+  AnswerRecorder recorder_;
   OutputParser parser_;
   AnswerEnd end_ = AnswerEnd::end_token;
   OutputParser::Section section_ = OutputParser::Section::content;

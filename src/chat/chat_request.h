@@ -38,8 +38,10 @@ struct ToolUse {
 };
 
 struct ChatRequest {
-  json::array messages;           // as chat templates take them: {"role", "content", "tool_calls", …}
-  json::array tools;              // in OpenAI's form; without any, no markup is a call
+  // As normalized_messages and normalized_tools give them. Whoever takes them from outside normalizes them there, where
+  // errors can name the place as the caller knows it; nothing behind that point looks at other forms again.
+  json::array messages;
+  json::array tools;              // without any, no markup is a call
   bool thinking = true;           // the template's enable_thinking
   json::object template_options;  // more for the template, e.g. {"clear_thinking": false}
   OutputConstraint constraint = {};

@@ -119,7 +119,9 @@ PreparedChat prepare_prompt(const ChatResources& resources, const ChatRequest& r
   PreparedChat prepared;
   prepared.output_ = output_rules(request, std::move(tools), thinks);
   GenerationRequest& generation = prepared.generation_;
-  generation.prompt = resources.tokenizer.encode(prompt, resources.context);
+  generation.prompt = resources.memory ? resources.memory->encode(resources.tokenizer, prompt, resources.context)
+                                       : resources.tokenizer.encode(prompt, resources.context);
+  prepared.recorder_ = AnswerRecorder(resources.memory, prompt);
   generation.sampling = request.sampling;
   generation.max_tokens = request.max_tokens;
   generation.eos = resources.eos;

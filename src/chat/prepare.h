@@ -1,6 +1,7 @@
 // A conversation in, what an engine and a reader of its answer need out. The first half of ChatPipeline::run.
 #pragma once
 
+#include "chat/answer_memory.h"
 #include "chat/chat_request.h"
 #include "chat/output_parser.h"
 #include "engine/request.h"
@@ -10,6 +11,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 namespace glimt {
@@ -23,7 +25,8 @@ struct ChatResources {
   const ChatTemplate& chat_template;
   std::vector<TokenId> eos;  // end an answer
   GetGrammars grammars;
-  std::size_t context = Tokenizer::kAnyContext;  // tokens of prompt and answer; a prompt far beyond is not even read
+  std::size_t context = Tokenizer::kAnyContext;    // tokens of prompt and answer; a prompt far beyond is not even read
+  std::shared_ptr<AnswerMemory> memory = nullptr;  // of what the model wrote; may be null
 };
 
 // A request that was checked, rendered, tokenized and whose grammar is compiled; only what is below makes one. An
@@ -37,6 +40,7 @@ class PreparedChat {
   const std::vector<TokenId>& prompt() const { return generation_.prompt; }
   const OutputRules& output() const { return output_; }  // for the reader of the answer
   bool keeps_tokens() const { return generation_.sampling.logprobs; }
+  const AnswerRecorder& recorder() const { return recorder_; }  // to be copied for each answer
 
  private:
   friend PreparedChat prepare_prompt(const ChatResources& resources, const ChatRequest& request,
@@ -45,6 +49,7 @@ class PreparedChat {
 
   GenerationRequest generation_;
   OutputRules output_;
+  AnswerRecorder recorder_;
 };
 
 // May run on any thread, and takes milliseconds for long prompts and new grammars. Throws invalid_request, which names

@@ -17,7 +17,7 @@ ChatResources ChatModel::resources() const {
     });
     return *grammars->cache;
   };
-  return {tokenizer, chat_template, eos, get_grammars, info.context};
+  return {tokenizer, chat_template, eos, get_grammars, info.context, memory};
 }
 
 ChatPipeline ChatModel::pipeline() const {

@@ -27,6 +27,7 @@ struct ChatModel {
   SamplingParams defaults;  // of generation_config.json
   double load_seconds = 0;
   std::shared_ptr<LazyGrammars> grammars = std::make_shared<LazyGrammars>();
+  std::shared_ptr<AnswerMemory> memory = std::make_shared<AnswerMemory>();
 
   // For prepare(), and the same with this engine behind it. Both refer to this model, which must outlive them and stay
   // where it is.

@@ -105,7 +105,8 @@ std::vector<TokenId> Tokenizer::encode_plain(std::string_view text) const { retu
 
 std::vector<TokenId> Tokenizer::encode_raw(std::string_view text) const { return encode_text(text, true, 0); }
 
-std::vector<TokenId> Tokenizer::encode(const RenderedPrompt& prompt, std::size_t context) const {
+std::vector<TokenId> Tokenizer::encode(const RenderedPrompt& prompt, std::size_t context,
+                                       const Spelling& spelling) const {
   const std::string_view text = prompt.text;
   if (text.size() / kBytesAToken > context) {
     fail(ErrorKind::invalid_request, "prompt", "{} bytes are far more than a context of {} tokens holds", text.size(),
@@ -114,9 +115,11 @@ std::vector<TokenId> Tokenizer::encode(const RenderedPrompt& prompt, std::size_t
   std::vector<TokenId> tokens;
   std::size_t done = 0;
   const auto append_literal = [&](std::size_t end) {
-    if (end == done) return;
-    const std::vector<TokenId> literal = encode_text(text.substr(done, end - done), false, done);
-    tokens.insert(tokens.end(), literal.begin(), literal.end());
+    std::optional<std::vector<TokenId>> literal;
+    if (spelling) literal = spelling(done, end);
+    if (!literal && end == done) return;
+    if (!literal) literal = encode_text(text.substr(done, end - done), false, done);
+    tokens.insert(tokens.end(), literal->begin(), literal->end());
   };
   for (const ControlSpan& control : prompt.controls) {
     append_literal(control.begin);

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -58,9 +59,14 @@ class Tokenizer {
   // prompts of which the caller vouches for every byte.
   std::vector<TokenId> encode_raw(std::string_view text) const;
 
+  // Asked for each stretch text[begin, end) between controls, in their order and also for those without text: tokens
+  // to take for it, or nothing.
+  using Spelling = std::function<std::optional<std::vector<TokenId>>(std::size_t begin, std::size_t end)>;
+
   // A rendered conversation: its controls become control tokens, the stretches between are encode_plain. Throws
   // invalid_request for a text that `context` tokens cannot hold, by far (16 bytes a token), before it is read.
-  std::vector<TokenId> encode(const RenderedPrompt& prompt, std::size_t context = kAnyContext) const;
+  std::vector<TokenId> encode(const RenderedPrompt& prompt, std::size_t context = kAnyContext,
+                              const Spelling& spelling = {}) const;
   static constexpr std::size_t kAnyContext = std::size_t{1} << 40;
 
   // The text of the ids; bytes that are not UTF-8 become U+FFFD. skip_special leaves out special tokens, as Hugging
