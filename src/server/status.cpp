@@ -1,5 +1,7 @@
 #include "server/status.h"
 
+#include "server/web_page.h"
+
 #include <algorithm>
 #include <chrono>
 
@@ -42,7 +44,10 @@ HttpResponse json_response(int status, const json::value& body) {
 
 }  // namespace
 
-HttpResponse get_root(const Call&) { return {200, "text/plain; charset=utf-8", "Ollama is running", {}}; }
+HttpResponse get_root(const Call& call) {
+  if (wants_web_page(call.request)) return web_page_response(call.request);
+  return {200, "text/plain; charset=utf-8", "Ollama is running", {{"Vary", "Accept"}}};
+}
 
 HttpResponse get_health(const Call& call) {
   const ManagerStatus status = call.service.models.status();

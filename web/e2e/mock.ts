@@ -3,7 +3,11 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { policyOf } from '../scripts/policy.mjs';
+
+// The page that is tested: what CMake has built, or what `npm run build` leaves.
+export const PAGE = process.env['PAGE'] ?? fileURLToPath(new URL('../dist/index.html', import.meta.url));
 
 export interface Piece {
   thinking?: string;
@@ -57,7 +61,7 @@ export class Mock {
   bodies: Record<string, unknown>[] = [];
   aborted = 0;
   #server: Server;
-  #html = readFileSync(new URL('../dist/index.html', import.meta.url));
+  #html = readFileSync(PAGE);
 
   constructor() {
     this.#server = createServer((request, response) => void this.#serve(request, response));

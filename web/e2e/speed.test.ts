@@ -1,0 +1,117 @@
+// How quick the page is. The bounds are those that users would notice, on a machine that has other things to do; what was
+// measured is printed.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { chromiumPath, launch, watched } from './browser';
+import { Mock, PAGE, type Piece } from './mock';
+
+const PARAGRAPH = 'Some words of a paragraph with *emphasis*, `code` and a [link](https://e.example), as answers have them. ';
+const measured: Record<string, number> = {};
+
+async function scripting(page: Page, work: () => Promise<void>): Promise<{ scriptMs: number; taskMs: number; wallMs: number }> {
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable');
+  const read = async () => Object.fromEntries((await session.send('Performance.getMetrics')).metrics.map((m) => [m.name, m.value])) as Record<string, number>;
+  const [before, from] = [await read(), performance.now()];
+  await work();
+  const [after, to] = [await read(), performance.now()];
+  return { scriptMs: (after['ScriptDuration']! - before['ScriptDuration']!) * 1000, taskMs: (after['TaskDuration']! - before['TaskDuration']!) * 1000, wallMs: to - from };
+}
+
+describe.skipIf(!chromiumPath)('the page', () => {
+  let browser: Browser;
+  let mock: Mock;
+  let url: string;
+  beforeAll(async () => {
+    browser = await launch();
+    mock = new Mock();
+    url = await mock.start();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    mock.stop();
+    console.log(`measured: ${JSON.stringify(measured)}`);
+    if (process.env['MEASURED']) writeFileSync(process.env['MEASURED'], JSON.stringify(measured, null, 1));
+  });
+
+  it('is small', () => {
+    measured['kilobytes'] = Math.round(gzipSync(readFileSync(PAGE), { level: 9 }).length / 100) / 10;
+    expect(measured['kilobytes']).toBeLessThan(250);
+  });
+
+  it('paints soon behind the response', async () => {
+    const times: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      const { context, page } = await watched(browser, url);
+      await page.goto(url);
+      await page.getByRole('textbox', { name: 'Message' }).waitFor();
+      times.push(await page.evaluate(async () => {
+        const paint = () => performance.getEntriesByName('first-contentful-paint')[0];
+        while (!paint()) await new Promise((r) => setTimeout(r, 10));
+        const response = (performance.getEntriesByType('navigation')[0] as PerformanceNavigationTiming).responseEnd;
+        return paint()!.startTime - response;
+      }));
+      await context.close();
+    }
+    measured['paintMs'] = Math.round(times.sort((a, b) => a - b)[2]!);
+    expect(measured['paintMs']).toBeLessThan(400);
+  });
+
+  it('keeps the main thread free at 300 tokens a second', async () => {
+    const { context, page } = await watched(browser, url);
+    await page.goto(url);
+    const tokens = 1500;
+    const all = PARAGRAPH.repeat(200).match(/\S+\s*/g)!.slice(0, tokens).map((w, i) => (i % 60 === 59 ? `${w}\n\n` : w));
+    const item = (token: string) => ({ token, logprob: -0.1, top_logprobs: Array.from({ length: 5 }, (_, i) => ({ token: `${token}${i}`, logprob: -1 - i })) });
+    const pieces: Piece[] = all.map((content, i) => ({ ...(i % 6 === 0 ? { waitMs: 20 } : {}), raw: { choices: [{ index: 0, delta: { content }, logprobs: { content: [item(content)] }, finish_reason: null }] } }));
+    mock.script = { pieces };
+    await page.getByRole('textbox', { name: 'Message' }).fill('go');
+    const cost = await scripting(page, async () => {
+      await page.getByRole('button', { name: 'Send' }).click();
+      await page.getByRole('button', { name: 'Send' }).waitFor({ timeout: 50_000 });
+    });
+    measured['tokensPerSecond'] = Math.round((tokens / cost.wallMs) * 1000);
+    measured['scriptMsPerToken'] = Math.round((cost.scriptMs / tokens) * 1000) / 1000;
+    measured['mainThreadMsPerToken'] = Math.round((cost.taskMs / tokens) * 1000) / 1000;
+    measured['mainThreadShareAt300'] = Math.round((cost.taskMs / tokens) * 0.3 * 100) / 100;
+    expect(measured['mainThreadShareAt300']).toBeLessThan(0.5);
+    await context.close();
+  });
+
+  it('scrolls smoothly through 1,000 messages', async () => {
+    const { context, page, faults } = await watched(browser, url);
+    await page.goto(url);
+    const nodes = Array.from({ length: 1000 }, (_, i) => ({ id: `n${i}`, parent: i ? `n${i - 1}` : null, role: i % 2 ? 'assistant' : 'user', created: i, content: `${i}: ${PARAGRAPH.repeat(i % 2 ? 4 : 1)}${i % 10 === 1 ? '\n\n```js\nlet a = 1;\n```' : ''}` }));
+    await page.keyboard.press('Alt+,');
+    await page.getByRole('tab', { name: 'Data' }).click();
+    const file = { format: 'glimt-conversations', version: 1, conversations: [{ title: 'long', nodes }] };
+    await page.locator('dialog input[type=file]').setInputFiles({ name: 'c.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(file)) });
+    await page.getByText('1 conversations imported').waitFor();
+    await page.keyboard.press('Escape');
+    const from = performance.now();
+    await page.getByRole('navigation').getByRole('link', { name: 'long' }).click();
+    await page.getByText('999: ').waitFor();
+    measured['open1000Ms'] = Math.round(performance.now() - from);
+    await expect.poll(() => page.locator('article').count(), { timeout: 30_000 }).toBe(1000);
+    const frames = await page.evaluate(async () => {
+      const scroller = document.querySelector('.scroller')!;
+      const gaps: number[] = [];
+      let last = performance.now();
+      for (let i = 0; i < 90; i++) {
+        scroller.scrollTop -= 400;
+        await new Promise((r) => requestAnimationFrame(r));
+        const now = performance.now();
+        gaps.push(now - last);
+        last = now;
+      }
+      return gaps.sort((a, b) => a - b);
+    });
+    measured['scrollFrameMedianMs'] = Math.round(frames[45]!);
+    measured['scrollFrameP95Ms'] = Math.round(frames[85]!);
+    expect(measured['scrollFrameMedianMs']).toBeLessThan(50);
+    expect(faults).toEqual([]);
+    await context.close();
+  });
+});
