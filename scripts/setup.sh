@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Brings a machine to where glimt runs: installs what is missing, then builds. Safe to repeat; quick when nothing is to do.
-#   1. Debian packages (apt)   2. Python packages in .venv (pinned, with hashes)   3. cargo   4. build/ (CMake, Ninja)
+#   1. Debian packages (apt)   2. Python packages in .venv (pinned, with hashes)   3. cargo
+#   4. node and the packages of web/   5. build/ (CMake, Ninja)
 # usage: scripts/setup.sh [--tests] [--bench] [--lint] [--dist] [--fuzz] [--no-build]
 #   without --tests          builds build/glimt and nothing else
 #   --tests                  also the unit tests, the examples and what the end-to-end tests need
 #   --bench                  also the benchmarks of the kernels
 #   --lint, --dist, --fuzz   also the packages that scripts/lint.sh, scripts/dist.sh or the targets in fuzz/ need
-#   --no-build               steps 1 to 3 only
+#   --no-build               steps 1 to 4 only
 # environment: PYTHON (which Python to make .venv with), BUILD_DIR (default build), BUILD_TYPE (default Release)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -23,13 +24,14 @@ packages=(
   libssl-dev libspdlog-dev prometheus-cpp-dev  # the server's TLS, log and metrics
   ca-certificates                         # pip and cargo speak TLS
 )
-test_packages=(libgtest-dev libgmock-dev)
+test_packages=(libgtest-dev libgmock-dev chromium)  # the page is tested in chromium
 bench_packages=(libbenchmark-dev)
 lint_packages=(clang-format clang-tidy libomp-dev shellcheck)  # libomp-dev: an omp.h that clang can read
 dist_packages=(patchelf)
 fuzz_packages=(clang libclang-rt-dev)  # libFuzzer and the sanitizers are in the latter
 seconds_a_step=4  # of one processor, on average (a C++ file 2 to 4, the Rust crate some 300)
 min_cargo=1.87  # what the crates in rust/ ask for
+min_node=18.18  # what the packages in web/ ask for; Debian 12 has 18.20
 
 build=yes
 parts=()  # of the build, besides the program
@@ -45,9 +47,9 @@ for argument in "$@"; do
   esac
 done
 
-# Which of the four parts of this script a line is about, so that nobody wonders how much is still to come.
+# Which of the five parts of this script a line is about, so that nobody wonders how much is still to come.
 part=1
-step() { printf '==> [%d/4] %s\n' $part "$*"; }
+step() { printf '==> [%d/5] %s\n' $part "$*"; }
 stop() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 # Two runs at once (two terminals, an editor) wait for each other instead of building over each other.
@@ -160,8 +162,37 @@ step "Rust: $("$cargo" --version)"
 PATH=$(dirname "$cargo"):$PATH
 export PATH
 
-# ---- 4. build ----------------------------------------------------------------------------------------------------
+# ---- 4. node -----------------------------------------------------------------------------------------------------
+# The page that `glimt serve` shows is built with node. Without it the program is the same, and says so at /.
 part=4
+node_works() {
+  local version
+  version=$(node --version 2> /dev/null | sed -n 's/^v\([0-9.]*\).*/\1/p')
+  [ -n "$version" ] && [ "$(printf '%s\n' "$min_node" "$version" | sort -V | head -n1)" = "$min_node" ] \
+    && npm --version > /dev/null 2>&1
+}
+
+# In a shell of its own: where apt_install stops, the program is built without the page.
+if ! node_works; then
+  (apt_install "node" nodejs npm) || true
+fi
+wanted=$(sha256sum web/package-lock.json | cut -d' ' -f1)
+if ! node_works; then
+  step "no node $min_node or newer: the program is built without its page"
+elif [ "$(cat web/node_modules/glimt-stamp 2> /dev/null)" = "$wanted" ]; then
+  step "packages of the page: all there"
+else
+  step "packages of the page: 110 MB into web/node_modules (less than a minute), with node $(node --version)"
+  if (cd web && npm ci --no-audit --no-fund --loglevel=error 9>&- > /dev/null); then
+    echo "$wanted" > web/node_modules/glimt-stamp
+  else
+    rm -rf web/node_modules
+    step "npm could not install them: the program is built without its page"
+  fi
+fi
+
+# ---- 5. build ----------------------------------------------------------------------------------------------------
+part=5
 [ $build = yes ] || exit 0
 build_dir=${BUILD_DIR:-build}
 cache=$build_dir/CMakeCache.txt

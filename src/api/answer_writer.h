@@ -2,6 +2,7 @@
 #pragma once
 
 #include "api/problem.h"
+#include "base/token.h"
 #include "chat/types.h"
 
 #include <cstddef>
@@ -35,6 +36,8 @@ struct ContentToken {
     float logprob = 0;
   };
   std::vector<Alternative> top;
+  TokenId id = 0;
+  bool guessed = false;  // ahead, by the MTP layer or by look-up, before the model chose it
 };
 
 struct AnswerPart {
@@ -55,6 +58,12 @@ struct AnswerSummary {
   double prefill_seconds = 0;
   double decode_seconds = 0;
   double total_seconds = 0;  // since the request came
+
+  // For those who look inside.
+  std::size_t drafted = 0, accepted = 0;  // tokens that were guessed ahead, and those that the model then chose
+  std::size_t context = 0;                // most tokens of prompt and answer
+  double queue_seconds = 0;
+  std::string before_cut, behind_cut;  // the prompt's text around the end of what the cache held; empty: it held none
 };
 
 // One response. Every method returns the bytes that go out now, complete events or lines, perhaps none; a whole

@@ -74,6 +74,7 @@ constexpr ApiField kMessageFields[] = {
     {"stop_sequence", Use::carried, kAny, kHandedBack},
     {"stop_details", Use::carried, kAny, kHandedBack},
     {"usage", Use::carried, kAny, kHandedBack},
+    {"output_config", Use::carried, kAny, "the request's own holds"},
     kCacheControl,
 };
 constexpr ApiField kTextFields[] = {
@@ -109,6 +110,12 @@ constexpr ApiField kToolResultFields[] = {
     kCacheControl, kCaller, kToolset,
 };
 
+constexpr ApiField kToolReferenceFields[] = {
+    {"type", Use::honoured, R"({"type": "string", "enum": ["tool_reference"]})", "the kind of block, in a tool_result", true},
+    {"tool_name", Use::honoured, kString, "of a tool with defer_loading, which the model sees from now on", true},
+    kCacheControl,
+};
+
 // ---- what a request asks for ----
 
 constexpr ApiField kToolFields[] = {
@@ -120,7 +127,7 @@ constexpr ApiField kToolFields[] = {
     {"eager_input_streaming", Use::carried, kAny, "arguments are streamed as they are written"},
     {"input_examples", Use::carried, kAny, "are not shown to the model"},
     {"allowed_callers", Use::carried, R"({"type": "array", "items": {"type": "string", "enum": ["direct"]}})", "the model alone"},
-    {"defer_loading", Use::carried, R"({"type": "boolean", "enum": [false]})", "the model sees every tool"},
+    {"defer_loading", Use::honoured, kBoolean, "true: the model does not see it before a tool_reference in the history names it"},
     kCacheControl,
 };
 constexpr ApiField kToolChoiceFields[] = {
@@ -190,6 +197,7 @@ constexpr ApiObject kAnthropicThinkingBlock{"AnthropicThinkingBlock", kThinkingB
 constexpr ApiObject kAnthropicRedactedBlock{"AnthropicRedactedBlock", kRedactedFields};
 constexpr ApiObject kAnthropicToolUseBlock{"AnthropicToolUseBlock", kToolUseFields};
 constexpr ApiObject kAnthropicToolResultBlock{"AnthropicToolResultBlock", kToolResultFields};
+constexpr ApiObject kAnthropicToolReference{"AnthropicToolReference", kToolReferenceFields};
 constexpr ApiObject kAnthropicTool{"AnthropicTool", kToolFields};
 constexpr ApiObject kAnthropicToolChoice{"AnthropicToolChoice", kToolChoiceFields};
 constexpr ApiObject kAnthropicThinking{"AnthropicThinking", kThinkingFields};

@@ -16,6 +16,7 @@ extern const ApiObject kAnthropicThinkingBlock;
 extern const ApiObject kAnthropicRedactedBlock;
 extern const ApiObject kAnthropicToolUseBlock;
 extern const ApiObject kAnthropicToolResultBlock;
+extern const ApiObject kAnthropicToolReference;
 extern const ApiObject kAnthropicTool;
 extern const ApiObject kAnthropicToolChoice;
 extern const ApiObject kAnthropicThinking;

@@ -36,6 +36,7 @@ class HistoryReader {
   void add_system(const json::value& content, const std::string& where);
   void add_message(const json::value& message, const std::string& where);
   json::array take() { return std::move(messages_); }
+  std::vector<std::string> take_found_tools() { return std::move(found_tools_); }
 
  private:
   FieldReader fields(const json::object& object, const ApiObject& table, const std::string& where) {
@@ -46,6 +47,7 @@ class HistoryReader {
   [[noreturn]] static void wrong_block(const std::string& where, std::string_view type, std::string_view role);
   std::string texts_of(const json::value* content, const std::string& where, bool drop_billing = false);
   std::string text_of(const json::value& block, const std::string& where);
+  std::string result_text(const json::value* content, const std::string& where);
   void add_result(const json::object& block, const std::string& where);
   void add_user(const json::value* content, const std::string& where);
   void add_assistant(const json::value* content, const std::string& where);
@@ -54,6 +56,7 @@ class HistoryReader {
   UnknownFields unknown_;
   std::vector<std::string>& ignored_;
   json::array messages_;
+  std::vector<std::string> found_tools_;
   std::deque<json::object> told_;
 };
 
@@ -137,9 +140,30 @@ void HistoryReader::add_system(const json::value& content, const std::string& wh
   if (!text.empty()) messages_.push_back(json::object{{"role", "system"}, {"content", text}});
 }
 
+// A text, or what a search for tools has found.
+std::string HistoryReader::result_text(const json::value* content, const std::string& where) {
+  const json::array* blocks = content == nullptr ? nullptr : blocks_of(*content, where);
+  if (blocks == nullptr) return texts_of(content, where);
+  std::string all;
+  for (std::size_t i = 0; i < blocks->size(); ++i) {
+    const std::string place = item_path(where, i);
+    const json::object& block = block_object((*blocks)[i], place);
+    const std::string type = type_of(block, place);
+    if (type == "text") {
+      all += text_of((*blocks)[i], place);
+    } else if (type == "tool_reference") {
+      found_tools_.push_back(fields(block, kAnthropicToolReference, place).string_or("tool_name", ""));
+      all += fmt::format("{}The tool {} is there now.", all.empty() ? "" : "\n", found_tools_.back());
+    } else {
+      wrong_block(place, type, "the result of a tool");
+    }
+  }
+  return all;
+}
+
 void HistoryReader::add_result(const json::object& block, const std::string& where) {
   const FieldReader result = fields(block, kAnthropicToolResultBlock, where);
-  std::string text = texts_of(result.find("content"), content_path(where));
+  std::string text = result_text(result.find("content"), content_path(where));
   if (result.boolean_or("is_error", false)) text.insert(0, "Error: ");
   messages_.push_back(json::object{
       {"role", "tool"}, {"content", std::move(text)}, {"tool_call_id", result.string_or("tool_use_id", "")}});
@@ -241,6 +265,7 @@ AnthropicHistory read_anthropic_history(const json::value* system, const json::a
   for (std::size_t i = 0; i < messages.size(); ++i) reader.add_message(messages[i], item_path("messages", i));
   AnthropicHistory history;
   history.messages = normalized_messages(reader.take());
+  history.found_tools = reader.take_found_tools();
   if (!messages.empty() && !history.messages.empty()) {
     history.continues_answer =
         begins_answer(history.messages.back().get_object(), item_path("messages", messages.size() - 1));

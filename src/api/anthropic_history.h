@@ -18,8 +18,9 @@
 namespace glimt {
 
 struct AnthropicHistory {
-  json::array messages;           // as normalized_messages returns them
-  bool continues_answer = false;  // the last one is the beginning of the answer
+  json::array messages;                       // as normalized_messages returns them
+  bool continues_answer = false;              // the last one is the beginning of the answer
+  std::vector<std::string> found_tools = {};  // that a search for tools has found (tool_reference)
 };
 
 // `system` may be null. Throws ApiError or invalid_request, which names message and block: "messages.0.content.1".

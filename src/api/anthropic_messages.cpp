@@ -52,6 +52,7 @@ class MessagesReader {
   bool only_counts_;
   UnknownFields unknown_;
   ApiRequest& request_;
+  std::vector<std::string> found_tools_;
   FieldReader body_;
 };
 
@@ -84,6 +85,7 @@ void MessagesReader::read_history() {
   AnthropicHistory history = read_anthropic_history(body_.find("system"), messages, unknown_, request_.ignored);
   request_.chat.messages = std::move(history.messages);
   request_.continues_answer = history.continues_answer;
+  found_tools_ = std::move(history.found_tools);
   const FieldReader management =
       fields(body_.object_or_empty("context_management"), kAnthropicContextManagement, "context_management");
   const json::array& edits = management.array_or_empty("edits");
@@ -129,11 +131,12 @@ void MessagesReader::read_tools() {
                          shown_json(*type)));
     }
     const FieldReader tool = fields(tools[i].get_object(), kAnthropicTool, where);
-    if (tool.boolean_or("defer_loading", false)) tool.wrong("defer_loading", "false: the model sees every tool");
     for (const json::value& caller : tool.array_or_empty("allowed_callers")) {
       if (caller != json::value("direct")) tool.wrong("allowed_callers", "[\"direct\"]");
     }
-    known.push_back(tool.known());
+    const bool found =
+        std::find(found_tools_.begin(), found_tools_.end(), tool.string_or("name", "")) != found_tools_.end();
+    if (found || !tool.boolean_or("defer_loading", false)) known.push_back(tool.known());
   }
   request_.chat.tools = normalized_tools(known);
 }

@@ -36,6 +36,11 @@ constexpr ApiField kRequestFields[] = {
     {"frequency_penalty", Use::honoured, R"({"type": "number", "minimum": -2, "maximum": 2})", "for each time that a token was generated"},
     {"presence_penalty", Use::honoured, R"({"type": "number", "minimum": -2, "maximum": 2})", "once for each token that was generated"},
     {"repetition_penalty", Use::honoured, R"({"type": "number", "exclusiveMinimum": 0, "maximum": 1000})", "above 1: tokens of prompt and answer become less likely; an extension"},
+    {"repeat_last_n", Use::honoured, R"({"type": "integer", "minimum": -1})", "tokens that penalties look back on; absent or -1: all; an extension"},
+    {"dry_multiplier", Use::honoured, R"({"type": "number", "minimum": 0, "maximum": 1000})", "against repeated sequences (DRY); 0: off; an extension"},
+    {"dry_base", Use::honoured, R"({"type": "number", "minimum": 1, "maximum": 1000})", "DRY: growth with the length of the repeat; an extension"},
+    {"dry_allowed_length", Use::honoured, R"({"type": "integer", "minimum": 1})", "DRY: shorter repeats are free; an extension"},
+    {"dry_last_n", Use::honoured, R"({"type": "integer", "minimum": -1})", "DRY: tokens searched; -1: all; an extension"},
     {"logit_bias", Use::honoured, R"({"type": "object", "additionalProperties": {"type": "number", "minimum": -100, "maximum": 100}})", "added to the logits of tokens, by their decimal ids"},
     {"seed", Use::honoured, R"({"type": "integer"})", "same seed, same text, in any company, while system_fingerprint is the same"},
     {"logprobs", Use::honoured, R"({"type": "boolean"})", "of the tokens of the content"},
@@ -43,11 +48,13 @@ constexpr ApiField kRequestFields[] = {
     {"tools", Use::honoured, R"({"type": "array", "maxItems": 1024, "items": {"$ref": "#/components/schemas/ChatTool"}})", "functions that may be called"},
     {"tool_choice", Use::honoured, R"({"type": ["string", "object"]})", "auto, none, required, one function, or allowed_tools"},
     {"parallel_tool_calls", Use::honoured, R"({"type": "boolean"})", "false: the answer ends behind its first call"},
-    {"response_format", Use::honoured, R"({"type": "object", "$ref": "#/components/schemas/ChatResponseFormat"})", "text, json_object, or json_schema; with tools the answer is calls or the JSON"},
+    {"response_format", Use::honoured, R"({"type": "object", "$ref": "#/components/schemas/ChatResponseFormat"})", "text, json_object, json_schema, or the extensions regex and grammar; with tools the answer is calls or the JSON"},
     {"reasoning_effort", Use::honoured, R"({"type": "string", "enum": ["none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra"]})", "none: no thinking; minimal 512, low 2048, medium 8192, high 24576 tokens of it; else no limit"},
     {"reasoning", Use::honoured, R"({"type": "object", "$ref": "#/components/schemas/ChatReasoning"})", "the same, as Open WebUI and Ollama have it"},
     {"thinking", Use::honoured, R"({"type": "object", "$ref": "#/components/schemas/ChatThinking"})", "Z.ai's form"},
     {"chat_template_kwargs", Use::honoured, R"({"type": "object", "$ref": "#/components/schemas/ChatTemplateOptions"})", "these count over the fields above"},
+    {"continue_final_message", Use::honoured, R"({"type": "boolean"})", "the last message, an assistant's, is the beginning of the answer; an extension"},
+    {"glimt", Use::honoured, R"({"type": "boolean"})", "tell how the answer was made, in \"glimt\" beside the usage and in each token's logprobs; an extension"},
     {"modalities", Use::honoured, R"({"type": "array"})", "[\"text\"]; there is no other"},
     {"user", Use::carried, "{}", "clients' bookkeeping"},
     {"safety_identifier", Use::carried, "{}", "clients' bookkeeping"},
@@ -71,8 +78,10 @@ constexpr ApiField kStreamOptionFields[] = {
     {"include_obfuscation", Use::carried, "{}", "no padding is sent"},
 };
 constexpr ApiField kFormatFields[] = {
-    {"type", Use::honoured, R"({"type": "string", "enum": ["text", "json_object", "json_schema"]})", "the form of the answer", true},
+    {"type", Use::honoured, R"({"type": "string", "enum": ["text", "json_object", "json_schema", "regex", "grammar"]})", "the form of the answer", true},
     {"json_schema", Use::honoured, R"({"type": "object", "$ref": "#/components/schemas/ChatJsonSchema"})", "of the type json_schema"},
+    {"pattern", Use::honoured, R"({"type": "string"})", "of the type regex, in Rust's syntax: the whole answer matches"},
+    {"grammar", Use::honoured, R"({"type": "string"})", "of the type grammar, in Lark's syntax: the whole answer fits"},
 };
 constexpr ApiField kSchemaFields[] = {
     {"name", Use::carried, R"({"type": "string"})", "for the client"},
@@ -118,6 +127,10 @@ class Parser {
     const json::array& messages = body_.array_or_empty("messages");
     if (messages.empty()) refuse("messages", "must have at least one message");
     request_.chat.messages = read_history(messages, unknown_, request_.ignored);
+    request_.continues_answer = body_.boolean_or("continue_final_message", false);
+    if (request_.continues_answer && request_.chat.messages.back().at("role") != "assistant") {
+      refuse("continue_final_message", "needs a last message of the role assistant");
+    }
   }
 
   void read_form() {
@@ -132,20 +145,33 @@ class Parser {
     form_ = {.stream = request_.stream,
              .include_usage = part("stream_options", kStreamOptions).boolean_or("include_usage", false),
              .logprobs = body_.boolean_or("logprobs", false),
+             .details = body_.boolean_or("glimt", false),
              .choices = request_.choices};
   }
 
   void read_response_format() {
     if (!body_.has("response_format")) return;
     const FieldReader format = part("response_format", kFormat);
-    const std::string type = format.one_of("type", {}, {"text", "json_object", "json_schema"});
+    const std::string type = format.one_of("type", {}, {"text", "json_object", "json_schema", "regex", "grammar"});
     if (type == "text") return;
-    request_.chat.constraint = JsonObjectOutput{};
-    if (type == "json_object") return;
+    if (type == "regex") {
+      request_.chat.constraint = RegexOutput{required_text(format, "pattern")};
+    } else if (type == "grammar") {
+      request_.chat.constraint = LarkOutput{required_text(format, "grammar")};
+    } else {
+      request_.chat.constraint = JsonObjectOutput{};
+    }
+    if (type != "json_schema") return;
     if (!format.has("json_schema")) refuse(format.path("json_schema"), "is required");
     const FieldReader named(format.object_or_empty("json_schema"), kSchema, format.path("json_schema"), unknown_,
                             request_.ignored);
     if (const json::value* schema = named.find("schema")) request_.chat.constraint = JsonSchemaOutput{*schema};
+  }
+
+  static std::string required_text(const FieldReader& object, std::string_view name) {
+    std::string text = object.string_or(name, {});
+    if (text.empty()) refuse(object.path(name), "is required");
+    return text;
   }
 
   void read_tools() {

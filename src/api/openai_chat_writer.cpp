@@ -1,5 +1,6 @@
 #include "api/openai_chat_writer.h"
 
+#include "api/answer_details.h"
 #include "api/openai_answer.h"
 #include "api/wire.h"
 #include "text/utf8.h"
@@ -18,6 +19,12 @@ json::object call_object(const std::string& id, std::string_view name, std::stri
   return {{"id", id}, {"type", "function"}, {"function", {{"name", name}, {"arguments", arguments}}}};
 }
 
+json::array token_items(TokenLogprobs& logprobs, const std::vector<ContentToken>& tokens, const ChatAnswerForm& form) {
+  json::array items = logprobs.chat(tokens);
+  if (form.details) add_token_details(items, tokens);
+  return items;
+}
+
 // ---- in one piece ----
 
 class WholeChat final : public AnswerWriter {
@@ -32,7 +39,7 @@ class WholeChat final : public AnswerWriter {
   std::string part(std::size_t choice, const AnswerPart& part) override {
     Choice& of = choices_.at(choice);
     if (const auto* delta = std::get_if<ContentDelta>(&part.event); delta != nullptr && form_.logprobs) {
-      for (json::value& item : of.logprobs.chat(part.tokens)) of.tokens.push_back(std::move(item));
+      for (json::value& item : token_items(of.logprobs, part.tokens, form_)) of.tokens.push_back(std::move(item));
     }
     of.output.add(part.event);
     return {};
@@ -49,6 +56,7 @@ class WholeChat final : public AnswerWriter {
     json::array& choices = body["choices"].emplace_array();
     for (std::size_t i = 0; i < choices_.size(); ++i) choices.push_back(choice_object(i));
     body["usage"] = usage_.to_json(head_.prompt_tokens, form_.choices);
+    if (form_.details) body["glimt"] = answer_details(head_, choices_.front().summary);
     return wire_json(body);
   }
 
@@ -121,13 +129,16 @@ class StreamedChat final : public AnswerWriter {
   std::string end(std::size_t choice, const AnswerSummary& summary) override {
     Choice& of = choices_.at(choice);
     usage_.add(choice, summary);
+    if (choice == 0) first_ = summary;
     std::string out = rest_of_text(choice);
     return out + chunk(choice, {}, nullptr, openai_finish_reason(summary, of.calls, of.cut));
   }
 
   std::string finish() override {
     if (!form_.include_usage) return std::string(kOpenAiDone);
-    return openai_usage_chunk(openai_response(head_, id_, kChunk), usage_.to_json(head_.prompt_tokens, form_.choices)) +
+    json::object chunk = openai_response(head_, id_, kChunk);
+    if (form_.details) chunk["glimt"] = answer_details(head_, first_);
+    return openai_usage_chunk(std::move(chunk), usage_.to_json(head_.prompt_tokens, form_.choices)) +
            std::string(kOpenAiDone);
   }
 
@@ -162,7 +173,7 @@ class StreamedChat final : public AnswerWriter {
     const std::string ready = of.content.next(bytes);
     if (!form_.logprobs) return out + text(choice, "content", ready);
     if (ready.empty() && tokens.empty()) return out;
-    json::object logprobs{{"content", of.logprobs.chat(tokens)}, {"refusal", nullptr}};
+    json::object logprobs{{"content", token_items(of.logprobs, tokens, form_)}, {"refusal", nullptr}};
     return out + chunk(choice, {{"content", ready}}, std::move(logprobs));
   }
 
@@ -212,6 +223,7 @@ class StreamedChat final : public AnswerWriter {
   ChatAnswerForm form_;
   std::vector<Choice> choices_;
   OpenAiUsage usage_;
+  AnswerSummary first_;
 };
 
 }  // namespace

@@ -12,6 +12,7 @@ struct ChatAnswerForm {
   bool stream = false;
   bool include_usage = false;  // of a stream: a chunk with the usage before the end
   bool logprobs = false;
+  bool details = false;  // api/answer_details.h; of several choices those of the first
   std::size_t choices = 1;
 };
 

@@ -10,9 +10,18 @@ namespace glimt {
 namespace {
 
 constexpr SamplingName kNames[] = {
-    {"temperature", "temperature", 0, 2}, {"top_p", "top_p"}, {"top_k", "top_k"}, {"min_p", "min_p"},
+    {"temperature", "temperature", 0, 2},
+    {"top_p", "top_p"},
+    {"top_k", "top_k"},
+    {"min_p", "min_p"},
     {"typical_p", "typical_p"},
+    {"dry_multiplier", "dry_multiplier"},
+    {"dry_base", "dry_base"},
+    {"dry_allowed_length", "dry_allowed_length"},
+    {"dry_last_n", "dry_last_n"},
 };
+
+constexpr SamplingName kLookBack[] = {{"repeat_last_n", "repeat_last_n"}};
 
 constexpr SamplingName kPenalties[] = {
     {"frequency_penalty", "frequency_penalty", -2, 2},
@@ -51,6 +60,7 @@ void read_openai_sampling(const FieldReader& body, SamplingChanges& changes) {
   const std::size_t before = changes.numbers.size();
   read_sampling(body, kPenalties, changes);
   if (changes.numbers.size() > before) changes.numbers.emplace_back(find_sampling_field("repeat_last_n"), -1);
+  read_sampling(body, kLookBack, changes);
   read_bias(body, changes);
   if (body.has("seed")) {
     using Limits = std::numeric_limits<std::int64_t>;

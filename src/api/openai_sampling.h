@@ -6,8 +6,9 @@
 
 namespace glimt {
 
-// temperature, top_p, the penalties, the extensions top_k, min_p, typical_p and repetition_penalty, seed and
-// logit_bias. Penalties look at the whole answer, as OpenAI's do. Throws invalid_request.
+// temperature, top_p, the penalties, the extensions top_k, min_p, typical_p, repetition_penalty and those of DRY, seed
+// and logit_bias. Penalties look at the whole answer, as OpenAI's do, unless repeat_last_n says less. Throws
+// invalid_request.
 void read_openai_sampling(const FieldReader& body, SamplingChanges& changes);
 
 // max_completion_tokens and max_tokens; where both are given, the smaller one. 0 if none is.

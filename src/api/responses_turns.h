@@ -30,11 +30,11 @@ class ResponsesTurns {
 
  private:
   struct Turn {
-    std::string thinking = {};
-    std::string content = {};
-    json::array calls = {};
-    json::array outputs = {};               // messages that follow the turn's
-    std::set<std::string> waited_for = {};  // calls whose outputs are to come
+    std::string thinking;
+    std::string content;
+    json::array calls;
+    json::array outputs;               // messages that follow the turn's
+    std::set<std::string> waited_for;  // calls whose outputs are to come
   };
 
   Turn& open();  // the turn that goes on, or a new one

@@ -299,8 +299,9 @@ void EngineLoop::take_tokens(SequenceStep& step, std::span<Choice> choices) {
     if (step.decodes) ++s.rows.computed;
     ++totals_.generated_tokens;
     if (choices[i].error) std::rethrow_exception(choices[i].error);
-    step.ended = !s.take_token(std::move(choices[i].sampled), i);
-    if (i == drafts.size() || s.last_chosen() != drafts[i]) break;
+    const std::optional<TokenId> draft = i < drafts.size() ? std::optional(drafts[i]) : std::nullopt;
+    step.ended = !s.take_token(std::move(choices[i].sampled), i, draft);
+    if (s.last_chosen() != draft) break;
     ++accepted;
   }
   s.stats().drafted += drafts.size();

@@ -42,6 +42,7 @@ struct TokenEvent {
   TokenId token;
   float logprob;  // as Sampled
   std::vector<TokenLogprob> top;
+  bool guessed = false;  // it was drafted before the model chose it
 };
 
 struct PrefillProgress {

@@ -107,7 +107,7 @@ void Sequence::follow_thinking(TokenId token) {
   thinking_ = token != budget.close && token != budget.call;
 }
 
-bool Sequence::take_token(Sampled sampled, std::size_t i) {
+bool Sequence::take_token(Sampled sampled, std::size_t i, std::optional<TokenId> draft) {
   const auto now = EventQueue::Clock::now();
   if (stats_.generated_tokens == 0) {
     first_token_ = now;
@@ -124,7 +124,7 @@ bool Sequence::take_token(Sampled sampled, std::size_t i) {
   reason_ = FinishReason::stop;
   if (std::find(request_.eos.begin(), request_.eos.end(), token) != request_.eos.end()) return false;
   tokens_.push_back(token);
-  events_->push(TokenEvent{token, sampled.logprob, std::move(sampled.top)});
+  events_->push(TokenEvent{token, sampled.logprob, std::move(sampled.top), draft == token});
   const bool guarded = request_.stop_repetition && !constraint_;
   const bool runaway = guarded && repetition_.append(token);
   reason_ = runaway ? FinishReason::repetition : FinishReason::length;

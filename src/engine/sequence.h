@@ -68,8 +68,9 @@ class Sequence {
   Sampled choose(std::span<float> logits, std::size_t i, std::span<const TokenId> text, SamplerScratch& scratch) const;
 
   // The answer goes on with what was chosen i drafts behind the tokens that it had when the step began, or with what
-  // the thinking budget wants. Publishes it. Returns whether the answer goes on. Throws what the grammar throws.
-  bool take_token(Sampled sampled, std::size_t i);
+  // the thinking budget wants. Publishes it. `draft`: what was guessed there. Returns whether the answer goes on. Throws
+  // what the grammar throws.
+  bool take_token(Sampled sampled, std::size_t i, std::optional<TokenId> draft);
 
   TokenId last_chosen() const { return last_chosen_; }  // also an end token, which is not among tokens()
   FinishReason reason() const { return reason_; }

@@ -150,7 +150,8 @@ TEST(AnthropicRequest, TheBillingHeaderIsDropped) {
 
 TEST(AnthropicRequest, ASystemMessageStaysWhereItIs) {
   EXPECT_EQ(
-      history(R"([{"role": "user", "content": "a"}, {"role": "system", "content": [{"type": "text", "text": "s"}]},
+      history(
+          R"([{"role": "user", "content": "a"}, {"role": "system", "output_config": {"effort": "low"}, "content": [{"type": "text", "text": "s"}]},
                         {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}])"),
       R"([{"role": "user", "content": "a"}, {"role": "system", "content": "s"}, )"
       R"({"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}])");
@@ -284,13 +285,36 @@ TEST(AnthropicRequest, RefusesToolsOfTheServer) {
     EXPECT_EQ(found.param, "tools[1].type");
     EXPECT_THAT(found.message, HasSubstr(type));
   }
-  EXPECT_EQ(refused(R"({"name": "b", "input_schema": {}, "defer_loading": true})").param, "tools[1].defer_loading");
   EXPECT_EQ(refused(R"({"name": "b", "input_schema": {}, "allowed_callers": ["code_execution_20250825"]})").param,
             "tools[1].allowed_callers");
   EXPECT_EQ(refused(R"({"name": "b", "input_schema": {}, "hue": 1})").param, "tools[1].hue");
   EXPECT_EQ(refused(R"({"input_schema": {}})").param, "tools[1].name");
   EXPECT_EQ(refused("1").param, "tools[1]");
   EXPECT_THAT(refused(R"({"name": "a", "input_schema": {}})").message, HasSubstr("'a'"));
+}
+
+TEST(AnthropicRequest, AToolThatIsDeferredIsSeenOnceASearchHasFoundIt) {
+  const auto seen = [](std::string_view content) {
+    const std::string messages = fmt::format(
+        R"([{{"role": "user", "content": [{{"type": "tool_result", "tool_use_id": "t", "content": {}}}]}}])", content);
+    const ApiRequest request = request_of(messages, R"(, "tools": [
+        {"name": "search", "input_schema": {}}, {"name": "late", "input_schema": {}, "defer_loading": true},
+        {"name": "later", "input_schema": {}, "defer_loading": true}])");
+    std::string names;
+    for (const json::value& tool : request.chat.tools)
+      names += std::string(tool.at("function").at("name").as_string()) + " ";
+    return names + std::string(request.chat.messages.at(0).at("content").as_string());
+  };
+  EXPECT_EQ(seen(R"("nothing")"), "search nothing");
+  EXPECT_EQ(seen(R"([{"type": "text", "text": "x"}, {"type": "tool_reference", "tool_name": "late"}])"),
+            "search late x\nThe tool late is there now.");
+  EXPECT_EQ(seen(R"([{"type": "tool_reference", "tool_name": "later", "cache_control": {}},
+                     {"type": "tool_reference", "tool_name": "gone"}])"),
+            "search later The tool later is there now.\nThe tool gone is there now.");
+  EXPECT_EQ(problem(R"([{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t",
+                         "content": [{"type": "tool_reference"}]}]}])")
+                .param,
+            "messages.0.content.0.content.0.tool_name");
 }
 
 TEST(AnthropicRequest, ChoosesTools) {
@@ -423,11 +447,9 @@ TEST(AnthropicRequest, ACallThatMustComeLeavesNoRoomForTheFormat) {
 ApiRequest count(const json::object& body) { return parse_count_tokens(body, {}).request; }
 
 TEST(AnthropicCount, NeedsNeitherMaxTokensNorMessages) {
-  const ApiRequest foo =
-      count(object_of(R"({"messages": [{"role": "user", "content": "foo"}], "tools": []})"));
+  const ApiRequest foo = count(object_of(R"({"messages": [{"role": "user", "content": "foo"}], "tools": []})"));
   EXPECT_EQ(dump_json(foo.chat.messages), R"([{"role": "user", "content": "foo"}])");
-  const ApiRequest tools =
-      count(object_of(fmt::format(R"({{"model": "m", "messages": [], "tools": {}}})", kTools)));
+  const ApiRequest tools = count(object_of(fmt::format(R"({{"model": "m", "messages": [], "tools": {}}})", kTools)));
   EXPECT_EQ(tools.model, "m");
   EXPECT_EQ(tools.chat.tools.size(), 2U);
   EXPECT_EQ(dump_json(tools.chat.messages), R"([{"role": "user", "content": ""}])");

@@ -111,6 +111,39 @@ TEST(ChatRequest, PenaltiesLookAtTheWholeAnswer) {
   EXPECT_EQ(with(R"("temperature": 1)").sampling.over({}).repeat_last_n, SamplingParams().repeat_last_n);
 }
 
+TEST(ChatRequest, RepeatsOfSequences) {
+  const SamplingParams params =
+      with(R"("dry_multiplier": 0.5, "dry_base": 2, "dry_allowed_length": 3, "dry_last_n": 64)").sampling.over({});
+  EXPECT_EQ(params.dry.multiplier, 0.5F);
+  EXPECT_EQ(params.dry.base, 2);
+  EXPECT_EQ(params.dry.allowed_length, 3);
+  EXPECT_EQ(params.dry.last_n, 64);
+  EXPECT_EQ(message_with(R"("dry_base": 0.5)"), "dry_base: must be a number from 1 to 1000, got 0.5");
+}
+
+TEST(ChatRequest, PenaltiesMayLookBackLess) {
+  EXPECT_EQ(with(R"("presence_penalty": 1, "repeat_last_n": 32)").sampling.over({}).repeat_last_n, 32);
+}
+
+TEST(ChatRequest, ARegexOrAGrammar) {
+  const ApiRequest regex = with(R"("response_format": {"type": "regex", "pattern": "a+"})");
+  EXPECT_EQ(std::get<RegexOutput>(regex.chat.constraint).pattern, "a+");
+  const ApiRequest lark = with(R"("response_format": {"type": "grammar", "grammar": "start: \"a\""})");
+  EXPECT_EQ(std::get<LarkOutput>(lark.chat.constraint).source, R"(start: "a")");
+  EXPECT_EQ(message_with(R"("response_format": {"type": "regex"})"), "response_format.pattern: is required");
+  EXPECT_EQ(message_with(R"("response_format": {"type": "grammar", "grammar": ""})"),
+            "response_format.grammar: is required");
+}
+
+TEST(ChatRequest, GoesOnWithAnAnswer) {
+  const std::string messages =
+      R"("messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "He"}])";
+  EXPECT_TRUE(parsed("{" + messages + R"(, "continue_final_message": true})").continues_answer);
+  EXPECT_FALSE(parsed("{" + messages + R"(, "continue_final_message": false})").continues_answer);
+  EXPECT_EQ(message_with(R"("continue_final_message": true)"),
+            "continue_final_message: needs a last message of the role assistant");
+}
+
 TEST(ChatRequest, BoundsOfSampling) {
   EXPECT_EQ(message_with(R"("temperature": 2.1)"), "temperature: must be a number from 0 to 2, got 2.1");
   EXPECT_EQ(message_with(R"("temperature": -1)"), "temperature: must be a number from 0 to 2, got -1");
@@ -286,8 +319,9 @@ TEST(ChatRequest, ResponseFormatBesideTools) {
 }
 
 TEST(ChatRequest, WhatIsWrongWithAResponseFormat) {
-  EXPECT_EQ(message_with(R"("response_format": {"type": "xml"})"),
-            R"(response_format.type: must be one of 'text', 'json_object', 'json_schema', got "xml")");
+  EXPECT_EQ(
+      message_with(R"("response_format": {"type": "xml"})"),
+      R"(response_format.type: must be one of 'text', 'json_object', 'json_schema', 'regex', 'grammar', got "xml")");
   EXPECT_EQ(message_with(R"("response_format": {})"), "response_format.type: is required");
   EXPECT_EQ(message_with(R"("response_format": {"type": "json_schema"})"), "response_format.json_schema: is required");
   EXPECT_EQ(problem_with(R"("response_format": {"type": "json_schema", "json_schema": {"schema": 7}})").param,

@@ -408,5 +408,68 @@ TEST(ChatAnswer, AnySplitGivesTheSame) {
   }
 }
 
+// ---- how it was made ----
+
+AnswerSummary made_summary() {
+  AnswerSummary summary = scripted_summary(AnswerEnd::stop_string);
+  summary.stop_string = "END";
+  summary.drafted = 8;
+  summary.accepted = 6;
+  summary.context = 2048;
+  summary.queue_seconds = 0.125;
+  summary.before_cut = "known";
+  summary.behind_cut = "n\xff";
+  return summary;
+}
+
+constexpr std::string_view kMade =
+    R"({"end": "stop_string", "stop_string": "END", "prompt_tokens": 70, "reused_tokens": 64, "generated_tokens": 19, )"
+    R"("thinking_tokens": 6, "drafted": 8, "accepted": 6, "context": 2048, "load_seconds": 5E-3, "queue_seconds": 1.25E-1, )"
+    R"("prefill_seconds": 2.5E-1, "decode_seconds": 1.5E0, "total_seconds": 2E0, "cut": {"before": "known", "after": "n\ufffd"}})";
+
+TEST(ChatDetails, AreBesideTheUsage) {
+  const json::value wanted = parse_json(kMade, "wanted");
+  const auto chunks = data_of(streamed({says("Hi")}, made_summary(), {.include_usage = true, .details = true}));
+  EXPECT_EQ(chunks.back().at("glimt"), wanted);
+  EXPECT_FALSE(chunks.front().contains("glimt"));
+  EXPECT_EQ(whole({says("Hi")}, made_summary(), {.details = true}).at("glimt"), wanted);
+}
+
+TEST(ChatDetails, OnlyWhereTheyWereAskedFor) {
+  EXPECT_THAT(streamed({says("Hi")}, made_summary(), {.include_usage = true}), Not(HasSubstr("glimt\"")));
+  EXPECT_FALSE(whole({says("Hi")}, made_summary()).contains("glimt"));
+}
+
+TEST(ChatDetails, SayWhyTheAnswerEnded) {
+  const auto end_of = [](AnswerEnd end, bool full) {
+    AnswerSummary summary = scripted_summary(end);
+    summary.context_full = full;
+    const json::object answer = whole({says("Hi")}, summary, {.details = true});
+    EXPECT_TRUE(answer.at("glimt").at("stop_string").is_null());
+    EXPECT_FALSE(answer.at("glimt").as_object().contains("cut"));
+    return text(answer.at("glimt").at("end"));
+  };
+  EXPECT_EQ(end_of(AnswerEnd::end_token, false), "end_token");
+  EXPECT_EQ(end_of(AnswerEnd::one_call, false), "one_call");
+  EXPECT_EQ(end_of(AnswerEnd::length, false), "length");
+  EXPECT_EQ(end_of(AnswerEnd::length, true), "context");
+  EXPECT_EQ(end_of(AnswerEnd::repetition, false), "repetition");
+}
+
+TEST(ChatDetails, MarkTokensThatWereGuessed) {
+  const std::vector<ContentToken> tokens = {{.bytes = "H", .logprob = -1, .top = {}, .id = 7, .guessed = false},
+                                            {.bytes = "i", .logprob = -2, .top = {}, .id = 9, .guessed = true}};
+  const auto items_of = [&](bool details) {
+    const auto out = writer({.stream = true, .logprobs = true, .details = details});
+    const json::object chunk = data_of(out->part(0, {ContentDelta{"Hi"}, tokens})).at(0);
+    return choice_of(chunk).at("logprobs").at("content").as_array();
+  };
+  const json::array items = items_of(true);
+  EXPECT_EQ(items.at(0).at("id"), 7);
+  EXPECT_FALSE(items.at(0).as_object().contains("guessed"));
+  EXPECT_EQ(items.at(1).at("guessed"), true);
+  EXPECT_FALSE(items_of(false).at(1).as_object().contains("guessed"));
+}
+
 }  // namespace
 }  // namespace glimt

@@ -34,6 +34,7 @@ inline SamplingParams greedy() {
 struct Answer {
   Tokens tokens;
   std::vector<float> logprobs;
+  std::size_t guessed = 0;  // tokens that say so
   GenerationResult result;
 };
 
@@ -53,6 +54,7 @@ inline Answer read(Stream& stream) {
   while (std::optional<StreamEvent> event = stream.next()) {
     if (const auto* token = std::get_if<TokenEvent>(&*event)) {
       answer.tokens.push_back(token->token);
+      answer.guessed += token->guessed ? 1 : 0;
     } else if (const auto* result = std::get_if<GenerationResult>(&*event)) {
       answer.result = *result;
     } else if (const auto* error = std::get_if<std::exception_ptr>(&*event)) {

@@ -639,11 +639,15 @@ TEST(EngineSampling, WithGuessesEverySeedGivesItsText) {
   }
   std::size_t accepted = 0;
   for (const auto& [a, b, c] : streams) {
-    const Tokens text = read(*a).tokens;
+    const Answer unguessed = read(*a);
+    const Tokens& text = unguessed.tokens;
+    EXPECT_EQ(unguessed.guessed, 0u);
     EXPECT_EQ(read(*b).tokens, text);
     const Answer answer = read(*c);
     EXPECT_EQ(answer.tokens, text);
     accepted += answer.result.stats.accepted;
+    EXPECT_LE(answer.guessed, answer.result.stats.accepted);
+    EXPECT_LE(answer.result.stats.accepted, answer.guessed + 1);  // the end token is none of the events'
   }
   EXPECT_GT(accepted, 100u);  // guesses did decide
   EXPECT_EQ(settled(*plain).speculation_speedup(), 1);

@@ -49,8 +49,8 @@ describe('a request', () => {
     expect(body([q], { form: 'schema', schema: '{"type":"object"}' })['response_format']).toMatchObject({ type: 'json_schema', json_schema: { schema: { type: 'object' } } });
     expect(body([q], { form: 'regex', regex: 'a+' })['response_format']).toEqual({ type: 'regex', pattern: 'a+' });
     expect(body([q], { form: 'regex', regex: 'a+' }, {}, PLAIN_SETTINGS)).not.toHaveProperty('response_format');
-    expect(body([q], { tools: '[{"name":"f"}]', stop: ['x'], thinkingBudget: 9 })).toMatchObject({ tools: [{ type: 'function', function: { name: 'f' } }], stop: ['x'], thinking_budget: 9 });
-    expect(body([q], { thinking: false, thinkingBudget: 9 })).not.toHaveProperty('thinking_budget');
+    expect(body([q], { tools: '[{"name":"f"}]', stop: ['x'], thinkingBudget: 9 })).toMatchObject({ tools: [{ type: 'function', function: { name: 'f' } }], stop: ['x'], thinking: { budget_tokens: 9 } });
+    expect(body([q], { thinking: false, thinkingBudget: 9 })).not.toHaveProperty('thinking');
   });
   it('asks for probabilities where they are wanted', () => {
     expect(body([q], {}, { details: true })).toMatchObject({ logprobs: true, top_logprobs: 5, glimt: true });

@@ -71,7 +71,7 @@ export function requestBody(shown: Node[], options: RequestOptions): object {
     ...(tools.length > 0 ? { tools } : {}),
     ...formatOf(settings, has),
     chat_template_kwargs: { enable_thinking: settings.thinking },
-    ...(settings.thinking && settings.thinkingBudget > 0 && has('thinking_budget') ? { thinking_budget: settings.thinkingBudget } : {}),
+    ...(settings.thinking && settings.thinkingBudget > 0 && has('thinking_budget') ? { thinking: { type: 'enabled', budget_tokens: settings.thinkingBudget } } : {}),
     ...(options.details ? { logprobs: true, top_logprobs: 5 } : {}),
     ...(has('glimt') ? { glimt: true } : {}),
     ...(options.continues ? { continue_final_message: true } : {}),
