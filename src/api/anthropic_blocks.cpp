@@ -43,7 +43,8 @@ void AnthropicBlocks::open(Open kind, json::object block) {
   open_ = kind;
   hash_ = kHashStart;
   written_ = false;
-  events_.push_back({BlockEvent::Kind::start, blocks_++, {{"content_block", std::move(block)}}});
+  ++blocks_;
+  tell("content_block_start", "content_block", std::move(block));
 }
 
 void AnthropicBlocks::close() {
@@ -51,17 +52,23 @@ void AnthropicBlocks::close() {
   if (open_ == Open::nothing) return;
   std::string rest;
   characters_.finish(rest);
-  delta(std::move(rest));
+  delta(rest);
   if (open_ == Open::thinking) {
-    json::object signature{{"type", "signature_delta"}, {"signature", fmt::format("{:016x}", hash_)}};
-    events_.push_back({BlockEvent::Kind::delta, blocks_ - 1, {{"delta", std::move(signature)}}});
+    tell("content_block_delta", "delta", {{"type", "signature_delta"}, {"signature", fmt::format("{:016x}", hash_)}});
   }
-  events_.push_back({BlockEvent::Kind::stop, blocks_ - 1});
+  tell("content_block_stop", {}, {});
   open_ = Open::nothing;
 }
 
+// Of the block that was opened last.
+void AnthropicBlocks::tell(std::string_view type, std::string_view field, json::object payload) {
+  json::object data{{"type", type}, {"index", blocks_ - 1}};
+  if (!field.empty()) data[field] = std::move(payload);
+  events_.push_back({type, std::move(data)});
+}
+
 // Whole characters to the open block.
-void AnthropicBlocks::delta(std::string text) {
+void AnthropicBlocks::delta(const std::string& text) {
   if (text.empty()) return;
   struct Names {
     std::string_view type, field;
@@ -71,14 +78,13 @@ void AnthropicBlocks::delta(std::string text) {
   const Names& names = kNames[static_cast<std::size_t>(open_)];
   written_ = true;
   hash_ = hashed(hash_, text);
-  json::object piece{{"type", names.type}, {names.field, std::move(text)}};
-  events_.push_back({BlockEvent::Kind::delta, blocks_ - 1, {{"delta", std::move(piece)}}});
+  tell("content_block_delta", "delta", {{"type", names.type}, {names.field, text}});
 }
 
 void AnthropicBlocks::write(std::string_view bytes) {
   std::string text;
   characters_.push(bytes, text);
-  delta(std::move(text));
+  delta(text);
 }
 
 void AnthropicBlocks::add_thinking(std::string_view text) {

@@ -19,13 +19,9 @@
 
 namespace glimt {
 
-// The payload of content_block_start ("content_block"), content_block_delta ("delta") or content_block_stop (nothing).
 struct BlockEvent {
-  enum class Kind : std::uint8_t { start, delta, stop };
-
-  Kind kind;
-  std::size_t index;  // of the block
-  json::object payload = {};
+  std::string_view type;  // "content_block_start", "content_block_delta" or "content_block_stop"
+  json::object data;      // {"type", "index", and "content_block", "delta" or nothing}
 };
 
 // All text that comes out is valid UTF-8. However the events are cut, the blocks are the same once their deltas are
@@ -45,7 +41,8 @@ class AnthropicBlocks {
 
   void open(Open kind, json::object block);
   void close();
-  void delta(std::string text);
+  void tell(std::string_view type, std::string_view field, json::object payload);
+  void delta(const std::string& text);
   void write(std::string_view bytes);
   void add_thinking(std::string_view text);
   void add_text(std::string_view text);

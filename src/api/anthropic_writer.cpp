@@ -78,9 +78,9 @@ void append(json::object& block, std::string_view field, const json::object& del
 
 void MessagesWriter::fold(std::vector<BlockEvent> events) {
   for (BlockEvent& event : events) {
-    if (event.kind == BlockEvent::Kind::start) content_.push_back(std::move(event.payload["content_block"]));
-    if (event.kind != BlockEvent::Kind::delta) continue;
-    const json::object& delta = event.payload["delta"].get_object();
+    if (json::value* block = event.data.if_contains("content_block")) content_.push_back(std::move(*block));
+    if (!event.data.contains("delta")) continue;
+    const json::object& delta = event.data.at("delta").get_object();
     json::object& block = content_.back().get_object();
     for (const std::string_view field : {"thinking", "signature", "text"}) {
       if (delta.contains(field)) append(block, field, delta);
@@ -123,32 +123,20 @@ class MessagesStreamWriter final : public AnswerWriter {
   std::string start() override;
   std::string part(std::size_t choice, const AnswerPart& part) override;
   std::string end(std::size_t choice, const AnswerSummary& summary) override;
-  std::string finish() override { return event("message_stop", {}); }
-  std::string keep_alive() override { return event("ping", {}); }
+  std::string finish() override { return sse_event("message_stop", {{"type", "message_stop"}}); }
+  std::string keep_alive() override { return sse_event("ping", {{"type", "ping"}}); }
   std::string fail(const Problem& problem) override;
 
  private:
-  static std::string event(std::string_view type, json::object payload);
-  static std::string frames(std::vector<BlockEvent> events);
+  static std::string frames(const std::vector<BlockEvent>& events);
 
   AnswerHead head_;
   AnthropicBlocks blocks_;
 };
 
-std::string MessagesStreamWriter::event(std::string_view type, json::object payload) {
-  json::object data{{"type", type}};
-  for (auto& [key, value] : payload) data.emplace(key, std::move(value));
-  return sse_event(type, data);
-}
-
-std::string MessagesStreamWriter::frames(std::vector<BlockEvent> events) {
+std::string MessagesStreamWriter::frames(const std::vector<BlockEvent>& events) {
   std::string out;
-  for (BlockEvent& block : events) {
-    constexpr std::string_view kTypes[] = {"content_block_start", "content_block_delta", "content_block_stop"};
-    json::object payload{{"index", block.index}};
-    for (auto& [key, value] : block.payload) payload.emplace(key, std::move(value));
-    out += event(kTypes[static_cast<std::size_t>(block.kind)], std::move(payload));
-  }
+  for (const BlockEvent& event : events) out += sse_event(event.type, event.data);
   return out;
 }
 
@@ -158,7 +146,7 @@ std::string MessagesStreamWriter::start() {
   begun["stop_reason"] = nullptr;
   begun["stop_sequence"] = nullptr;
   begun["usage"] = usage(head_.prompt_tokens, 0, 1);
-  return event("message_start", {{"message", std::move(begun)}});
+  return sse_event("message_start", {{"type", "message_start"}, {"message", std::move(begun)}});
 }
 
 std::string MessagesStreamWriter::part(std::size_t /*choice*/, const AnswerPart& part) {
@@ -169,7 +157,8 @@ std::string MessagesStreamWriter::end(std::size_t /*choice*/, const AnswerSummar
   std::string out = frames(blocks_.finish());
   json::object delta{{"stop_reason", stop_reason(summary, blocks_.called(), blocks_.call_cut())},
                      {"stop_sequence", stop_sequence(summary)}};
-  return out + event("message_delta", {{"delta", std::move(delta)}, {"usage", usage(summary)}});
+  return out + sse_event("message_delta",
+                         {{"type", "message_delta"}, {"delta", std::move(delta)}, {"usage", usage(summary)}});
 }
 
 std::string MessagesStreamWriter::fail(const Problem& problem) {

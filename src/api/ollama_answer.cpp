@@ -84,8 +84,8 @@ json::object OllamaWriter::object(Said said, bool done) const {
   const bool chat = form_.endpoint == OllamaForm::Endpoint::chat;
   json::object message;
   if (chat) message["role"] = "assistant";
-  message[chat ? "content" : "response"] = std::move(said.content);
-  if (!said.thinking.empty()) message["thinking"] = std::move(said.thinking);
+  message[chat ? "content" : "response"] = said.content;
+  if (!said.thinking.empty()) message["thinking"] = said.thinking;
   if (!said.calls.empty()) message["tool_calls"] = std::move(said.calls);
   if (chat) {
     line["message"] = std::move(message);
