@@ -1,6 +1,7 @@
 // glimt compare: a forward pass against stored reference numbers.
 #include "base/error.h"
 #include "cli/commands.h"
+#include "cli/device_flag.h"
 #include "hub/store.h"
 #include "measure/compare.h"
 
@@ -17,6 +18,7 @@ struct CompareArguments {
   std::string model;
   std::string golden;
   CompareOptions options;
+  DeviceFlag device;
   bool exact = false;
 };
 
@@ -29,6 +31,7 @@ void print(const std::vector<Comparison>& results) {
 
 void run(const CompareArguments& arguments) {
   const std::filesystem::path folder = resolve_model(arguments.model);
+  arguments.device.use(arguments.exact);
   const auto [results, rounded] = compare_checkpoint(folder, arguments.golden, arguments.options, arguments.exact);
   if (rounded) {
     fmt::print(
@@ -62,6 +65,7 @@ void add_compare_command(CLI::App& app) {
       ->check(CLI::Range(0.0, 1e9))
       ->type_name("T")
       ->capture_default_str();
+  arguments->device.add_to(*command);
   command->add_flag("--exact", arguments->exact, "Float32 cache rows, no rounding of activations");
   command->footer("Exit code 0 if everything is within the tolerance, 1 if not, 2 if the comparison cannot be made.");
   command->callback([arguments] { run(*arguments); });

@@ -2,7 +2,9 @@
 #include "checkpoint/summary.h"
 #include "cli/bytes.h"
 #include "cli/commands.h"
+#include "cli/device_flag.h"
 #include "hub/store.h"
+#include "kernels/process.h"
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -16,6 +18,7 @@ namespace {
 struct ShowArguments {
   std::string model;
   std::size_t context = 32768;
+  DeviceFlag device;
 };
 
 std::string count(std::size_t n) {
@@ -28,6 +31,7 @@ void line(std::string_view name, const std::string& value) { fmt::print("{:<14}{
 
 void run(const ShowArguments& arguments) {
   const std::filesystem::path folder = resolve_model(arguments.model);
+  arguments.device.use();
   const ModelSummary s = summarize(folder);
   const Config& c = s.config;
   const auto context = std::min(arguments.context, static_cast<std::size_t>(c.max_position_embeddings));
@@ -51,6 +55,7 @@ void run(const ShowArguments& arguments) {
        fmt::format("{} in memory, {} read per token", describe_bytes(s.files_bytes), describe_bytes(s.active_bytes)));
   line("cache", fmt::format("{} bytes a token (bfloat16); {} for {} tokens", s.cache_bytes_per_token(),
                             describe_bytes(s.cache_bytes_per_token() * context), context));
+  line("device", kernels::process_device());
   for (const std::filesystem::path& file : s.not_read) line("not read", file.filename().string());
   line("total", fmt::format("{} for weights and {} tokens of context",
                             describe_bytes(s.files_bytes + s.cache_bytes_per_token() * context), context));
@@ -66,6 +71,7 @@ void add_show_command(CLI::App& app) {
       ->check(CLI::Range(1, 1 << 28))
       ->type_name("N")
       ->capture_default_str();
+  arguments->device.add_to(*command);
   command->callback([arguments] { run(*arguments); });
 }
 

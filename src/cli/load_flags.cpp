@@ -11,9 +11,6 @@
 namespace glimt {
 namespace {
 
-// MLX frees buffers above this much; reusing them spares page faults in every step.
-constexpr std::size_t kBufferCacheBytes = std::size_t{256} << 20;
-
 // "loading …" on the line of a terminal, while it lives.
 class LoadingLine {
  public:
@@ -47,6 +44,7 @@ void LoadFlags::add_to(CLI::App& command) {
   command.add_option("--threads", threads, "CPU threads (default: all)")
       ->type_name("N")
       ->check(CLI::Range(0, kernels::kMostThreads).description(""));
+  device.add_to(command);
   command.add_flag_callback(
       "--no-huge-pages", [this] { options.huge_pages = false; },
       "Leave the weights in their files; else they are copied if memory allows, for speed");
@@ -77,15 +75,18 @@ void LoadFlags::add_to(CLI::App& command) {
 }
 
 void LoadFlags::set_up_process() const {
+  device.use(options.exact);
   if (threads > 0) kernels::set_process_threads(threads);
-  kernels::set_process_buffer_cache(kBufferCacheBytes);
+  kernels::set_process_buffer_cache(kernels::process_buffer_cache());
 }
 
 ChatModel load_model_for(const std::string& name_or_folder, const LoadFlags& flags) {
   if (!flags.session.empty()) is_there(flags.session);  // says so before the model is loaded, not after
   flags.set_up_process();
+  EngineOptions options = flags.options;
+  options.step_tokens = kernels::process_prefill_rows();
   const LoadingLine line(name_or_folder);
-  return load_chat_model(name_or_folder, flags.options);
+  return load_chat_model(name_or_folder, options);
 }
 
 void resume_session(const ChatModel& model, const std::string& file) {

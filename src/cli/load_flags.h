@@ -1,6 +1,7 @@
 // The flags that decide how a model is loaded, and loading it in front of somebody who waits.
 #pragma once
 
+#include "cli/device_flag.h"
 #include "serving/chat_model.h"
 
 #include <CLI/CLI.hpp>
@@ -17,6 +18,7 @@ struct LoadFlags {
   void set_up_process() const;
 
   EngineOptions options;
+  DeviceFlag device;
   int threads = 0;      // of the kernels; 0: all cores
   std::string session;  // a file to begin with, if it exists, and to leave the cache in
 };

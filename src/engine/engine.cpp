@@ -23,6 +23,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// What a GPU keeps for the steps themselves.
+constexpr std::size_t kGpuWorkBytes = std::size_t{2} << 30;
+
 // Where the free memory cannot be learned, and the least that is tried where there is little.
 constexpr std::size_t kSmallCache = std::size_t{256} << 20;
 
@@ -33,7 +36,12 @@ std::vector<TokenId> eos_of_generation_config(const std::filesystem::path& folde
   return file.is_object() ? eos_token_ids(file.get_object(), vocab_size, path.string()) : std::vector<TokenId>();
 }
 
+// The weights are in a GPU's memory already, and only mapped in the host's.
 std::size_t default_cache_memory(std::size_t weight_bytes) {
+  if (!kernels::computes_on_cpu()) {
+    const std::size_t free = kernels::gpu_memory().free;
+    return std::max(kSmallCache, free > kGpuWorkBytes ? (free - kGpuWorkBytes) / 2 : 0);
+  }
   const std::size_t available = available_memory();
   return std::max(kSmallCache, available > weight_bytes ? (available - weight_bytes) / 2 : 0);
 }

@@ -11,11 +11,11 @@ int StepBatch::add(std::span<const TokenId> tokens, int position, const std::vec
   return first;
 }
 
-mx::array StepBatch::ids_array() const { return mx::array(ids.data(), {static_cast<int>(ids.size())}, mx::int32); }
+mx::array StepBatch::ids_array() const { return kernels::uploaded(ids); }
 
 mx::array take_rows(const mx::array& x, const std::vector<int>& rows) {
   if (static_cast<int>(rows.size()) == x.shape(0)) return x;
-  return mx::take(x, mx::array(rows.begin(), {static_cast<int>(rows.size())}, mx::int32), 0);
+  return mx::take(x, kernels::uploaded(rows), 0);
 }
 
 void publish_reads() { kernels::Handover::publish(); }

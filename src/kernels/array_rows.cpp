@@ -38,34 +38,61 @@ mx::array copied(const mx::array& part) {
 }  // namespace
 
 ArrayRows::ArrayRows(RowType type, int width, int blocks)
-    : PagedRows(type, width), array_(mx::zeros({blocks, kBlockRows, width}, dtype_of(type))) {
-  mx::eval(array_);
+    : PagedRows(type, width), array_(mx::zeros({blocks * kBlockRows, width}, dtype_of(type))) {
+  mx::eval(*array_);
 }
 
-void ArrayRows::update(int block, int row, const mx::array& part) {
-  // The only reference moves into the graph, so that MLX updates the buffer in place.
-  const mx::array storage = std::exchange(array_, mx::array(0));
+// Rows `row` … and columns `column` … become `part`. The only reference to the storage moves into the graph, so that
+// MLX updates the buffer in place.
+void ArrayRows::update(int row, int column, const mx::array& part) {
+  const mx::array storage = *std::exchange(array_, std::nullopt);
   array_ =
-      mx::slice_update(storage, part, mx::Shape{block, row, 0}, mx::Shape{block + 1, row + part.shape(1), width()});
+      mx::slice_update(storage, part, mx::Shape{row, column}, mx::Shape{row + part.shape(0), column + part.shape(1)});
+}
+
+void ArrayRows::store(const plain::StepArrays& step, const std::vector<mx::array>& parts) {
+  const mx::Dtype dtype = array().dtype();
+  if (!step.cache_rows) {
+    int column = 0;
+    for (const mx::array& part : parts) {
+      update(step.runs[0].to, column, mx::astype(part, dtype));
+      column += part.shape(1);
+    }
+    return;
+  }
+  const mx::array rows = mx::expand_dims(mx::astype(mx::concatenate(parts, -1), dtype), 1);
+  const mx::array storage = *std::exchange(array_, std::nullopt);
+  array_ = mx::scatter(storage, *step.cache_rows, rows, 0);
+}
+
+mx::array ArrayRows::keys(const plain::KeyRows& rows) const {
+  const auto part = [&](const mx::array& x) {
+    return mx::slice(x, {rows.first, 0}, {rows.first + rows.count, width()});
+  };
+  if (!rows.blocks) return part(array());
+  const mx::array blocks = mx::reshape(array(), {-1, kBlockRows, width()});
+  return part(mx::reshape(mx::take(blocks, *rows.blocks, 0), {-1, width()}));
 }
 
 void ArrayRows::copy_rows(int from, int to, int count) {
-  update(to, 0, copied(mx::slice(array_, {from, 0, 0}, {from + 1, count, width()})));
-  mx::eval(array_);
+  const int at = from * kBlockRows;
+  update(to * kBlockRows, 0, copied(mx::slice(array(), {at, 0}, {at + count, width()})));
+  mx::eval(*array_);
 }
 
 void ArrayRows::read_block(int block, std::span<std::byte> bytes) const {
-  const mx::array part = mx::contiguous(mx::slice(array_, {block, 0, 0}, {block + 1, kBlockRows, width()}));
+  const int at = block * kBlockRows;
+  const mx::array part = mx::contiguous(mx::slice(array(), {at, 0}, {at + kBlockRows, width()}));
   mx::eval(part);
   std::memcpy(bytes.data(), part.data<char>(), bytes.size());
 }
 
 void ArrayRows::write_block(int block, std::span<const std::byte> bytes) {
-  const mx::Shape shape = {1, kBlockRows, width()};
-  update(block, 0,
+  const mx::Shape shape = {kBlockRows, width()};
+  update(block * kBlockRows, 0,
          type() == RowType::f32 ? from_bytes<std::uint32_t>(bytes, shape, mx::float32)
                                 : from_bytes<std::uint16_t>(bytes, shape, mx::bfloat16));
-  mx::eval(array_);
+  mx::eval(*array_);
 }
 
 namespace plain {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/paged_rows.h"
+#include "kernels/plain_state.h"
 
 #include <mlx/mlx.h>
 
@@ -18,13 +19,18 @@ class ArrayRows : public PagedRows {
   void read_block(int block, std::span<std::byte> bytes) const override;
   void write_block(int block, std::span<const std::byte> bytes) override;
 
-  const mx::array& array() const { return array_; }  // [blocks, kBlockRows, width], f32 or bf16
+  const mx::array& array() const { return *array_; }  // [blocks · kBlockRows, width], f32 or bf16
 
-  // Rows `row` … of the block become `part` [1, count, width]; the update is a node of the graph.
-  void update(int block, int row, const mx::array& part);
+  // The step's new rows, whose columns are those of `parts` side by side, each [N, ..]. A node of the graph.
+  void store(const plain::StepArrays& step, const std::vector<mx::array>& parts);
+
+  // The rows that a sequence sees, [count, width]: a view where they lie one behind the other.
+  mx::array keys(const plain::KeyRows& rows) const;
 
  private:
-  mx::array array_;
+  void update(int row, int column, const mx::array& part);
+
+  std::optional<mx::array> array_;
 };
 
 }  // namespace glimt::kernels

@@ -7,7 +7,9 @@
 
 #include <mlx/mlx.h>
 
+#include <cstddef>
 #include <memory>
+#include <string>
 
 namespace glimt::kernels {
 
@@ -15,11 +17,18 @@ namespace mx = mlx::core;
 
 struct Ops;  // kernels/ops.h
 
-// A handle: copies share the queue.
+namespace plain {
+class State;  // kernels/plain_state.h
+}
+
+// A handle: copies share the queue and the state.
 class Device {
  public:
   // exact: float32 throughout, no activation is rounded, for comparison with reference numbers.
   Device(const Ops& ops, bool exact);
+
+  // With activations of another dtype than the device would have. For tests.
+  Device(const Ops& ops, bool exact, mx::Dtype activations);
 
   // Our kernels where MLX computes on the CPU, else plain MLX operations on its default device. The environment
   // variable GLIMT_BACKEND (cpu, mlx) overrides. Throws invalid_request for another value of it, unsupported where
@@ -35,15 +44,26 @@ class Device {
 
   KernelQueue& queue() const { return *queue_; }
 
+  // What the plain definitions keep from call to call.
+  plain::State& plain_state() const { return *plain_state_; }
+
  private:
   const Ops* ops_;
   bool exact_;
   mx::Dtype activations_;
   std::shared_ptr<KernelQueue> queue_;
+  std::shared_ptr<plain::State> plain_state_;
 };
 
 // Whether MLX's default device is the CPU.
 bool computes_on_cpu();
+
+// Of MLX's default GPU. REQUIRES one.
+struct GpuMemory {
+  std::size_t total, free;  // bytes
+};
+GpuMemory gpu_memory();
+std::string gpu_name();
 
 // Whether arrays lie in the host's memory, so that a mapped file can be one: MLX computes on the CPU, and its library
 // knows no GPU (whose allocator lays out every buffer in its own way).

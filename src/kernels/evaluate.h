@@ -1,4 +1,4 @@
-// Waiting for results, and how memory passes from one thread to another.
+// Waiting for results, values for a graph, and how memory passes from one thread to another.
 #pragma once
 
 #include <mlx/mlx.h>
@@ -13,6 +13,9 @@ namespace mx = mlx::core;
 
 // Evaluates arrays that this thread reads on the CPU afterwards.
 void evaluate(std::vector<mx::array> arrays);
+
+// Integers that the host has for a graph, as int32 [size].
+mx::array uploaded(const std::vector<int>& values);
 
 // What a thread did before publish() happens before what any thread does after a later acquire(). Buffers pass between
 // the graph's thread and the stream's through MLX's own queue and events, which order the two but are invisible to the

@@ -32,9 +32,10 @@ mx::array embedding(const Device& device, const mx::array& ids, const WeightPtr&
 
 // down(silu(gate x) · up x)
 struct SwiGluWeights {
-  Weight gate;  // [intermediate, hidden]
-  Weight up;    // the same
-  Weight down;  // [hidden, intermediate]
+  Weight gate;                                   // [intermediate, hidden]
+  Weight up;                                     // the same
+  Weight down;                                   // [hidden, intermediate]
+  std::optional<Weight> gate_up = std::nullopt;  // both as one, where the device reads them as one
 };
 using SwiGluPtr = std::shared_ptr<const SwiGluWeights>;
 
@@ -48,6 +49,7 @@ struct ExpertWeights {
   std::vector<Weight> up;
   std::vector<Weight> down;
   std::optional<SwiGluWeights> shared;
+  std::optional<Weight> gate_up = std::nullopt;  // as in SwiGluWeights, one stack
 };
 using ExpertsPtr = std::shared_ptr<const ExpertWeights>;
 
@@ -71,10 +73,16 @@ struct Routing {
   mx::array scores;   // [T, k] float32
 };
 
-// logits [T, E] float32, bias [E] float32.
-Routing route(const Device& device, const mx::array& logits, const mx::array& bias, const RouterOptions& options);
+// What steers the choice of experts, [E] float32, and its negative.
+struct RouterBias {
+  RouterBias(const mx::array& values) : value(values), negative(mx::negative(values)) {}  // NOLINT: a kind of array
+  mx::array value, negative;
+};
 
-// x / sqrt(mean(x²) + eps) · weight over the last axis, computed in float32; weight [columns] float32.
+// logits [T, E] float32.
+Routing route(const Device& device, const mx::array& logits, const RouterBias& bias, const RouterOptions& options);
+
+// x / sqrt(mean(x²) + eps) · weight over the last axis, computed in float32; weight [columns] in the activations' dtype.
 mx::array rms_norm(const Device& device, const mx::array& x, const mx::array& weight, float eps);
 
 // The sum of two arrays of one shape, and its rms_norm, in one pass.
@@ -85,14 +93,25 @@ struct SumAndNorm {
 SumAndNorm add_rms_norm(const Device& device, const mx::array& x, const mx::array& y, const mx::array& weight,
                         float eps);
 
+// The two halves of kv_b_proj as the plain definitions multiply with them, in the activations' dtype. Queries and keys
+// keep their order of columns: what is not projected passes through ones.
+struct DenseHeads {
+  mx::array queries;        // [heads, nope + rope, latent + rope]: into latent space, times scale (and magnitude)
+  mx::array values;         // [heads, latent + rope, v]
+  mx::array query_periods;  // of whole queries, whose first columns do not turn, or of their last columns
+  mx::array key_periods;
+  bool turns_whole_queries;
+};
+
 // Multi-head latent attention between its projections (DeepSeek-V2, https://arxiv.org/abs/2405.04434, section 2.1).
 struct MlaWeights {
   Weight embed_q;      // [heads, latent, nope]: a head's queries into latent space
   Weight unembed_out;  // [heads, v, latent]: its weighted latents to values
-  mx::array norm;      // [latent] float32, kv_a_layernorm
+  mx::array norm;      // [latent] in the activations' dtype, kv_a_layernorm
   float norm_eps;
   Rotary rotary;
-  float scale;  // of the scores
+  float scale;                                     // of the scores
+  std::optional<DenseHeads> dense = std::nullopt;  // made once by Ops::prepare; else in each call that needs it
 };
 
 using MlaPtr = std::shared_ptr<const MlaWeights>;

@@ -14,13 +14,12 @@ mx::array linear(const Device& device, const mx::array& x, const WeightPtr& w) {
 
 namespace plain {
 
-mx::array matmul(const mx::array& x, const Weight& w, bool transpose) {
-  if (w.quantization && !w.global_scale) {
-    const Quantization& q = *w.quantization;
-    return mx::quantized_matmul(x, w.values, *w.scales, w.biases, transpose, q.group_size, q.bits, q.mode_name());
-  }
-  const mx::array values = w.quantization ? dequantize(w, x.dtype()) : w.values;
-  return mx::matmul(x, transpose ? mx::swapaxes(values, -1, -2) : values);
+mx::array matmul(const mx::array& x, const Weight& w) {
+  if (!w.quantization) return mx::matmul(x, mx::swapaxes(w.values, -1, -2));
+  const Quantization& q = *w.quantization;
+  const mx::array y = mx::quantized_matmul(x, w.values, *w.scales, w.biases, true, q.group_size, q.bits, q.mode_name());
+  // One factor, or one a row of w: it may as well multiply the result.
+  return w.global_scale ? mx::astype(mx::multiply(y, *w.global_scale), y.dtype()) : y;
 }
 
 std::vector<mx::array> linear(const Device&, const mx::array& x, const std::vector<WeightPtr>& weights) {

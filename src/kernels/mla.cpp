@@ -3,9 +3,12 @@
 #include "kernels/kernels.h"
 #include "kernels/ops.h"
 #include "kernels/plain.h"
+#include "kernels/plain_state.h"
+
+#include <mlx/backend/metal/metal.h>
 
 #include <algorithm>
-#include <limits>
+#include <cstdint>
 
 namespace glimt::kernels {
 namespace {
@@ -35,44 +38,73 @@ mx::array mla(const Device& device, const mx::array& q, const mx::array& kv, con
 namespace plain {
 namespace {
 
-// Additive mask [L, T]: query i, at position T - L + i, sees the keys up to itself.
-mx::array causal_mask(int queries, int keys, mx::Dtype dtype) {
-  const mx::array q = mx::expand_dims(mx::arange(keys - queries, keys, mx::int32), 1);
-  const mx::array k = mx::arange(0, keys, mx::int32);
-  return mx::where(mx::greater(k, q), mx::array(-std::numeric_limits<float>::infinity(), dtype),
-                   mx::array(0.0f, dtype));
+mx::array rows_of(const mx::array& x, int from, int to) {
+  mx::Shape start(x.ndim(), 0), stop = x.shape();
+  start[0] = from;
+  stop[0] = to;
+  return mx::slice(x, start, stop);
 }
 
-// One sequence's queries, [1, heads, L, ..], rotated.
-struct Queries {
-  mx::array nope, pe;
-};
-
-// One key head for all query heads: the heads are rows of the same product. keys [1, T, latent + rope].
-mx::array absorbed(const Queries& q, const mx::array& keys, const MlaWeights& w) {
+// q [N, heads · (nope + rope)] by head, its last columns turned but without the magnitude: [N, H, 1, nope + rope].
+mx::array rotated_queries(const mx::array& q, const MlaWeights& w, const DenseHeads& heads, const StepArrays& step) {
   const MlaSizes n(w);
-  const int length = q.pe.shape(2), count = keys.shape(1);
-  const mx::array q_latent = matmul(q.nope, w.embed_q, true);
-  const mx::array queries = mx::multiply(mx::concatenate({q_latent, q.pe}, -1), mx::array(w.scale, keys.dtype()));
-  mx::array scores =
-      mx::matmul(mx::reshape(queries, {1, n.heads * length, n.latent + n.rope}), mx::swapaxes(keys, 1, 2));
-  scores = mx::reshape(scores, {1, n.heads, length, count});
-  if (length > 1) scores = mx::add(scores, causal_mask(length, count, scores.dtype()));
-  const mx::array weights = mx::reshape(mx::softmax(scores, -1, true), {1, n.heads * length, count});
-  const mx::array latents = mx::matmul(weights, mx::slice(keys, {0, 0, 0}, {1, count, n.latent}));
-  return matmul(mx::reshape(latents, {1, n.heads, length, n.latent}), w.unembed_out, true);
+  const mx::array by_head = mx::reshape(q, {step.rows, n.heads, 1, n.nope + n.rope});
+  if (heads.turns_whole_queries) return rotate(by_head, w.rotary, heads.query_periods, step.positions);
+  const std::vector<mx::array> parts = mx::split(by_head, mx::Shape{n.nope}, -1);
+  return mx::concatenate({parts[0], rotate(parts[1], w.rotary, heads.query_periods, step.positions)}, -1);
 }
 
-// k_nope = embed_qᵀ latent and v = unembed_out latent for every key, then ordinary attention.
-mx::array expanded(const Queries& q, const mx::array& keys, const MlaWeights& w) {
+// [norm(latent) | rotated k_pe] of the new rows into the cache.
+void store(const Device& device, const mx::array& kv, const MlaWeights& w, const DenseHeads& heads,
+           const StepArrays& step, ArrayRows& rows) {
   const MlaSizes n(w);
-  const int count = keys.shape(1);
-  const mx::array latents = mx::expand_dims(mx::slice(keys, {0, 0, 0}, {1, count, n.latent}), 1);
-  const mx::array k_pe = mx::expand_dims(mx::slice(keys, {0, 0, n.latent}, {1, count, n.latent + n.rope}), 1);
-  const mx::array k_nope = matmul(mx::broadcast_to(latents, {1, n.heads, count, n.latent}), w.embed_q, false);
-  const mx::array k = mx::concatenate({k_nope, mx::broadcast_to(k_pe, {1, n.heads, count, n.rope})}, -1);
-  const mx::array v = matmul(mx::broadcast_to(latents, {1, n.heads, count, n.latent}), w.unembed_out, true);
-  return mx::fast::scaled_dot_product_attention(mx::concatenate({q.nope, q.pe}, -1), k, v, w.scale, "causal");
+  const std::vector<mx::array> parts = mx::split(kv, mx::Shape{n.latent}, -1);
+  mx::array k_pe = rotate(mx::expand_dims(parts[1], {1, 2}), w.rotary, heads.key_periods, step.positions);
+  k_pe = mx::squeeze(k_pe, std::vector<int>{1, 2});
+  if (w.rotary.magnitude != 1.0f) k_pe = mx::multiply(k_pe, mx::array(w.rotary.magnitude, k_pe.dtype()));
+  rows.store(step, {plain::rms_norm(device, parts[0], w.norm, w.norm_eps), k_pe});
+}
+
+// One key head for all query heads: the heads are rows of the same product. q [H, L, latent + rope] in latent space and
+// keys [T, latent + rope] -> weighted keys, like q.
+mx::array attend_latents(State& state, const mx::array& q, const mx::array& keys) {
+  const int heads = q.shape(0), length = q.shape(1), width = q.shape(2), count = keys.shape(0);
+  mx::array scores = mx::matmul(mx::reshape(q, {heads * length, width}), mx::transpose(keys));
+  if (length > 1) {
+    const mx::array& mask = state.causal_mask(length, count, scores.dtype());
+    scores = mx::reshape(mx::add(mx::reshape(scores, {heads, length, count}), mask), {heads * length, count});
+  }
+  return mx::reshape(mx::matmul(mx::softmax(scores, -1, true), keys), {heads, length, width});
+}
+
+// q [H, L, nope + rope] and keys [T, latent + rope] -> [H, L, v].
+mx::array absorbed(State& state, const mx::array& q, const mx::array& keys, const DenseHeads& heads) {
+  return mx::matmul(attend_latents(state, mx::matmul(q, heads.queries), keys), heads.values);
+}
+
+// Most scores of one call: an attention that is not fused keeps them all.
+constexpr std::int64_t kMostScores = std::int64_t{1} << 28;
+
+// Keys and values of all heads from the latents first, then ordinary attention.
+mx::array expanded(const mx::array& q, const mx::array& keys, const DenseHeads& heads) {
+  const int length = q.shape(1), count = keys.shape(0);
+  const mx::array one = mx::expand_dims(keys, 0);
+  const auto of_all = [&](const mx::array& w) { return mx::expand_dims(mx::matmul(one, w), 0); };  // [1, H, T, ..]
+  const mx::array k = of_all(mx::swapaxes(heads.queries, -1, -2)), v = of_all(heads.values);
+  const mx::array queries = mx::expand_dims(q, 0);
+  const auto part = [&](const mx::array& x, int from, int to) {
+    return mx::slice(x, {0, 0, from, 0}, {1, q.shape(0), to, x.shape(3)});
+  };
+  const int step = static_cast<int>(std::max<std::int64_t>(1, kMostScores / (std::int64_t{q.shape(0)} * count)));
+  std::vector<mx::array> results;
+  for (int from = 0; from < length; from += step) {
+    const int to = std::min(length, from + step), seen = count - (length - to);
+    // Metal's fused kernel takes heads this wide only where it is told to.
+    results.push_back(mx::fast::scaled_dot_product_attention(part(queries, from, to), part(k, 0, seen),
+                                                             part(v, 0, seen), 1.0f, "causal", std::nullopt,
+                                                             std::nullopt, mx::metal::is_available()));
+  }
+  return mx::squeeze(results.size() == 1 ? results[0] : mx::concatenate(results, 2), 0);
 }
 
 // Multiply-adds of a head: the absorbed form costs 2 latent + rope a (query, key) pair and projects every query, the
@@ -88,52 +120,70 @@ bool expands(int queries, int keys, const MlaSizes& n) {
   return form == MlaForm::automatic ? expand_pays(queries, keys, n) : form == MlaForm::expanded;
 }
 
-// Stores new rows [L, width] at their places.
-void store(ArrayRows& rows, const StepSequence& sequence, const mx::array& fresh) {
-  for (int done = 0; done < sequence.length;) {
-    const int at = sequence.position + done, row = at % kBlockRows;
-    const int count = std::min(sequence.length - done, kBlockRows - row);
-    const mx::array part = mx::slice(fresh, {done, 0}, {done + count, rows.width()});
-    rows.update(sequence.blocks[static_cast<std::size_t>(at / kBlockRows)], row, mx::expand_dims(part, 0));
-    done += count;
+// A row of each sequence: projected together. q [N, H, 1, nope + rope] -> [N, H · v].
+mx::array decoded(State& state, const mx::array& q, const std::vector<mx::array>& keys, const MlaSizes& n,
+                  const DenseHeads& heads) {
+  const int count = q.shape(0), width = n.latent + n.rope;
+  const mx::array latent = mx::matmul(count == 1 ? mx::squeeze(q, 0) : q, heads.queries);
+  std::vector<mx::array> results;
+  for (int i = 0; i < count; ++i) {
+    const mx::array own = count == 1 ? latent : mx::squeeze(rows_of(latent, i, i + 1), 0);
+    results.push_back(attend_latents(state, own, keys[static_cast<std::size_t>(i)]));
   }
-}
-
-mx::array keys_of(const ArrayRows& rows, const StepSequence& sequence, mx::Dtype dtype) {  // [1, T, width]
-  const int count = sequence.position + sequence.length, used = blocks_for(count);
-  const mx::array table(sequence.blocks.begin(), {used}, mx::int32);
-  const mx::array all = mx::reshape(mx::take(rows.array(), table, 0), {1, used * kBlockRows, rows.width()});
-  return mx::astype(mx::slice(all, {0, sequence.first_key, 0}, {1, count, rows.width()}), dtype);
+  const mx::array weighted =
+      count == 1 ? results[0] : mx::reshape(mx::concatenate(results, 0), {count, n.heads, 1, width});
+  return mx::reshape(mx::matmul(weighted, heads.values), {count, n.heads * n.v});
 }
 
 }  // namespace
 
+DenseHeads dense_heads(const MlaWeights& w, mx::Dtype dtype) {
+  const MlaSizes n(w);
+  const mx::array keys = mx::multiply(mx::swapaxes(dequantize(w.embed_q, mx::float32), 1, 2), mx::array(w.scale));
+  const mx::array pe = mx::broadcast_to(mx::multiply(mx::eye(n.rope), mx::array(w.scale * w.rotary.magnitude)),
+                                        {n.heads, n.rope, n.rope});
+  const mx::array queries = mx::concatenate({mx::concatenate({keys, mx::zeros({n.heads, n.nope, n.rope})}, 2),
+                                             mx::concatenate({mx::zeros({n.heads, n.rope, n.latent}), pe}, 2)},
+                                            1);  // [H, nope + rope, latent + rope]
+  const mx::array values =
+      mx::concatenate({dequantize(w.unembed_out, mx::float32), mx::zeros({n.heads, n.v, n.rope})}, 2);
+  // A row of a product reads along a row of these: that is how MLX multiplies a single row fastest.
+  const auto stored = [&](const mx::array& by_output) {
+    const mx::array view = mx::swapaxes(mx::contiguous(mx::astype(by_output, dtype)), 1, 2);
+    mx::eval(view);
+    return view;
+  };
+  const bool whole = w.rotary.interleaved && n.nope % 2 == 0;
+  return {stored(mx::swapaxes(queries, 1, 2)), stored(values), periods(w.rotary, whole ? n.nope / 2 : 0),
+          periods(w.rotary), whole};
+}
+
 template <MlaForm form>
 mx::array mla(const Device& device, const mx::array& q, const mx::array& kv, const MlaPtr& weights, PagedRows& paged,
-              const StepPtr& step) {
+              const StepPtr& of) {
   const MlaWeights& w = *weights;
   const MlaSizes n(w);
+  const DenseHeads made = w.dense ? *w.dense : dense_heads(w, q.dtype());
+  State& state = device.plain_state();
+  const StepArrays& step = state.step(of);
   auto& rows = as_kind<ArrayRows>(paged);
+  store(device, kv, w, made, step, rows);
+  const mx::array queries = rotated_queries(q, w, made, step);
+  std::vector<mx::array> keys;
+  for (const KeyRows& own : step.keys) keys.push_back(mx::astype(rows.keys(own), q.dtype()));
+  if (step.rows == static_cast<int>(of->size()) && form != MlaForm::expanded) {
+    return decoded(state, queries, keys, n, made);
+  }
+
   std::vector<mx::array> results;
   int first = 0;
-  for (const StepSequence& sequence : *step) {
-    const int last = first + sequence.length;
-    const auto part = [&](const mx::array& x) { return mx::slice(x, {first, 0}, {last, x.shape(1)}); };
-    const std::vector<mx::array> kv_parts = mx::split(part(kv), mx::Shape{n.latent}, -1);
-    const mx::array k_pe =
-        rotate(mx::reshape(kv_parts[1], {1, 1, sequence.length, n.rope}), w.rotary, sequence.position);
-    const mx::array fresh = mx::concatenate(
-        {plain::rms_norm(device, kv_parts[0], w.norm, w.norm_eps), mx::reshape(k_pe, {sequence.length, n.rope})}, -1);
-    store(rows, sequence, mx::astype(fresh, rows.array().dtype()));
-
-    const mx::array by_head = mx::swapaxes(mx::reshape(part(q), {1, sequence.length, n.heads, n.nope + n.rope}), 1, 2);
-    const std::vector<mx::array> q_parts = mx::split(by_head, mx::Shape{n.nope}, -1);
-    const Queries queries{q_parts[0], rotate(q_parts[1], w.rotary, sequence.position)};
-    const mx::array keys = keys_of(rows, sequence, q.dtype());
+  for (std::size_t i = 0; i < of->size(); ++i) {
+    const int length = (*of)[i].length;
+    const mx::array own = mx::swapaxes(mx::squeeze(rows_of(queries, first, first + length), 2), 0, 1);
     const mx::array heads =
-        expands<form>(sequence.length, keys.shape(1), n) ? expanded(queries, keys, w) : absorbed(queries, keys, w);
-    results.push_back(mx::reshape(mx::swapaxes(heads, 1, 2), {sequence.length, n.heads * n.v}));
-    first = last;
+        expands<form>(length, keys[i].shape(0), n) ? expanded(own, keys[i], made) : absorbed(state, own, keys[i], made);
+    results.push_back(mx::reshape(mx::swapaxes(heads, 0, 1), {length, n.heads * n.v}));
+    first += length;
   }
   return results.size() == 1 ? results[0] : mx::concatenate(results, 0);
 }

@@ -12,18 +12,24 @@ namespace glimt::kernels {
 struct Ops {
   const char* name;
 
-  // Whether matrices may begin at any byte, as files have them; else the loader copies those that are not aligned.
-  bool reads_any_address;
+  // Weights are taken as files have them: at any byte, of any float type, the experts of a layer one by one. Else the
+  // loader hands over what `prepare` makes of them, and a layer's experts as one stack.
+  bool takes_stored_weights;
 
-  // Whether a layer's experts must be one stack; else single matrices serve as well, wherever they lie.
-  bool wants_stacked_experts;
+  // Whether gate and up of a SwiGLU are read as one matrix (SwiGluWeights::gate_up).
+  bool joins_gate_and_up;
+
+  // Does once what would be work in every step; `dtype` is that of what the weight is multiplied with. Null where
+  // nothing is to do.
+  Weight (*prepare)(const Weight& w, mx::Dtype dtype);
+  DenseHeads (*prepare_heads)(const MlaWeights& w, mx::Dtype dtype);
 
   std::vector<mx::array> (*linear)(const Device& device, const mx::array& x, const std::vector<WeightPtr>& weights);
   mx::array (*embedding)(const Device& device, const mx::array& ids, const WeightPtr& table, mx::Dtype dtype);
   mx::array (*swiglu)(const Device& device, const mx::array& x, const SwiGluPtr& w);
   mx::array (*experts)(const Device& device, const mx::array& x, const mx::array& indices, const mx::array& scores,
                        const ExpertsPtr& w);
-  Routing (*route)(const Device& device, const mx::array& logits, const mx::array& bias, const RouterOptions& options);
+  Routing (*route)(const Device& device, const mx::array& logits, const RouterBias& bias, const RouterOptions& options);
   mx::array (*rms_norm)(const Device& device, const mx::array& x, const mx::array& weight, float eps);
   SumAndNorm (*add_rms_norm)(const Device& device, const mx::array& x, const mx::array& y, const mx::array& weight,
                              float eps);

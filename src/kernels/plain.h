@@ -10,15 +10,22 @@
 
 namespace glimt::kernels::plain {
 
-// x · wᵀ (or x · w), with w's leading dimensions broadcast against x's.
-mx::array matmul(const mx::array& x, const Weight& w, bool transpose = true);
+// x · wᵀ for a single matrix.
+mx::array matmul(const mx::array& x, const Weight& w);
+
+// What `mla` multiplies with, as arrays of this dtype. Evaluated.
+DenseHeads dense_heads(const MlaWeights& w, mx::Dtype dtype);
+
+// A weight as these definitions take it without work in each step: aligned, plain values and affine scales as `dtype`,
+// where the device reads them. Evaluated.
+Weight prepared(const Weight& w, mx::Dtype dtype);
 
 std::vector<mx::array> linear(const Device& device, const mx::array& x, const std::vector<WeightPtr>& weights);
 mx::array embedding(const Device& device, const mx::array& ids, const WeightPtr& table, mx::Dtype dtype);
 mx::array swiglu(const Device& device, const mx::array& x, const SwiGluPtr& w);
 mx::array experts(const Device& device, const mx::array& x, const mx::array& indices, const mx::array& scores,
                   const ExpertsPtr& w);
-Routing route(const Device& device, const mx::array& logits, const mx::array& bias, const RouterOptions& options);
+Routing route(const Device& device, const mx::array& logits, const RouterBias& bias, const RouterOptions& options);
 mx::array rms_norm(const Device& device, const mx::array& x, const mx::array& weight, float eps);
 SumAndNorm add_rms_norm(const Device& device, const mx::array& x, const mx::array& y, const mx::array& weight,
                         float eps);

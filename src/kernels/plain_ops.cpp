@@ -8,8 +8,10 @@ namespace {
 
 template <MlaForm form>
 constexpr Ops kPlainOps{.name = "mlx",
-                        .reads_any_address = false,
-                        .wants_stacked_experts = true,
+                        .takes_stored_weights = false,
+                        .joins_gate_and_up = true,
+                        .prepare = plain::prepared,
+                        .prepare_heads = plain::dense_heads,
                         .linear = plain::linear,
                         .embedding = plain::embedding,
                         .swiglu = plain::swiglu,

@@ -17,7 +17,12 @@ struct Rotary {
   int dims() const { return 2 * static_cast<int>(frequencies.size()); }
 };
 
-// x [B, H, L, dims], whose first row is at position `offset`, in plain MLX operations.
-mx::array rotate(const mx::array& x, const Rotary& rotary, int offset);
+// One period a pair of columns, as MLX takes them, float32 and evaluated. `unturned` more pairs in front have an
+// infinite period: they stay as they are.
+mx::array periods(const Rotary& rotary, int unturned = 0);
+
+// x [N, heads, 1, dims], whose rows are at `positions` [N] (int32), without the magnitude, in plain MLX
+// operations.
+mx::array rotate(const mx::array& x, const Rotary& rotary, const mx::array& periods, const mx::array& positions);
 
 }  // namespace glimt::kernels

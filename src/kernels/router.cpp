@@ -1,24 +1,18 @@
 #include "kernels/kernels.h"
 #include "kernels/ops.h"
 #include "kernels/plain.h"
+#include "kernels/plain_state.h"
 
 #include <limits>
 
 namespace glimt::kernels {
 
-Routing route(const Device& device, const mx::array& logits, const mx::array& bias, const RouterOptions& options) {
+Routing route(const Device& device, const mx::array& logits, const RouterBias& bias, const RouterOptions& options) {
   return device.ops().route(device, logits, bias, options);
 }
 
 namespace plain {
 namespace {
-
-mx::array largest(const mx::array& values, int count) {  // indices along the last axis, best first
-  const mx::array order = mx::argsort(mx::negative(values), -1);
-  mx::Shape start(order.ndim(), 0), stop = order.shape();
-  stop.back() = count;
-  return mx::slice(order, start, stop);
-}
 
 mx::array exclude_weak_groups(const mx::array& choice, const RouterOptions& options) {
   const int tokens = choice.shape(0), experts = choice.shape(1), size = experts / options.groups;
@@ -33,16 +27,18 @@ mx::array exclude_weak_groups(const mx::array& choice, const RouterOptions& opti
 
 }  // namespace
 
-Routing route(const Device&, const mx::array& logits, const mx::array& bias, const RouterOptions& options) {
+Routing route(const Device& device, const mx::array& logits, const RouterBias& bias, const RouterOptions& options) {
+  State& state = device.plain_state();
   const mx::array scores = mx::sigmoid(logits);
-  mx::array choice = mx::add(scores, bias);
-  if (options.groups > 1) choice = exclude_weak_groups(choice, options);
-  const mx::array indices = largest(choice, options.top_k);
+  // Sorting puts the smallest first, and equal ones in the order that they have: of the negated choice.
+  const mx::array negated = options.groups > 1 ? mx::negative(exclude_weak_groups(mx::add(scores, bias.value), options))
+                                               : mx::subtract(bias.negative, scores);
+  const mx::array indices = mx::slice(mx::argsort(negated, -1), {0, 0}, {logits.shape(0), options.top_k});
   mx::array picked = mx::take_along_axis(scores, indices, -1);
   if (options.normalize && options.top_k > 1) {
-    picked = mx::divide(picked, mx::add(mx::sum(picked, -1, true), mx::array(1e-20f)));
+    picked = mx::divide(picked, mx::add(mx::sum(picked, -1, true), state.scalar(1e-20f)));
   }
-  return {indices, mx::multiply(picked, mx::array(options.scale))};
+  return {indices, options.scale == 1.0f ? picked : mx::multiply(picked, state.scalar(options.scale))};
 }
 
 }  // namespace plain

@@ -88,4 +88,22 @@ Weight stacked(const std::vector<Weight>& weights) {
   return stack;
 }
 
+std::optional<Weight> joined(const Weight& a, const Weight& b) {
+  const bool alike = a.count == b.count && a.columns == b.columns && a.quantization == b.quantization &&
+                     a.values.dtype() == b.values.dtype() && a.scales.has_value() == b.scales.has_value() &&
+                     a.biases.has_value() == b.biases.has_value() && !a.global_scale && !b.global_scale;
+  if (!alike || (a.scales && a.scales->dtype() != b.scales->dtype())) return std::nullopt;
+  const auto both = [](const mx::array& x, const mx::array& y) {
+    const mx::array rows = mx::concatenate({x, y}, -2);
+    mx::eval(rows);
+    return rows;
+  };
+  Weight w = a;
+  w.rows = a.rows + b.rows;
+  w.values = both(a.values, b.values);
+  if (a.scales) w.scales = both(*a.scales, *b.scales);
+  if (a.biases) w.biases = both(*a.biases, *b.biases);
+  return w;
+}
+
 }  // namespace glimt

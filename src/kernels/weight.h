@@ -36,6 +36,10 @@ using WeightPtr = std::shared_ptr<const Weight>;
 // Single matrices of one form as one stack; a stack is returned as it is.
 Weight stacked(const std::vector<Weight>& weights);
 
+// The rows of `a`, then those of `b`, as one matrix (or stack of matrices); nothing where they are not stored alike.
+// Evaluated.
+std::optional<Weight> joined(const Weight& a, const Weight& b);
+
 // The same weight for MLX's operations: arrays that do not begin at a multiple of their element's size are copied.
 Weight aligned(const Weight& weight);
 

@@ -5,6 +5,7 @@
 #include "base/machine.h"
 #include "base/token.h"
 #include "kernels/kernels.h"
+#include "kernels/process.h"
 #include "model/load_model.h"
 
 #include <algorithm>
@@ -20,11 +21,14 @@ namespace {
 class Bench {
  public:
   Bench(const CausalLm& model, const BenchmarkOptions& options)
-      : model_(model), options_(options), cache_(model.cache_shape(), options.parallel, capacity(model, options)) {
+      : model_(model),
+        options_(options),
+        chunk_(options.chunk > 0 ? options.chunk : kernels::process_prefill_rows()),
+        cache_(model.cache_shape(), options.parallel, capacity(model, options)) {
     // Every shape that is timed has run once, and a prompt maps the pages of all experts (llama-bench does the same).
     decode(std::min(2, model.max_context_length() - 1));
     rewind(0);
-    prefill(std::min(options.prompt, options.chunk));
+    prefill(std::min(options.prompt, chunk_));
     rewind(0);
     prefill(options.depth);
   }
@@ -56,7 +60,7 @@ class Bench {
   void rewind(int length) { cache_.trim(length); }
 
   void prefill(int count) {
-    const int chunk = std::max(1, options_.chunk / options_.parallel);
+    const int chunk = std::max(1, chunk_ / options_.parallel);
     for (int done = 0; done < count; done += chunk) step(std::min(chunk, count - done));
   }
 
@@ -70,7 +74,7 @@ class Bench {
     std::vector<TokenId> tokens(static_cast<std::size_t>(count) * static_cast<std::size_t>(sequences));
     for (TokenId& token : tokens)
       token = static_cast<TokenId>(random_() % static_cast<unsigned>(model_.config().vocab_size));
-    const mx::array ids(tokens.data(), {static_cast<int>(tokens.size())}, mx::int32);
+    const mx::array ids = kernels::uploaded(tokens);
     const mx::array hidden =
         mx::reshape(model_.forward(ids, cache_.pool(), cache_.extend(count)), {sequences, count, -1});
     const mx::array last = mx::slice(hidden, {0, count - 1, 0}, {sequences, count, hidden.shape(2)});
@@ -79,6 +83,7 @@ class Bench {
 
   const CausalLm& model_;
   const BenchmarkOptions& options_;
+  int chunk_;
   UniformCache cache_;
   std::mt19937 random_{0};
 };
@@ -107,7 +112,7 @@ void check(const BenchmarkOptions& options) {
   at_least("generate", options.generate, 0);
   at_least("depth", options.depth, 0);
   at_least("repeat", options.repeat, 1);
-  at_least("chunk", options.chunk, 1);
+  at_least("chunk", options.chunk, 0);
   at_least("parallel", options.parallel, 1);
 }
 

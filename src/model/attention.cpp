@@ -1,5 +1,6 @@
 #include "model/attention.h"
 
+#include "kernels/ops.h"
 #include "model/rope.h"
 
 namespace glimt {
@@ -43,10 +44,16 @@ kernels::MlaPtr take_heads(const Config& c, Weights& weights, const std::string&
   const RmsNorm norm(weights.device(), weights.take_vector(path + ".kv_a_layernorm.weight", c.kv_lora_rank),
                      c.rms_norm_eps);
   KvB kv_b = take_kv_b(c, weights, path);
-  return std::make_shared<const kernels::MlaWeights>(kernels::MlaWeights{
-      std::move(kv_b.embed_q), std::move(kv_b.unembed_out), norm.weight(), norm.eps(),
+  kernels::MlaWeights heads{
+      std::move(kv_b.embed_q),
+      std::move(kv_b.unembed_out),
+      norm.weight(),
+      norm.eps(),
       make_rotary(c.qk_rope_head_dim, c.rope_theta, c.rope_interleave, c.rope_scaling, c.round_rope_frequencies),
-      c.attention_scale()});
+      c.attention_scale()};
+  const kernels::Device& device = weights.device();
+  if (device.ops().prepare_heads != nullptr) heads.dense = device.ops().prepare_heads(heads, device.activations());
+  return std::make_shared<const kernels::MlaWeights>(std::move(heads));
 }
 
 }  // namespace

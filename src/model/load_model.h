@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace glimt {
@@ -17,6 +18,9 @@ struct LoadOptions {
 
   // The device's operations; null: what Device::choose says.
   const kernels::Ops* ops = nullptr;
+
+  // The dtype of hidden states; unset: what the device has. For tests.
+  std::optional<mx::Dtype> activations = std::nullopt;
 
   // Rotary frequencies rounded to bfloat16: reference numbers made by transformers after model.to(torch.bfloat16) have
   // that error in them, because the cast reaches the buffer of frequencies too.

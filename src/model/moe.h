@@ -20,8 +20,8 @@ class MoeGate {
 
  private:
   kernels::Device device_;
-  Linear weight_;                      // [experts, hidden]
-  mx::array e_score_correction_bias_;  // [experts]
+  Linear weight_;                                // [experts, hidden]
+  kernels::RouterBias e_score_correction_bias_;  // [experts]
   kernels::RouterOptions options_;
 };
 

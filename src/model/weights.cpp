@@ -13,7 +13,7 @@ namespace {
 
 // Writers put tensors at any byte of a file. Our kernels read matrices there; plain MLX operations do not promise to.
 ArrayOffset matrix_offset(const kernels::Device& device) {
-  return device.ops().reads_any_address ? ArrayOffset::any : ArrayOffset::aligned;
+  return device.ops().takes_stored_weights ? ArrayOffset::any : ArrayOffset::aligned;
 }
 
 }  // namespace
@@ -43,7 +43,7 @@ mx::array Weights::take_vector(const std::string& name, int size) {
   return values;
 }
 
-Weight Weights::take_matrix(const std::string& path, int rows, int columns, int count) {
+Weight Weights::take_stored(const std::string& path, int rows, int columns, int count) {
   const auto quantization = check_matrix(folder_, path, {count, rows, columns});
   const ArrayOffset offset = matrix_offset(device_);
   Weight w{count,        rows,         columns,      take(path + ".weight", offset),
@@ -59,8 +59,16 @@ Weight Weights::take_matrix(const std::string& path, int rows, int columns, int 
   return w;
 }
 
-std::shared_ptr<const Weight> Weights::take_shared(const std::string& path, int rows, int columns, int count) {
-  return std::make_shared<const Weight>(take_matrix(path, rows, columns, count));
+Weight Weights::take_matrix(const std::string& path, int rows, int columns, int count,
+                            std::optional<mx::Dtype> multiplied_with) {
+  Weight w = take_stored(path, rows, columns, count);
+  const auto prepare = device_.ops().prepare;
+  return prepare == nullptr ? w : prepare(w, multiplied_with.value_or(device_.activations()));
+}
+
+std::shared_ptr<const Weight> Weights::take_shared(const std::string& path, int rows, int columns,
+                                                   std::optional<mx::Dtype> multiplied_with) {
+  return std::make_shared<const Weight>(take_matrix(path, rows, columns, 0, multiplied_with));
 }
 
 void Weights::finish() const {

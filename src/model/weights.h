@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -31,9 +32,12 @@ class Weights {
   mx::array take_vector(const std::string& name, int size);
 
   // The matrix `path`.weight [rows, columns], or a stack of `count` > 0 of them, plain or quantized; with the bits and
-  // group size that its shapes show, checked against config.json.
-  Weight take_matrix(const std::string& path, int rows, int columns, int count = 0);
-  std::shared_ptr<const Weight> take_shared(const std::string& path, int rows, int columns, int count = 0);
+  // group size that its shapes show, checked against config.json; prepared for the device. multiplied_with: the dtype of
+  // what it is multiplied with, unless it is the activations'.
+  Weight take_matrix(const std::string& path, int rows, int columns, int count = 0,
+                     std::optional<mx::Dtype> multiplied_with = std::nullopt);
+  std::shared_ptr<const Weight> take_shared(const std::string& path, int rows, int columns,
+                                            std::optional<mx::Dtype> multiplied_with = std::nullopt);
 
   // Throws bad_file with the names of tensors that were not taken.
   void finish() const;
@@ -43,6 +47,7 @@ class Weights {
   std::size_t tensor_count() const { return folder_.tensors().size(); }
 
  private:
+  Weight take_stored(const std::string& path, int rows, int columns, int count);
   mx::array take(const std::string& name, ArrayOffset offset = ArrayOffset::aligned);
 
   CheckpointFolder folder_;

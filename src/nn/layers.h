@@ -18,7 +18,7 @@ class RmsNorm {
 
  private:
   kernels::Device device_;
-  mx::array weight_;  // float32
+  mx::array weight_;  // in the activations' dtype
   float eps_;
 };
 

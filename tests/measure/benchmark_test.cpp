@@ -47,7 +47,7 @@ TEST(Benchmark, ImpossibleOptionsAreNamed) {
   refused({.generate = -1}, "generate");
   refused({.depth = -1}, "depth");
   refused({.repeat = 0}, "repeat");
-  refused({.chunk = 0}, "chunk");
+  refused({.chunk = -1}, "chunk");
   EXPECT_ERROR(run_benchmark("/nonexistent", {}, {}), ErrorKind::not_found, HasSubstr("/nonexistent"));
 }
 

@@ -29,6 +29,12 @@ std::vector<double> rotated(const mx::array& x, int offset, const std::vector<do
   return v;
 }
 
+// x [B, H, L, dims], whose first row is at position `offset`.
+mx::array rotate(const mx::array& x, const kernels::Rotary& rotary, int offset) {
+  return mx::multiply(kernels::rotate(x, rotary, kernels::periods(rotary), mx::array(offset)),
+                      mx::array(rotary.magnitude));
+}
+
 std::vector<double> plain_frequencies(int dims, double theta) {
   std::vector<double> f;
   for (int j = 0; j < dims / 2; ++j) f.push_back(std::pow(theta, -2.0 * j / dims));

@@ -14,7 +14,7 @@ mx::array embedding(const Device& device, const mx::array& ids, const WeightPtr&
 mx::array swiglu(const Device& device, const mx::array& x, const SwiGluPtr& w);
 mx::array experts(const Device& device, const mx::array& x, const mx::array& indices, const mx::array& scores,
                   const ExpertsPtr& w);
-Routing route(const Device& device, const mx::array& logits, const mx::array& bias, const RouterOptions& options);
+Routing route(const Device& device, const mx::array& logits, const RouterBias& bias, const RouterOptions& options);
 mx::array rms_norm(const Device& device, const mx::array& x, const mx::array& weight, float eps);
 SumAndNorm add_rms_norm(const Device& device, const mx::array& x, const mx::array& y, const mx::array& weight,
                         float eps);

@@ -12,8 +12,10 @@ std::unique_ptr<PagedRows> make_rows(RowType type, int width, int blocks) {
 }
 
 constexpr Ops kCpuOps{.name = "cpu",
-                      .reads_any_address = true,
-                      .wants_stacked_experts = false,
+                      .takes_stored_weights = true,
+                      .joins_gate_and_up = false,
+                      .prepare = nullptr,
+                      .prepare_heads = nullptr,
                       .linear = on_cpu::linear,
                       .embedding = on_cpu::embedding,
                       .swiglu = on_cpu::swiglu,

@@ -94,11 +94,11 @@ class Router : public CpuMultiPrimitive {
 
 }  // namespace
 
-Routing route(const Device& device, const mx::array& logits, const mx::array& bias, const RouterOptions& options) {
+Routing route(const Device& device, const mx::array& logits, const RouterBias& bias, const RouterOptions& options) {
   const mx::Shape shape{logits.shape(0), options.top_k};
   const std::vector<mx::array> outputs =
       mx::array::make_arrays({shape, shape}, {mx::uint32, mx::float32}, std::make_shared<Router>(device, options),
-                             {contiguous_f32(logits), contiguous_f32(bias)});
+                             {contiguous_f32(logits), contiguous_f32(bias.value)});
   return {outputs[0], outputs[1]};
 }
 

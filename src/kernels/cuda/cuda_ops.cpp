@@ -34,6 +34,7 @@ const Ops& cuda_ops() {
   static const Ops table = [] {
     Ops ops = plain_ops();
     ops.name = "cuda";
+    ops.joins_gate_and_up = false;  // its kernel reads a row of each
     ops.experts = cuda::experts;
     return ops;
   }();
