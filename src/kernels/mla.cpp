@@ -96,13 +96,14 @@ mx::array expanded(const mx::array& q, const mx::array& keys, const DenseHeads& 
     return mx::slice(x, {0, 0, from, 0}, {1, q.shape(0), to, x.shape(3)});
   };
   const int step = static_cast<int>(std::max<std::int64_t>(1, kMostScores / (std::int64_t{q.shape(0)} * count)));
+  // Metal's fused kernel takes heads this wide only where it is told to, and refuses others.
+  const bool forced = mx::metal::is_available() && k.shape(3) == 256 && v.shape(3) == 256;
   std::vector<mx::array> results;
   for (int from = 0; from < length; from += step) {
     const int to = std::min(length, from + step), seen = count - (length - to);
-    // Metal's fused kernel takes heads this wide only where it is told to.
     results.push_back(mx::fast::scaled_dot_product_attention(part(queries, from, to), part(k, 0, seen),
                                                              part(v, 0, seen), 1.0f, "causal", std::nullopt,
-                                                             std::nullopt, mx::metal::is_available()));
+                                                             std::nullopt, forced));
   }
   return mx::squeeze(results.size() == 1 ? results[0] : mx::concatenate(results, 2), 0);
 }
