@@ -13,7 +13,9 @@ __device__ __forceinline__ float to_float(bf16 v) { return __bfloat162float(v); 
 __device__ __forceinline__ float to_float(float v) { return v; }
 __device__ __forceinline__ bf16 to_bf16(float v) { return __float2bfloat16_rn(v); }
 __device__ __forceinline__ float as_float(unsigned v) { return __uint_as_float(v); }
-__device__ __forceinline__ float fast_exp(float v) { return __expf(v); }
+__device__ __forceinline__ float fast_exp(float v) { return __expf(v); }  // 2 ulp more than
+__device__ __forceinline__ float exp_of(float v) { return expf(v); }      // this one
+__device__ __forceinline__ void sine_cosine(float v, float* sine, float* cosine) { sincosf(v, sine, cosine); }
 #endif
 
 __device__ __forceinline__ float warp_sum(float v) {

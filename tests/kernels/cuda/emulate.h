@@ -165,3 +165,8 @@ inline bf16 to_bf16(float f) {
   return static_cast<bf16>((u + 0x7FFFU + (u >> 16 & 1U)) >> 16);
 }
 inline float fast_exp(float x) { return std::exp(x); }
+inline float exp_of(float x) { return std::exp(x); }
+inline void sine_cosine(float x, float* sine, float* cosine) {
+  *sine = std::sin(x);
+  *cosine = std::cos(x);
+}
