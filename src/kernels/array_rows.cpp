@@ -52,7 +52,7 @@ void ArrayRows::update(int row, int column, const mx::array& part) {
 
 void ArrayRows::store(const plain::StepArrays& step, const std::vector<mx::array>& parts) {
   const mx::Dtype dtype = array().dtype();
-  if (!step.cache_rows) {
+  if (step.runs.size() == 1) {
     int column = 0;
     for (const mx::array& part : parts) {
       update(step.runs[0].to, column, mx::astype(part, dtype));
@@ -62,7 +62,7 @@ void ArrayRows::store(const plain::StepArrays& step, const std::vector<mx::array
   }
   const mx::array rows = mx::expand_dims(mx::astype(mx::concatenate(parts, -1), dtype), 1);
   const mx::array storage = *std::exchange(array_, std::nullopt);
-  array_ = mx::scatter(storage, *step.cache_rows, rows, 0);
+  array_ = mx::scatter(storage, step.cache_rows, rows, 0);
 }
 
 mx::array ArrayRows::keys(const plain::KeyRows& rows) const {

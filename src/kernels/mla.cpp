@@ -160,20 +160,15 @@ DenseHeads dense_heads(const MlaWeights& w, mx::Dtype dtype) {
 }
 
 template <MlaForm form>
-mx::array mla(const Device& device, const mx::array& q, const mx::array& kv, const MlaPtr& weights, PagedRows& paged,
-              const StepPtr& of) {
-  const MlaWeights& w = *weights;
+mx::array attend(const Device& device, const mx::array& queries, const MlaWeights& w, const DenseHeads& heads,
+                 const ArrayRows& rows, const StepPtr& of) {
   const MlaSizes n(w);
-  const DenseHeads made = w.dense ? *w.dense : dense_heads(w, q.dtype());
   State& state = device.plain_state();
   const StepArrays& step = state.step(of);
-  auto& rows = as_kind<ArrayRows>(paged);
-  store(device, kv, w, made, step, rows);
-  const mx::array queries = rotated_queries(q, w, made, step);
   std::vector<mx::array> keys;
-  for (const KeyRows& own : step.keys) keys.push_back(mx::astype(rows.keys(own), q.dtype()));
+  for (const KeyRows& own : step.keys) keys.push_back(mx::astype(rows.keys(own), queries.dtype()));
   if (step.rows == static_cast<int>(of->size()) && form != MlaForm::expanded) {
-    return decoded(state, queries, keys, n, made);
+    return decoded(state, queries, keys, n, heads);
   }
 
   std::vector<mx::array> results;
@@ -181,14 +176,26 @@ mx::array mla(const Device& device, const mx::array& q, const mx::array& kv, con
   for (std::size_t i = 0; i < of->size(); ++i) {
     const int length = (*of)[i].length;
     const mx::array own = mx::swapaxes(mx::squeeze(rows_of(queries, first, first + length), 2), 0, 1);
-    const mx::array heads =
-        expands<form>(length, keys[i].shape(0), n) ? expanded(own, keys[i], made) : absorbed(state, own, keys[i], made);
-    results.push_back(mx::reshape(mx::swapaxes(heads, 0, 1), {length, n.heads * n.v}));
+    const mx::array values = expands<form>(length, keys[i].shape(0), n) ? expanded(own, keys[i], heads)
+                                                                        : absorbed(state, own, keys[i], heads);
+    results.push_back(mx::reshape(mx::swapaxes(values, 0, 1), {length, n.heads * n.v}));
     first += length;
   }
   return results.size() == 1 ? results[0] : mx::concatenate(results, 0);
 }
 
+template <MlaForm form>
+mx::array mla(const Device& device, const mx::array& q, const mx::array& kv, const MlaPtr& w, PagedRows& paged,
+              const StepPtr& of) {
+  const DenseHeads heads = w->dense ? *w->dense : dense_heads(*w, q.dtype());
+  const StepArrays& step = device.plain_state().step(of);
+  auto& rows = as_kind<ArrayRows>(paged);
+  store(device, kv, *w, heads, step, rows);
+  return attend<form>(device, rotated_queries(q, *w, heads, step), *w, heads, rows, of);
+}
+
+template mx::array attend<MlaForm::automatic>(const Device&, const mx::array&, const MlaWeights&, const DenseHeads&,
+                                              const ArrayRows&, const StepPtr&);
 template mx::array mla<MlaForm::automatic>(const Device&, const mx::array&, const mx::array&, const MlaPtr&, PagedRows&,
                                            const StepPtr&);
 template mx::array mla<MlaForm::absorbed>(const Device&, const mx::array&, const mx::array&, const MlaPtr&, PagedRows&,

@@ -2,6 +2,7 @@
 // plain_ops.cpp puts them into a table. Arrays are in the dtype of `x`.
 #pragma once
 
+#include "kernels/array_rows.h"
 #include "kernels/kernels.h"
 #include "kernels/plain_ops.h"
 
@@ -29,6 +30,12 @@ Routing route(const Device& device, const mx::array& logits, const RouterBias& b
 mx::array rms_norm(const Device& device, const mx::array& x, const mx::array& weight, float eps);
 SumAndNorm add_rms_norm(const Device& device, const mx::array& x, const mx::array& y, const mx::array& weight,
                         float eps);
+
+// The second half of `mla`: queries [N, H, 1, nope + rope], turned to their positions, attend to the cache rows, the new
+// ones among them.
+template <MlaForm form>
+mx::array attend(const Device& device, const mx::array& queries, const MlaWeights& w, const DenseHeads& heads,
+                 const ArrayRows& rows, const StepPtr& step);
 
 template <MlaForm form>
 mx::array mla(const Device& device, const mx::array& q, const mx::array& kv, const MlaPtr& w, PagedRows& rows,

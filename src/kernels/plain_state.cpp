@@ -30,7 +30,7 @@ KeyRows key_rows(const StepSequence& sequence) {
 
 }  // namespace
 
-StepArrays::StepArrays(StepPtr of) : step(std::move(of)), rows(row_count(*step)), positions(0) {
+StepArrays::StepArrays(StepPtr of) : step(std::move(of)), rows(row_count(*step)), positions(0), cache_rows(0) {
   std::vector<int> at, to;
   for (const StepSequence& sequence : *step) {
     keys.push_back(key_rows(sequence));
@@ -46,7 +46,7 @@ StepArrays::StepArrays(StepPtr of) : step(std::move(of)), rows(row_count(*step))
     }
   }
   positions = uploaded(at);
-  if (runs.size() > 1) cache_rows = uploaded(to);
+  cache_rows = uploaded(to);
 }
 
 PickArrays::PickArrays(int tokens, int k) : token(0), pick(0) {
@@ -76,6 +76,15 @@ const mx::array& State::scalar(float value) {
 const mx::array& State::integer(int value) {
   if (integers_.size() >= kMostIntegers) integers_.clear();
   return integers_.try_emplace(value, mx::array(value, mx::int32)).first->second;
+}
+
+const mx::array& State::turns(const StepPtr& of, const mx::array& periods) {
+  if (!turns_ || turns_->step != of) {
+    const mx::array positions = mx::astype(mx::expand_dims(step(of).positions, 1), mx::float32);
+    const mx::array angles = mx::divide(positions, periods);
+    turns_ = Turns{of, mx::stack({mx::cos(angles), mx::sin(angles)}, -1)};
+  }
+  return turns_->values;
 }
 
 const mx::array& State::causal_mask(int queries, int keys, mx::Dtype dtype) {

@@ -38,8 +38,8 @@ struct StepArrays {
   int rows;
   mx::array positions;  // [N] int32, of each row in its sequence
   std::vector<RowRun> runs;
-  std::optional<mx::array> cache_rows;  // [N] int32, where each row goes; only if there are several runs
-  std::vector<KeyRows> keys;            // of each sequence
+  mx::array cache_rows;       // [N] int32, where each row goes
+  std::vector<KeyRows> keys;  // of each sequence
 };
 
 // For `tokens` rows with k picks each, as gather operations take them: [tokens, k] uint32.
@@ -56,10 +56,18 @@ class State {
   const mx::array& scalar(float value);  // float32
   const mx::array& integer(int value);   // int32
 
+  // Cosine and sine of the angles position / period of the step's rows: [N, periods, 2] float32. The model
+  // has one set of periods.
+  const mx::array& turns(const StepPtr& step, const mx::array& periods);
+
   // Additive mask [queries, keys]: query i, at position keys - queries + i, sees the keys up to itself.
   const mx::array& causal_mask(int queries, int keys, mx::Dtype dtype);
 
  private:
+  struct Turns {
+    StepPtr step;
+    mx::array values;
+  };
   struct Mask {
     int queries, keys;
     mx::array values;
@@ -68,6 +76,7 @@ class State {
   std::map<std::pair<int, int>, PickArrays> picks_;  // a few small ones
   std::map<float, mx::array> scalars_;
   std::map<int, mx::array> integers_;
+  std::optional<Turns> turns_;
   std::optional<Mask> mask_;
 };
 

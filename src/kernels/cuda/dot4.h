@@ -7,25 +7,65 @@
 
 #include "kernels/cuda/gpu.h"
 
-constexpr int kChunk = 32;   // columns
-constexpr int kStride = 36;  // floats from one chunk to the next in shared memory: lanes meet on different banks
+// ---- activations, in shared memory: chunk c at xs + c · kStride, its sum in sums[c]
 
-// Floats of shared memory for `columns` activations and the sum of each chunk.
-__device__ __forceinline__ int chunked_floats(int columns) { return columns / kChunk * (kStride + 1); }
-
-// `count` chunks of activations into shared memory, by all threads of the block; `sums` needs a sync() behind it.
-template <typename T>
-__device__ __forceinline__ void store_chunks(const T* x, float* xs, int count, int thread, int threads) {
-  for (int i = thread; i < count * kChunk; i += threads) xs[i / kChunk * kStride + i % kChunk] = to_float(x[i]);
+// 16 bytes of them as floats.
+struct Eight {
+  float values[8];
+};
+struct Four {
+  float values[4];
+};
+__device__ __forceinline__ Eight unpacked(uint4 v, const bf16*) {
+  return {{as_float(v.x << 16), as_float(v.x & 0xFFFF0000u), as_float(v.y << 16), as_float(v.y & 0xFFFF0000u),
+           as_float(v.z << 16), as_float(v.z & 0xFFFF0000u), as_float(v.w << 16), as_float(v.w & 0xFFFF0000u)}};
+}
+__device__ __forceinline__ Four unpacked(uint4 v, const float*) {
+  return {{as_float(v.x), as_float(v.y), as_float(v.z), as_float(v.w)}};
 }
 
-__device__ __forceinline__ void sum_chunks(const float* xs, float* sums, int count, int thread, int threads) {
-  for (int chunk = thread; chunk < count; chunk += threads) {
+// `chunks` chunks into shared memory, by all threads of the block; needs a sync() behind it. `x` at a multiple of 16
+// bytes.
+template <typename T>
+__device__ __forceinline__ void store_chunks(const T* x, float* xs, float* sums, int chunks, int thread, int threads) {
+  constexpr int width = 16 / sizeof(T), loads = kChunk / width;  // values of a load, loads of a chunk
+  for (int first = 0; first < chunks * loads; first += threads) {
+    const int i = first + thread;
+    const bool is_there = i < chunks * loads;  // all lanes shuffle
+    const auto part = unpacked(reinterpret_cast<const uint4*>(x)[is_there ? i : 0], x);
     float sum = 0;
-    for (int i = 0; i < kChunk; ++i) sum += xs[chunk * kStride + i];
-    sums[chunk] = sum;
+#pragma unroll
+    for (int n = 0; n < width; ++n) sum += part.values[n];
+#pragma unroll
+    for (int mask = 1; mask < loads; mask *= 2) sum += shuffle_xor(sum, mask);
+    if (!is_there) continue;
+    float* to = xs + i / loads * kStride + i % loads * width;
+#pragma unroll
+    for (int n = 0; n < width; ++n) to[n] = part.values[n];
+    if (i % loads == 0) sums[i / loads] = sum;
   }
 }
+
+// ---- weights
+
+// A chunk of one row, and the scale and bias of its group.
+struct WeightChunk {
+  uint4 words;
+  float scale, bias;
+};
+
+// A matrix, or a stack of them.
+struct Weights {
+  const unsigned* words;
+  const bf16* scales;
+  const bf16* biases;
+
+  __device__ __forceinline__ WeightChunk at(long long row, int columns, int chunk) const {
+    const long long group = row * (columns / 64) + chunk / 2;
+    return {reinterpret_cast<const uint4*>(words)[row * (columns / kChunk) + chunk], to_float(scales[group]),
+            to_float(biases[group])};
+  }
+};
 
 // Σ(128 + q) x of one word.
 __device__ __forceinline__ float dot_word(unsigned word, const float* x, float sum) {
@@ -35,17 +75,6 @@ __device__ __forceinline__ float dot_word(unsigned word, const float* x, float s
     sum += as_float((moved & 0x000F0000u) | 0x43000000u) * x[n];
   }
   return sum;
-}
-
-// A chunk of one row, and the scale and bias of its group.
-struct WeightChunk {
-  uint4 words;
-  float scale, bias;
-};
-
-__device__ __forceinline__ WeightChunk load_chunk(const unsigned* words, const bf16* scales, const bf16* biases,
-                                                  int chunk) {
-  return {reinterpret_cast<const uint4*>(words)[chunk], to_float(scales[chunk / 2]), to_float(biases[chunk / 2])};
 }
 
 // `x`: the chunk's activations, `sum` theirs.

@@ -2,8 +2,6 @@
 // ones by lower index, and their sigmoids as weights. A warp computes a token.
 #include "kernels/cuda/gpu.h"
 
-constexpr int kMostExperts = 1024;  // 32 a lane
-
 // logits [tokens, experts], bias [experts] -> indices, scores [tokens, top_k]. grid (tokens), block (32).
 // REQUIRES experts <= kMostExperts, top_k <= experts.
 extern "C" __global__ void route(const float* __restrict__ logits, const float* __restrict__ bias,
@@ -16,8 +14,10 @@ extern "C" __global__ void route(const float* __restrict__ logits, const float* 
 
   unsigned taken = 0;       // bit i: expert lane + 32 i of this lane
   float sum = 0, kept = 0;  // of the scores; the one that lane k keeps is the k-th
+#pragma unroll 1
   for (int k = 0; k < top_k; ++k) {
     float best = -INFINITY, at = static_cast<float>(experts);
+#pragma unroll 1
     for (int e = lane; e < experts; e += 32) {
       const float choice = 1 / (1 + exp_of(-own[e])) + bias[e];
       const bool better = choice > best || at == static_cast<float>(experts);
@@ -45,5 +45,6 @@ extern "C" __global__ void route(const float* __restrict__ logits, const float* 
     }
   }
   const float factor = normalize && top_k > 1 ? scale / (sum + 1e-20f) : scale;
+#pragma unroll 1
   for (int k = lane; k < top_k; k += 32) own_scores[k] *= factor;
 }

@@ -126,8 +126,14 @@ inline void run_block(Block& b) {
   block = nullptr;
 }
 
-// Runs `body` for every thread of every block. Shared memory holds NaN at first.
-inline void launch(dim3 grid, dim3 size, std::size_t shared_floats, const std::function<void()>& body) {
+// The block's shared memory, NaN at first; a kernel has one array of it.
+inline float* shared(std::size_t count) {
+  if (block->shared.empty()) block->shared.assign(count, std::nanf(""));
+  return block->shared.data();
+}
+
+// Runs `body` for every thread of every block.
+inline void launch(dim3 grid, dim3 size, const std::function<void()>& body) {
   for (unsigned z = 0; z < grid.z; ++z) {
     for (unsigned y = 0; y < grid.y; ++y) {
       for (unsigned x = 0; x < grid.x; ++x) {
@@ -135,7 +141,6 @@ inline void launch(dim3 grid, dim3 size, std::size_t shared_floats, const std::f
         b.size = size;
         b.grid = grid;
         b.index = {x, y, z};
-        b.shared.assign(shared_floats, std::nanf(""));
         b.body = body;
         run_block(b);
       }
@@ -149,7 +154,7 @@ inline void launch(dim3 grid, dim3 size, std::size_t shared_floats, const std::f
 #define blockIdx (emulate::block->index)
 #define blockDim (emulate::block->size)
 #define gridDim (emulate::block->grid)
-#define SHARED_FLOATS(name) float* name = emulate::block->shared.data()
+#define SHARED_FLOATS(name, count) float* name = emulate::shared(count)
 
 using bf16 = std::uint16_t;  // the bits
 
@@ -166,7 +171,4 @@ inline bf16 to_bf16(float f) {
 }
 inline float fast_exp(float x) { return std::exp(x); }
 inline float exp_of(float x) { return std::exp(x); }
-inline void sine_cosine(float x, float* sine, float* cosine) {
-  *sine = std::sin(x);
-  *cosine = std::cos(x);
-}
+inline unsigned bits_of(bf16 v) { return v; }

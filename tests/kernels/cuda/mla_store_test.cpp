@@ -27,14 +27,14 @@ class CudaMlaStore : public ::testing::TestWithParam<Sizes> {
   std::mt19937 random_{5};
 };
 
-// The columns of a complex product: what rotary embedding is.
-std::vector<double> turned_columns(const bf16* x, const Sizes& s, int position, const std::vector<float>& periods) {
+// The columns of a complex product: what rotary embedding is. turns: a cosine and a sine a pair.
+std::vector<double> turned_columns(const bf16* x, const Sizes& s, const float* turns) {
   std::vector<double> result(static_cast<std::size_t>(s.rope));
-  for (std::size_t p = 0; p < periods.size(); ++p) {
-    const std::size_t a = s.interleaved ? 2 * p : p, b = s.interleaved ? 2 * p + 1 : p + periods.size();
-    const double angle = double{static_cast<float>(position) / periods[p]};
-    result[a] = double{to_float(x[a])} * std::cos(angle) - double{to_float(x[b])} * std::sin(angle);
-    result[b] = double{to_float(x[a])} * std::sin(angle) + double{to_float(x[b])} * std::cos(angle);
+  for (int p = 0; p < s.rope / 2; ++p) {
+    const int a = s.interleaved ? 2 * p : p, b = s.interleaved ? 2 * p + 1 : p + s.rope / 2;
+    const double cosine{turns[2 * p]}, sine{turns[2 * p + 1]}, first{to_float(x[a])}, second{to_float(x[b])};
+    result[static_cast<std::size_t>(a)] = first * cosine - second * sine;
+    result[static_cast<std::size_t>(b)] = first * sine + second * cosine;
   }
   return result;
 }
@@ -43,24 +43,26 @@ void expect_near(bf16 got, double want) { EXPECT_NEAR(to_float(got), want, std::
 
 TEST_P(CudaMlaStore, TurnsQueriesAndStoresRows) {
   const Sizes& s = GetParam();
-  const std::vector<int> positions = {0, 1, 70000}, rows = {4, 0, 2};
+  const std::vector<int> rows = {4, 0, 2};
   const int tokens = 3, width = s.latent + s.rope, dims = s.nope + s.rope, cache_rows = 6;
   const std::vector<bf16> q = random(tokens * s.heads * dims), kv = random(tokens * width);
   const std::vector<bf16> before = random(cache_rows * width);
   std::vector<bf16> cache = before, turned(q.size(), 0xFFFF);
-  std::vector<float> norm(static_cast<std::size_t>(s.latent)), periods;
-  for (float& value : norm) value = to_float(random(1)[0]);
-  for (int p = 0; p < s.rope / 2; ++p) periods.push_back(std::pow(1e6F, 2 * static_cast<float>(p) / s.rope));
-  emulate::launch({static_cast<unsigned>(s.heads) + 1, tokens, 1}, {32, 2, 1}, 2, [&] {
-    mla_store(q.data(), kv.data(), norm.data(), periods.data(), positions.data(), rows.data(), cache.data(),
-              turned.data(), s.heads, s.nope, s.rope, s.latent, s.interleaved, 1e-5F, 1.25F);
+  const std::vector<bf16> norm = random(s.latent);
+  std::vector<float> turns;
+  for (int i = 0; i < tokens * s.rope / 2; ++i) {
+    turns.push_back(std::cos(static_cast<float>(i)));
+    turns.push_back(std::sin(static_cast<float>(i)));
+  }
+  emulate::launch({static_cast<unsigned>(s.heads) + 1, tokens, 1}, {32, 2, 1}, [&] {
+    mla_store(q.data(), kv.data(), norm.data(), turns.data(), rows.data(), cache.data(), turned.data(), s.heads, s.nope,
+              s.rope, s.latent, s.interleaved, 1e-5F, 1.25F);
   });
 
   for (int i = 0; i < tokens * s.heads; ++i) {
     const std::size_t at = static_cast<std::size_t>(i * dims), pe = at + static_cast<std::size_t>(s.nope);
     for (std::size_t c = at; c < pe; ++c) ASSERT_EQ(turned[c], q[c]);
-    const int position = positions[static_cast<std::size_t>(i / s.heads)];
-    const std::vector<double> want = turned_columns(&q[pe], s, position, periods);
+    const std::vector<double> want = turned_columns(&q[pe], s, &turns[static_cast<std::size_t>(i / s.heads * s.rope)]);
     for (std::size_t c = 0; c < want.size(); ++c) expect_near(turned[pe + c], want[c]);
   }
   std::vector<bool> written(static_cast<std::size_t>(cache_rows));
@@ -72,9 +74,9 @@ TEST_P(CudaMlaStore, TurnsQueriesAndStoresRows) {
     for (int c = 0; c < s.latent; ++c) squares += double{to_float(own[c])} * double{to_float(own[c])};
     const double factor = 1 / std::sqrt(squares / s.latent + 1e-5);
     for (int c = 0; c < s.latent; ++c) {
-      expect_near(row[c], double{to_float(own[c])} * factor * double{norm[static_cast<std::size_t>(c)]});
+      expect_near(row[c], double{to_float(own[c])} * factor * double{to_float(norm[static_cast<std::size_t>(c)])});
     }
-    const std::vector<double> pe = turned_columns(own + s.latent, s, positions[t], periods);
+    const std::vector<double> pe = turned_columns(own + s.latent, s, &turns[t * static_cast<std::size_t>(s.rope)]);
     for (int c = 0; c < s.rope; ++c) expect_near(row[s.latent + c], pe[static_cast<std::size_t>(c)] * 1.25);
   }
   for (std::size_t i = 0; i < cache.size(); ++i) {

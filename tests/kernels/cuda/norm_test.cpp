@@ -21,9 +21,9 @@ TEST_P(CudaAddRmsNorm, IsItsDefinition) {
   std::vector<bf16> x(count), y(count), sum(count, 0xFFFF), norm(count, 0xFFFF);
   for (bf16& value : x) value = to_bf16(normal(random));
   for (bf16& value : y) value = to_bf16(normal(random));
-  std::vector<float> weight(width);
-  for (float& value : weight) value = normal(random);
-  emulate::launch({rows, 1, 1}, {32, 8, 1}, 8 + width,
+  std::vector<bf16> weight(width);
+  for (bf16& value : weight) value = to_bf16(normal(random));
+  emulate::launch({rows, 1, 1}, {32, 8, 1},
                   [&] { add_rms_norm(x.data(), y.data(), weight.data(), sum.data(), norm.data(), columns, 1e-5F); });
   for (std::size_t r = 0; r < count; r += width) {
     double squares = 0;
@@ -33,12 +33,12 @@ TEST_P(CudaAddRmsNorm, IsItsDefinition) {
     }
     const double factor = 1 / std::sqrt(squares / columns + 1e-5);
     for (std::size_t i = r; i < r + width; ++i) {
-      const double want = double{to_float(sum[i])} * factor * double{weight[i - r]};
+      const double want = double{to_float(sum[i])} * factor * double{to_float(weight[i - r])};
       ASSERT_NEAR(to_float(norm[i]), want, std::abs(want) * 4e-3 + 1e-9);
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Columns, CudaAddRmsNorm, ::testing::Values(1, 31, 64, 257, 2048));
+INSTANTIATE_TEST_SUITE_P(Columns, CudaAddRmsNorm, ::testing::Values(8, 32, 264, 2048, 4096));
 
 }  // namespace

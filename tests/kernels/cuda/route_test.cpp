@@ -24,7 +24,7 @@ Routed routed(const std::vector<float>& logits, const std::vector<float>& bias, 
   const int experts = static_cast<int>(bias.size()), tokens = static_cast<int>(logits.size() / bias.size());
   const std::size_t picks = static_cast<std::size_t>(tokens * top_k);
   Routed result{std::vector<unsigned>(picks, 77777), std::vector<float>(picks, std::nanf(""))};
-  emulate::launch({static_cast<unsigned>(tokens), 1, 1}, {32, 1, 1}, 0, [&] {
+  emulate::launch({static_cast<unsigned>(tokens), 1, 1}, {32, 1, 1}, [&] {
     route(logits.data(), bias.data(), result.indices.data(), result.scores.data(), experts, top_k, normalize, scale);
   });
   return result;
