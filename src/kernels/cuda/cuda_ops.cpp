@@ -36,7 +36,6 @@ const Ops& cuda_ops() {
   static const Ops table = [] {
     Ops ops = plain_ops();
     ops.name = "cuda";
-    ops.joins_gate_and_up = false;  // its kernel reads a row of each
     ops.experts = cuda::experts;
     ops.route = cuda::route;
     ops.add_rms_norm = cuda::add_rms_norm;
