@@ -5,6 +5,7 @@
 #include "kernels/plain.h"
 #include "kernels/plain_state.h"
 
+#include <mlx/backend/cuda/cuda.h>
 #include <mlx/backend/metal/metal.h>
 
 #include <algorithm>
@@ -85,8 +86,21 @@ mx::array absorbed(State& state, const mx::array& q, const mx::array& keys, cons
 // Most scores of one call: an attention that is not fused keeps them all.
 constexpr std::int64_t kMostScores = std::int64_t{1} << 28;
 
+// The last queries q [1, H, L, ..] of keys k and values v [1, H, T, ..] that are at hand. MLX's CUDA library has no fused
+// kernel for heads as wide as this model's, and refused the narrower ones of a small model.
+mx::array attend_causally(State& state, const mx::array& q, const mx::array& k, const mx::array& v) {
+  if (!mx::cu::is_available()) {
+    // Metal's fused kernel takes heads this wide only where it is told to, and refuses others.
+    const bool forced = mx::metal::is_available() && k.shape(3) == 256 && v.shape(3) == 256;
+    return mx::fast::scaled_dot_product_attention(q, k, v, 1.0f, "causal", std::nullopt, std::nullopt, forced);
+  }
+  const mx::array scores = mx::matmul(q, mx::swapaxes(k, -1, -2));
+  const mx::array& mask = state.causal_mask(q.shape(2), k.shape(2), scores.dtype());
+  return mx::matmul(mx::softmax(mx::add(scores, mask), -1, true), v);
+}
+
 // Keys and values of all heads from the latents first, then ordinary attention.
-mx::array expanded(const mx::array& q, const mx::array& keys, const DenseHeads& heads) {
+mx::array expanded(State& state, const mx::array& q, const mx::array& keys, const DenseHeads& heads) {
   const int length = q.shape(1), count = keys.shape(0);
   const mx::array one = mx::expand_dims(keys, 0);
   const auto of_all = [&](const mx::array& w) { return mx::expand_dims(mx::matmul(one, w), 0); };  // [1, H, T, ..]
@@ -96,14 +110,10 @@ mx::array expanded(const mx::array& q, const mx::array& keys, const DenseHeads& 
     return mx::slice(x, {0, 0, from, 0}, {1, q.shape(0), to, x.shape(3)});
   };
   const int step = static_cast<int>(std::max<std::int64_t>(1, kMostScores / (std::int64_t{q.shape(0)} * count)));
-  // Metal's fused kernel takes heads this wide only where it is told to, and refuses others.
-  const bool forced = mx::metal::is_available() && k.shape(3) == 256 && v.shape(3) == 256;
   std::vector<mx::array> results;
   for (int from = 0; from < length; from += step) {
     const int to = std::min(length, from + step), seen = count - (length - to);
-    results.push_back(mx::fast::scaled_dot_product_attention(part(queries, from, to), part(k, 0, seen),
-                                                             part(v, 0, seen), 1.0f, "causal", std::nullopt,
-                                                             std::nullopt, forced));
+    results.push_back(attend_causally(state, part(queries, from, to), part(k, 0, seen), part(v, 0, seen)));
   }
   return mx::squeeze(results.size() == 1 ? results[0] : mx::concatenate(results, 2), 0);
 }
@@ -176,7 +186,7 @@ mx::array attend(const Device& device, const mx::array& queries, const MlaWeight
   for (std::size_t i = 0; i < of->size(); ++i) {
     const int length = (*of)[i].length;
     const mx::array own = mx::swapaxes(mx::squeeze(rows_of(queries, first, first + length), 2), 0, 1);
-    const mx::array values = expands<form>(length, keys[i].shape(0), n) ? expanded(own, keys[i], heads)
+    const mx::array values = expands<form>(length, keys[i].shape(0), n) ? expanded(state, own, keys[i], heads)
                                                                         : absorbed(state, own, keys[i], heads);
     results.push_back(mx::reshape(mx::swapaxes(values, 0, 1), {length, n.heads * n.v}));
     first += length;
