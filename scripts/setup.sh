@@ -4,7 +4,7 @@
 #   4. node and the packages of web/   5. build/ (CMake, Ninja)
 # usage: scripts/setup.sh [--tests] [--bench] [--lint] [--dist] [--fuzz] [--no-build]
 #   without --tests          builds build/glimt and nothing else
-#   --tests                  also the unit tests, the examples and what the end-to-end tests need
+#   --tests                  also the unit tests, the examples and what the end-to-end tests need (.venv-clients: SDKs)
 #   --bench                  also the benchmarks of the kernels
 #   --lint, --dist, --fuzz   also the packages that scripts/lint.sh, scripts/dist.sh or the targets in fuzz/ need
 #   --no-build               steps 1 to 4 only
@@ -34,10 +34,11 @@ min_cargo=1.87  # what the crates in rust/ ask for
 min_node=18.18  # what the packages in web/ ask for; Debian 12 has 18.20
 
 build=yes
+clients=no  # the packages of tests/clients
 parts=()  # of the build, besides the program
 for argument in "$@"; do
   case "$argument" in
-    --tests) packages+=("${test_packages[@]}"); parts+=(TESTS) ;;
+    --tests) packages+=("${test_packages[@]}"); parts+=(TESTS); clients=yes ;;
     --bench) packages+=("${bench_packages[@]}"); parts+=(BENCH) ;;
     --lint) packages+=("${lint_packages[@]}") ;;
     --dist) packages+=("${dist_packages[@]}") ;;
@@ -107,23 +108,36 @@ python_works() {
   "$1" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2> /dev/null
 }
 
-wanted=$(sha256sum requirements.txt | cut -d' ' -f1)
-if [ "$(cat .venv/glimt-stamp 2> /dev/null)" = "$wanted" ] && .venv/bin/python -c 'import sys' 2> /dev/null; then
-  step "Python packages: all there"
-else
-  python=""
+find_python() {
+  local candidate
   for candidate in ${PYTHON:+"$PYTHON"} python3 /usr/bin/python3 python3.14 python3.13 python3.12 python3.11; do
     if python_works "$candidate"; then
       python=$candidate
-      break
+      return
     fi
   done
-  [ -n "$python" ] || stop "needs a Python from 3.11 to 3.14 with the venv module (Debian: python3-venv), or PYTHON=/path/to/one"
-  step "Python packages: 70 MB into .venv (less than a minute), with $("$python" -c 'import sys; print(sys.executable, sys.version.split()[0])')"
-  "$python" -m venv --clear .venv
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.txt \
-    || stop "pip could not install requirements.txt into .venv"
-  echo "$wanted" > .venv/glimt-stamp
+  stop "needs a Python from 3.11 to 3.14 with the venv module (Debian: python3-venv), or PYTHON=/path/to/one"
+}
+
+# python_packages FOLDER LOCK SIZE: a virtual environment with what the lock names.
+python_packages() {
+  local folder=$1 lock=$2 size=$3 wanted
+  wanted=$(sha256sum "$lock" | cut -d' ' -f1)
+  if [ "$(cat "$folder/glimt-stamp" 2> /dev/null)" = "$wanted" ] && "$folder/bin/python" -c 'import sys' 2> /dev/null; then
+    step "Python packages of $folder: all there"
+    return
+  fi
+  find_python
+  step "Python packages: $size into $folder, with $("$python" -c 'import sys; print(sys.executable, sys.version.split()[0])')"
+  "$python" -m venv --clear "$folder"
+  "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r "$lock" \
+    || stop "pip could not install $lock into $folder"
+  echo "$wanted" > "$folder/glimt-stamp"
+}
+
+python_packages .venv requirements.txt "70 MB (less than a minute)"
+if [ $clients = yes ]; then
+  python_packages .venv-clients tests/clients/requirements.txt "480 MB (two minutes)"
 fi
 
 # ---- 3. cargo ----------------------------------------------------------------------------------------------------

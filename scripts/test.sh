@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the unit tests (ctest) and the end-to-end tests (pytest) of a built tree, shows both, then sums up.
+# Runs the unit tests (ctest), the end-to-end tests and those of clients (pytest) of a built tree, then sums up.
 # usage: scripts/test.sh [ctest arguments, e.g. -R json]     environment: BUILD_DIR (default build), JOBS (default 2)
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
@@ -24,22 +24,31 @@ if [[ $closing =~ ,\ ([0-9]+)\ tests?\ failed\ out\ of\ ([0-9]+) ]]; then
 fi
 not_run=$(grep -c '\*\*\*Skipped' "$logs/ctest.log" || true)
 
-closing_e2e=""
-if [ $# -eq 0 ] && compgen -G 'tests/e2e/test_*.py' > /dev/null; then
+count() { grep -oE "[0-9]+ $2" <<< "$1" | head -n1 | cut -d' ' -f1; }
+
+# run_pytest NAME TITLE PYTHON FOLDER: adds its results to the sums and to `closings`.
+closings=()
+run_pytest() {
+  local closing
   echo
-  echo "==> end-to-end tests (pytest)"
-  GLIMT=$PWD/$build_dir/glimt .venv/bin/python -m pytest tests/e2e -q -p no:cacheprovider --timeout 300 --color no 2>&1 \
-    | tee "$logs/pytest.log" || status=1
-  closing_e2e=$(grep -E '^(=+ )?[0-9]+ (passed|failed|error|skipped|xfailed).* in ' "$logs/pytest.log" | tail -n1 || echo "pytest did not finish")
-  count() { grep -oE "[0-9]+ $1" <<< "$closing_e2e" | head -n1 | cut -d' ' -f1; }
-  passed=$((passed + $(count passed || true) + 0))
-  failed=$((failed + $(count failed || true) + $(count error || true) + 0))
-  skipped=$((skipped + $(count skipped || true) + 0))
+  echo "==> $2 (pytest)"
+  GLIMT=$PWD/$build_dir/glimt SCRIPTED_SERVER=$PWD/$build_dir/tests/server/scripted_server \
+    "$3" -m pytest "$4" -q -p no:cacheprovider --timeout 300 --color no 2>&1 | tee "$logs/$1.log" || status=1
+  closing=$(grep -E '^(=+ )?[0-9]+ (passed|failed|error|skipped|xfailed).* in ' "$logs/$1.log" | tail -n1 || echo "pytest did not finish")
+  passed=$((passed + $(count "$closing" passed || true) + 0))
+  failed=$((failed + $(count "$closing" failed || true) + $(count "$closing" error || true) + 0))
+  skipped=$((skipped + $(count "$closing" skipped || true) + 0))
+  closings+=("pytest $4: $closing")
+}
+
+if [ $# -eq 0 ]; then
+  run_pytest pytest "end-to-end tests" .venv/bin/python tests/e2e
+  run_pytest clients "SDKs as clients" .venv-clients/bin/python tests/clients
 fi
 
 echo
 echo "ctest:  $closing"
-[ -z "$closing_e2e" ] || echo "pytest: $closing_e2e"
+[ ${#closings[@]} -eq 0 ] || printf '%s\n' "${closings[@]}"
 skipped=$((skipped + not_run))
 passed=$((passed - not_run))
 echo "$passed passed, $failed failed, $skipped skipped"

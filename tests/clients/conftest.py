@@ -1,0 +1,1 @@
+from servers import demo, environment, scripted  # noqa: F401  (fixtures)
