@@ -3,10 +3,10 @@ MODEL ?= models/demo
 GLIMT := build/glimt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run serve test eval bench lint format cuda dist clean
+.PHONY: help setup build run serve test test-agents eval bench lint format cuda dist clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: ## install what is missing and build build/glimt
 	@scripts/setup.sh
@@ -22,6 +22,9 @@ serve: setup ## the HTTP server with the demo model, for agents, SDKs and editor
 
 test: build ## every test
 	@scripts/test.sh
+
+test-agents: build ## Claude Code, Codex and opencode from npm (1.2 GB) against the server
+	@scripts/test_agents.sh
 
 eval: setup ## measure the demo model on its 500 held-out questions
 	@$(GLIMT) eval $(MODEL) models/demo/eval/questions.jsonl
