@@ -50,7 +50,8 @@ class Answer {
   Answer(const Answer&) = delete;
   Answer& operator=(const Answer&) = delete;
 
-  // An engine that is full, or that does not take the request, says so at once: while the status is still ours to choose.
+  // An engine that is full, or that does not take the request, says so at once, while the status is still ours to
+  // choose.
   void start(std::unique_ptr<AnswerWriter> writer) {
     writer_ = std::move(writer);
     std::string first = writer_->start();

@@ -32,7 +32,8 @@ struct PreparedAnswers {
 // throws, and ApiError (prompt_too_long) for a prompt that leaves no room for an answer.
 PreparedAnswers prepare_answers(const ServedModel& model, ApiRequest request, std::string name_space);
 
-// How many tokens the request's prompt has, however long it is. Tools alone count as if an empty message came with them.
+// How many tokens the request's prompt has, however long it is. Tools alone count as if an empty message came with
+// them.
 std::size_t count_prompt_tokens(const ServedModel& model, ApiRequest request);
 
 }  // namespace glimt

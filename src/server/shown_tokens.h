@@ -1,5 +1,5 @@
-// Which tokens a piece of the answer's content is made of, for logprobs: the reader of the answer holds text back, drops
-// some of it, and replaces bytes that are no character, and what a client gets must still add up.
+// Which tokens a piece of the answer's content is made of, for logprobs: the reader of the answer holds text back,
+// drops some of it, and replaces bytes that are no character, and what a client gets must still add up.
 #pragma once
 
 #include "api/answer_writer.h"
