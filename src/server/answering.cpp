@@ -68,6 +68,7 @@ class Answer {
       std::string out;
       const bool more = take(out);
       const auto now = Connection::Clock::now();
+      if (out.empty() && now >= next_sign) check_engine();
       if (out.empty() && now >= next_sign && streamed_) out = writer_->keep_alive();
       if (!out.empty() || now >= next_sign) next_sign = now + patience;
       if (streamed_) exchange_.send(out);
@@ -99,6 +100,11 @@ class Answer {
 
   bool ended() const {
     return std::all_of(choices_.begin(), choices_.end(), [](const auto& choice) { return choice->ended(); });
+  }
+
+  // Of an engine that hangs no event would ever come.
+  void check_engine() {
+    if (!lease_.model->health().ok) throw Error(ErrorKind::internal, "engine: does not go on");
   }
 
   void check_client() {

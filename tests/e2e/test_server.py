@@ -369,6 +369,20 @@ def test_a_stalled_engine_is_seen_by_health():
         assert wait_until(lambda: server.ask("GET", "/health")[0] == 200, 5)
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_answers_of_a_stalled_engine_end_with_an_error(stream):
+    with running("--repeat", "--step-us", 2000, "--keep-alive-ms", 300) as server, server.connect() as client:
+        client.sendall(request("/v1/chat/completions", chat(stream=stream), "Connection: close"))
+        assert wait_until(lambda: slots(server)["running"] == 1)
+        server.process.send_signal(signal.SIGUSR1)
+        start = time.monotonic()
+        data = serving.read_all(client)
+        assert time.monotonic() - start < 3
+        assert b'"server_error"' in data
+        assert (b"500 Internal" in data) == (not stream)
+        server.process.send_signal(signal.SIGUSR1)
+
+
 @pytest.mark.parametrize("path, error", [
     ("/v1/chat/completions", b'data: {"error": {"message"'),
     ("/v1/messages", b"event: error"),
