@@ -1,4 +1,5 @@
-"""Agents as they come from npm, each with a task of several tool turns, against the server with a scripted model.
+"""Agents as they come from npm, each with a task of several tool turns, against the server with a scripted model; and
+npm's SDKs against the demo model.
 
 environment: AGENTS (the folder whose node_modules has them; scripts/test_agents.sh sets it)
 """
@@ -7,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -16,18 +18,21 @@ from servers import call_of
 CONTEXT = 200_000
 
 
+def agents_folder():
+    return pathlib.Path(os.environ.get("AGENTS", ".cache/agents")).resolve()
+
+
 @pytest.fixture
 def run(environment, tmp_path):
     """run("claude", "-p", …, variables={…}) -> what it wrote, in an empty home and folder."""
     home, work = tmp_path / "home", tmp_path / "work"
     home.mkdir()
     work.mkdir()
-    folder = pathlib.Path(os.environ.get("AGENTS", ".cache/agents")) / "node_modules" / ".bin"
 
     def call(name, *arguments, variables):
         kept = {key: value for key, value in environment.items() if not key.startswith("XDG_")}
         result = subprocess.run(
-            [str(folder.resolve() / name), *arguments],
+            [str(agents_folder() / "node_modules" / ".bin" / name), *arguments],
             cwd=work,
             env={**kept, "HOME": str(home), "PWD": str(work), **variables},
             stdin=subprocess.DEVNULL,
@@ -61,6 +66,12 @@ def check_requests(server, turns):
     assert len(loop) >= turns, "\n".join(server.log)
     for before, after in zip(loop, loop[1:]):
         assert after["reused"] >= before["prompt"] + before["generated"] - 8, "\n".join(server.log)
+
+
+def test_sdks_of_npm(demo):
+    script = shutil.copy(pathlib.Path(__file__).with_name("sdks.mjs"), agents_folder())
+    result = subprocess.run(["node", script, demo.url], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=200)
+    assert result.returncode == 0, result.stdout
 
 
 def claude_variables(server):
