@@ -89,6 +89,7 @@ class ModelManager::Impl : public std::enable_shared_from_this<Impl> {
   void destroy(const Entry& entry);
 
   // Both, and callers.
+  std::size_t waiting() const { return asks_.size() + (answering_ ? 1 : 0) + table_.waiting(); }
   Entry known(const std::string& name) const;
   bool attach(const Entry& entry, KeepAlive keep_alive, ModelEntry::Waiter& waiter, ModelLease& lease);
   ModelLease lease_of(const Entry& entry, double load_seconds);
@@ -102,6 +103,7 @@ class ModelManager::Impl : public std::enable_shared_from_this<Impl> {
   std::condition_variable keeper_wakes_, worker_wakes_;
   ModelTable table_;
   std::deque<Ask> asks_;
+  bool answering_ = false;  // one that is neither among the asks nor with its model yet
   std::deque<Entry> jobs_;  // to load, or on their way out
   std::map<std::string, KnownName> names_;
   bool stop_ = false, no_more_jobs_ = false;
@@ -163,7 +165,7 @@ void ModelManager::Impl::acquire(const std::string& name, KeepAlive keep_alive, 
       error = shutdown_error();
     } else if (const Entry entry = known(name); entry != nullptr && entry->state == State::loaded) {
       attach(entry, keep_alive, ask.waiter, lease);
-    } else if (asks_.size() + static_cast<std::size_t>(table_.waiting()) >= options_.most_waiting) {
+    } else if (waiting() >= options_.most_waiting) {
       error = std::make_exception_ptr(
           Error(ErrorKind::overloaded, fmt::format("model: {} requests wait for one already", options_.most_waiting)));
     } else {
@@ -219,6 +221,7 @@ void ModelManager::Impl::keep() {
     if (!asks_.empty()) {
       Ask ask = std::move(asks_.front());
       asks_.pop_front();
+      answering_ = true;
       lock.unlock();
       answer(std::move(ask));
       lock.lock();
@@ -250,12 +253,18 @@ void ModelManager::Impl::answer(Ask ask) {
       lock.unlock();
       const std::size_t bytes = source_.weight_bytes(model);
       lock.lock();
+      answering_ = false;
       return begin_load(model, bytes, ask);
     }
+    answering_ = false;
     if (!attach(table_.find(model.folder), ask.keep_alive, ask.waiter, lease)) return;
     lock.unlock();
     tell(callback, std::move(lease), {});
   } catch (...) {
+    {
+      const std::lock_guard lock(mutex_);
+      answering_ = false;
+    }
     tell(callback, {}, std::current_exception());
   }
 }

@@ -76,10 +76,10 @@ ModelTable::Entry ModelTable::last_used() const {
   return last == loaded.end() ? nullptr : *last;
 }
 
-int ModelTable::waiting() const {
+std::size_t ModelTable::waiting() const {
   std::size_t waiting = 0;
   for (const Entry& entry : entries_) waiting += entry->waiters.size();
-  return static_cast<int>(waiting);
+  return waiting;
 }
 
 ModelStatus ModelTable::status_of(const ModelEntry& entry, Clock::time_point now) const {

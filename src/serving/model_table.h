@@ -58,7 +58,7 @@ class ModelTable {
   Clock::time_point next_expiry() const;  // of the idle ones; max: none
 
   Entry last_used() const;  // of the loaded ones; null if there is none
-  int waiting() const;
+  std::size_t waiting() const;
   ModelStatus status_of(const ModelEntry& entry, Clock::time_point now) const;
 
  private:
