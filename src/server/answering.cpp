@@ -6,7 +6,9 @@
 #include "server/requests.h"
 #include "server/waiting.h"
 
+#include <fmt/format.h>
 #include <algorithm>
+
 #include <utility>
 #include <vector>
 
@@ -25,7 +27,8 @@ AnswerHead make_head(Exchange& exchange, const ModelLease& lease, const std::str
   head.request_id = exchange.id();
   head.model = asked_name.empty() && lease.model ? lease.model->name() : asked_name;
   head.created = unix_seconds(std::chrono::system_clock::now());
-  if (lease.model) head.fingerprint = std::string(lease.model->fingerprint());
+  if (lease.model)
+    head.fingerprint = fmt::format("{}-{}", lease.model->fingerprint(), exchange.service().options.version);
   head.load_seconds = lease.load_seconds;
   head.new_id = [ids = &exchange.service().ids](std::string_view prefix) { return ids->next(prefix); };
   head.now = [] { return rfc3339_nanoseconds(std::chrono::system_clock::now()); };

@@ -34,7 +34,7 @@ struct ServerOptions {
   Timeouts timeouts;
   std::size_t worker_threads = 2;
   std::size_t context = 0;  // EngineOptions::context of the models
-  std::string version;      // the program's, for /openapi.json
+  std::string version;      // the program's
 };
 
 // All of it may be used from any thread. Destroyed behind the connections and before the models.
