@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs agents as they come from npm (tests/agents/package.json) against the HTTP server with a scripted model. Separate
-# from scripts/test.sh, since their packages are large: 1.2 GB in .cache/agents. Needs node and npm.
+# Runs agents and SDKs as they come from npm (tests/agents/package.json) against the HTTP server. Separate from
+# scripts/test.sh, since their packages are large: 1.2 GB in .cache/agents. Needs node and npm.
 # usage: scripts/test_agents.sh [pytest arguments, e.g. -k codex]     environment: BUILD_DIR (default build)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -14,7 +14,8 @@ if [ "$(cat "$agents/glimt-stamp" 2> /dev/null)" != "$wanted" ]; then
   echo "==> agents from npm into $agents (a few minutes)"
   mkdir -p "$agents"
   cp tests/agents/package.json tests/agents/package-lock.json "$agents"
-  npm ci --prefix "$agents" --no-audit --no-fund --loglevel error
+  # Not `npm ci`: that wants the packages of all platforms in the lock.
+  npm install --prefix "$agents" --no-save --no-audit --no-fund --loglevel error
   echo "$wanted" > "$agents/glimt-stamp"
 fi
 
