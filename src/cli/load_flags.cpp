@@ -83,10 +83,8 @@ void LoadFlags::set_up_process() const {
 ChatModel load_model_for(const std::string& name_or_folder, const LoadFlags& flags) {
   if (!flags.session.empty()) is_there(flags.session);  // says so before the model is loaded, not after
   flags.set_up_process();
-  EngineOptions options = flags.options;
-  options.step_tokens = kernels::process_prefill_rows();
   const LoadingLine line(name_or_folder);
-  return load_chat_model(name_or_folder, options);
+  return load_chat_model(name_or_folder, flags.options);
 }
 
 void resume_session(const ChatModel& model, const std::string& file) {

@@ -5,6 +5,7 @@
 #include "engine/shared_rows.h"
 #include "engine/text_rows.h"
 #include "kernels/kernels.h"
+#include "kernels/process.h"
 
 #include <algorithm>
 
@@ -13,11 +14,16 @@ namespace {
 
 using kernels::kBlockRows;
 
+// The default is for a CPU; a GPU needs more rows for its experts.
+int step_tokens(const EngineOptions& options) {
+  return options.step_tokens == EngineOptions{}.step_tokens ? kernels::process_prefill_rows() : options.step_tokens;
+}
+
 SchedulerLimits limits_of(const EngineOptions& options, int blocks) {
   SchedulerLimits limits;
   limits.max_parallel = options.parallel;
   limits.max_queue = options.queue;
-  limits.step_tokens = options.step_tokens;
+  limits.step_tokens = step_tokens(options);
   limits.blocks = blocks;
   limits.block_tokens = kBlockRows;
   return limits;

@@ -22,7 +22,7 @@ struct EngineOptions {
   std::optional<kernels::RowType> cache_type = std::nullopt;  // unset: bf16, or f32 when exact
   int parallel = 8;                                           // sequences at once
   int queue = 256;                                            // requests that wait
-  int step_tokens = 512;                                      // most tokens of a step: chunks of prompts
+  int step_tokens = 512;  // most tokens of a step: chunks of prompts; a GPU's default is 2,048
   // Most time of a step while a sequence decodes, as far as it can be known; 0: no limit.
   std::chrono::milliseconds step_time{250};
   // Processor time for the masks of one request with a grammar; each token of its answer adds 2 ms.

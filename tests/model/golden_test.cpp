@@ -156,7 +156,7 @@ TEST_P(Offsets, OurKernelsNeedNoCopiesOfMatrices) {
   for (const std::size_t padding : {0, 1, 2, 3}) {
     const ShiftedCheckpoint shifted(name(), padding);
     const std::size_t before = mx::get_active_memory();
-    const LoadedModel loaded = load_model(shifted.path(), {.exact = true});
+    const LoadedModel loaded = load_model(shifted.path(), {.exact = true, .ops = &kernels::cpu_ops()});
     EXPECT_LE(mx::get_active_memory() - before, needed + needed / 8) << padding << " more bytes";
   }
 }
@@ -171,7 +171,7 @@ TEST_P(Offsets, PlainMlxGetsAlignedCopies) {
 TEST(Chunks, GiveTheSameBits) {
   for (const char* name : {"base", "bf16", "groups", "base_affine4_g64", "base_affine8_g64", "base_mxfp4_g32"}) {
     SCOPED_TRACE(name);
-    const LoadedModel loaded = load_model(golden_folder(name));
+    const LoadedModel loaded = load_model(golden_folder(name), {.ops = &kernels::cpu_ops()});
     const mx::array wanted = logits_for(*loaded.model, name);
     for (const int chunk : {1, 2, 7, 32}) {
       EXPECT_TRUE(mx::array_equal(logits_for(*loaded.model, name, chunk), wanted).item<bool>())

@@ -93,7 +93,7 @@ TEST(GraphSize, OfALayerStaysSmall) {
     SCOPED_TRACE(name);
     const GraphSize one = on_a_gpu(layer_size(name, 1));
     EXPECT_LE(one.kernels, 43);
-    EXPECT_LE(one.views, 60);
+    EXPECT_LE(one.views, 22);
     EXPECT_EQ(one.scalars, 0);
   }
 }
