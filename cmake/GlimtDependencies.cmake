@@ -23,6 +23,9 @@ add_library(glimt_mlx INTERFACE)
 target_link_libraries(glimt_mlx INTERFACE
   -Wl,--push-state,--no-as-needed ${OPENBLAS_LIBRARY} -Wl,--pop-state mlx)
 
+# Downloads of models.
+find_package(CURL 7.87 REQUIRED)
+
 # The server's. Of prometheus-cpp only the core: its CMake package would ask for a web server and curl as well.
 find_package(OpenSSL REQUIRED)
 find_package(spdlog REQUIRED)

@@ -21,7 +21,8 @@ packages=(
   libfmt-dev                              # messages
   libcli11-dev                            # flags
   libedit-dev                             # line editing (BSD licence)
-  libssl-dev libspdlog-dev prometheus-cpp-dev  # the server's TLS, log and metrics
+  libcurl4-openssl-dev                    # glimt pull
+  libssl-dev libspdlog-dev prometheus-cpp-dev  # hashes of files; the server's TLS, log and metrics
   ca-certificates                         # pip and cargo speak TLS
 )
 test_packages=(libgtest-dev libgmock-dev chromium)  # the page is tested in chromium

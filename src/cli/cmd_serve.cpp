@@ -1,6 +1,7 @@
 // glimt serve: the models behind HTTP, for agents, SDKs and editors.
 #include "cli/commands.h"
 #include "cli/load_flags.h"
+#include "cli/pull_model.h"
 #include "server/server.h"
 
 #include <algorithm>
@@ -106,6 +107,7 @@ void serve(ServeArguments arguments) {
   set_address(arguments);
   std::optional<StoredModel> also;
   if (!arguments.model.empty()) {
+    offer_to_pull(arguments.model);
     also = stored_model(arguments.model, model_places());
     arguments.manager.default_model = also->name;
     arguments.manager.keep_alive = std::chrono::nanoseconds(-1);

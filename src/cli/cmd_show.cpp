@@ -3,6 +3,8 @@
 #include "cli/bytes.h"
 #include "cli/commands.h"
 #include "cli/device_flag.h"
+#include "cli/pull_model.h"
+#include "hub/manifest.h"
 #include "hub/store.h"
 #include "kernels/process.h"
 
@@ -30,6 +32,7 @@ std::string count(std::size_t n) {
 void line(std::string_view name, const std::string& value) { fmt::print("{:<14}{}\n", name, value); }
 
 void run(const ShowArguments& arguments) {
+  offer_to_pull(arguments.model);
   const std::filesystem::path folder = resolve_model(arguments.model);
   arguments.device.use();
   const ModelSummary s = summarize(folder);
@@ -38,6 +41,10 @@ void run(const ShowArguments& arguments) {
   const auto dense = std::count(c.is_moe_layer.begin(), c.is_moe_layer.end(), false);
 
   line("model", folder.string());
+  if (const auto contents = known_contents(folder)) {
+    line("from", fmt::format("{} {}{}{}", contents->source, contents->repository,
+                             contents->commit.empty() ? "" : ", commit ", contents->commit));
+  }
   line("architecture", c.architecture);
   line("parameters",
        fmt::format("{} (active per token {}){}", count(s.trunk_parameters), count(s.active_parameters),

@@ -11,6 +11,12 @@ namespace glimt {
 void add_run_command(CLI::App& app);
 void add_serve_command(CLI::App& app);
 void add_show_command(CLI::App& app);
+void add_pull_command(CLI::App& app);
+void add_list_command(CLI::App& app);
+void add_rm_command(CLI::App& app);
+void add_cp_command(CLI::App& app);
+void add_verify_command(CLI::App& app);
+void add_du_command(CLI::App& app);
 void add_prompt_command(CLI::App& app);
 void add_tokenize_command(CLI::App& app);
 void add_parse_command(CLI::App& app);

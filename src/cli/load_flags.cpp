@@ -1,6 +1,7 @@
 #include "cli/load_flags.h"
 
 #include "base/error.h"
+#include "cli/pull_model.h"
 #include "kernels/process.h"
 
 #include <unistd.h>
@@ -82,6 +83,7 @@ void LoadFlags::set_up_process() const {
 
 ChatModel load_model_for(const std::string& name_or_folder, const LoadFlags& flags) {
   if (!flags.session.empty()) is_there(flags.session);  // says so before the model is loaded, not after
+  offer_to_pull(name_or_folder);
   flags.set_up_process();
   const LoadingLine line(name_or_folder);
   return load_chat_model(name_or_folder, flags.options);

@@ -33,7 +33,9 @@ def endless(demo):
 @pytest.fixture
 def environment(tmp_path):
     """A home of its own, so that no test touches the user's history or models."""
-    return {**os.environ, "HOME": str(tmp_path), "XDG_STATE_HOME": "", "XDG_DATA_HOME": "", "GLIMT_MODELS": ""}
+    unset = ["XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "GLIMT_MODELS", "GLIMT_HOME", "OLLAMA_MODELS"]
+    unset += [name for name in os.environ if name.startswith(("HF_", "HUGGING_FACE_"))]
+    return {**os.environ, "HOME": str(tmp_path), **dict.fromkeys(unset, "")}
 
 
 @pytest.fixture

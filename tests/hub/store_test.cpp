@@ -2,11 +2,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "hub/scoped_variable.h"
 
 #include <gmock/gmock.h>
-
-#include <cstdlib>
-#include <optional>
 
 namespace glimt {
 namespace {
@@ -14,21 +12,6 @@ namespace {
 namespace fs = std::filesystem;
 using testing::AllOf;
 using testing::HasSubstr;
-
-class ScopedVariable {
- public:
-  ScopedVariable(const char* name, const char* value) : name_(name) {
-    if (const char* old = std::getenv(name)) old_ = old;
-    value == nullptr ? ::unsetenv(name) : ::setenv(name, value, 1);
-  }
-  ~ScopedVariable() { old_ ? ::setenv(name_, old_->c_str(), 1) : ::unsetenv(name_); }
-  ScopedVariable(const ScopedVariable&) = delete;
-  ScopedVariable& operator=(const ScopedVariable&) = delete;
-
- private:
-  const char* name_;
-  std::optional<std::string> old_;
-};
 
 class Store : public testing::Test {
  protected:
@@ -103,6 +86,8 @@ TEST_F(Store, SaysWhatIsWrongWithThePath) {
   write_file_atomically(root_ / "first" / "weights.gguf", "GGUF and so on");
   EXPECT_THAT(message((root_ / "first").string()), HasSubstr("weights.gguf is GGUF"));
   EXPECT_THAT(message((root_ / "first" / "weights.gguf").string()), HasSubstr("this file is GGUF"));
+  write_file_atomically(root_ / "second" / "renamed", "GGUF and so on");
+  EXPECT_THAT(message((root_ / "second").string()), HasSubstr("renamed is GGUF"));
   message("", ErrorKind::invalid_request);
 }
 
@@ -121,7 +106,7 @@ TEST_F(Store, NamesCannotLeaveTheirPlace) {
 }
 
 TEST_F(Store, PlacesFollowTheEnvironment) {
-  const ScopedVariable home("HOME", "/home/someone");
+  const ScopedVariable home("HOME", "/home/someone"), own("GLIMT_HOME", nullptr);
   {
     const ScopedVariable models("GLIMT_MODELS", "/data/models");
     EXPECT_EQ(model_places().at(0), "/data/models");
@@ -130,6 +115,9 @@ TEST_F(Store, PlacesFollowTheEnvironment) {
   {
     const ScopedVariable data("XDG_DATA_HOME", "/xdg");
     EXPECT_EQ(model_places().at(0), "/xdg/glimt/models");
+    const ScopedVariable glimt_home("GLIMT_HOME", "/glimt");
+    EXPECT_EQ(model_places().at(0), "/glimt/models");
+    EXPECT_EQ(store_folder(), "/glimt/models");
   }
   {
     const ScopedVariable data("XDG_DATA_HOME", "relative");
@@ -137,14 +125,15 @@ TEST_F(Store, PlacesFollowTheEnvironment) {
   }
   const ScopedVariable data("XDG_DATA_HOME", nullptr);
   EXPECT_EQ(model_places().at(0), "/home/someone/.local/share/glimt/models");
+  const ScopedVariable nobody("HOME", nullptr);
+  EXPECT_THROW(store_folder(), Error);
 }
 
-TEST_F(Store, PlacesEndWithThoseBesideTheProgram) {
+TEST_F(Store, BehindTheStoreComeTheProgramsThenTheForeign) {
   const fs::path parent = fs::canonical("/proc/self/exe").parent_path().parent_path();
-  const auto places = model_places();
-  ASSERT_GE(places.size(), 2U);
-  EXPECT_EQ(places[places.size() - 2], parent / "models");
-  EXPECT_EQ(places.back(), parent / "share/glimt/models");
+  const ScopedVariable own("GLIMT_MODELS", "/own"), cache("HF_HUB_CACHE", "/cache"), ollama("OLLAMA_MODELS", "/ollama");
+  EXPECT_THAT(model_places(),
+              testing::ElementsAre("/own", parent / "models", parent / "share/glimt/models", "/cache", "/ollama"));
 }
 
 }  // namespace

@@ -1,0 +1,207 @@
+#include "hub/workspace.h"
+
+#include "base/error.h"
+#include "hub/digest.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <random>
+#include <system_error>
+
+namespace glimt {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kUnfinished = ".unfinished";
+constexpr const char* kRemoved = ".removed";
+constexpr char kSeparator = '~';
+constexpr std::size_t kFields = 5;  // kind, key, host, pid, start
+constexpr long kSilentSeconds = 60;
+
+std::string first_line(const fs::path& file) {
+  std::ifstream stream(file);
+  std::string line;
+  std::getline(stream, line);
+  return line;
+}
+
+// This machine and its numbering of processes: containers of one machine number theirs differently.
+const std::string& host() {
+  static const std::string id = [] {
+    char name[256] = {};
+    static_cast<void>(::gethostname(name, sizeof name - 1));
+    std::error_code ignored;
+    const fs::path numbering = fs::read_symlink("/proc/self/ns/pid", ignored);
+    return sha256_of(fmt::format("{}\n{}\n{}", name, first_line("/etc/machine-id"), numbering.string())).substr(0, 16);
+  }();
+  return id;
+}
+
+// When a process began, in ticks since the machine's start; empty if there is none of this number.
+std::string start_of(long pid) {
+  const std::string stat = first_line(fmt::format("/proc/{}/stat", pid));
+  const std::size_t behind_name = stat.rfind(')');
+  if (behind_name == std::string::npos) return "";
+  constexpr int kFieldsBetween = 19;  // from "state" to "starttime"
+  std::size_t at = behind_name + 2;
+  for (int i = 0; i < kFieldsBetween && at != std::string::npos; ++i) {
+    at = stat.find(' ', at);
+    if (at != std::string::npos) ++at;
+  }
+  return at == std::string::npos ? "" : stat.substr(at, stat.find(' ', at) - at);
+}
+
+// A sequence number, as one process may make several for the same key.
+std::string own_name(std::string_view kind, std::string_view key) {
+  const long pid = ::getpid();
+  return fmt::format("{}{}{}{}{}{}{}{}{}.{:08x}", kind, kSeparator, key, kSeparator, host(), kSeparator, pid,
+                     kSeparator, start_of(pid), std::random_device()());
+}
+
+std::vector<std::string> split(const std::string& name) {
+  std::vector<std::string> fields;
+  std::size_t from = 0;
+  for (std::size_t at = name.find(kSeparator); at != std::string::npos; at = name.find(kSeparator, from)) {
+    fields.push_back(name.substr(from, at - from));
+    from = at + 1;
+  }
+  fields.push_back(name.substr(from));
+  return fields;
+}
+
+timespec changed(const fs::path& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 ? info.st_mtim : timespec{};
+}
+
+// By the clock of the file system, which may be another machine's.
+bool was_silent(const fs::path& folder) {
+  const fs::path now = folder.parent_path() / fmt::format(".now.{:08x}", std::random_device()());
+  const int fd = ::open(now.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0) return false;
+  ::close(fd);
+  const bool silent = changed(now).tv_sec - changed(folder).tv_sec > kSilentSeconds;
+  ::unlink(now.c_str());
+  return silent;
+}
+
+bool is_dead(const fs::path& folder, const std::vector<std::string>& fields) {
+  if (fields[2] != host()) return was_silent(folder);
+  long pid = 0;
+  std::from_chars(fields[3].data(), fields[3].data() + fields[3].size(), pid);
+  if (pid == ::getpid()) return false;
+  const std::string start = start_of(pid);
+  return pid <= 0 || start.empty() || fields[4].substr(0, fields[4].find('.')) != start;
+}
+
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) fail(ErrorKind::bad_file, folder.string(), "cannot make the folder: {}", error.message());
+}
+
+[[noreturn]] void fail_to(const char* what, const fs::path& path) {
+  fail(ErrorKind::bad_file, path.string(), "cannot {}: {}", what, std::strerror(errno));
+}
+
+void remove_tree(const fs::path& folder) {
+  std::error_code error;
+  fs::remove_all(folder, error);
+  if (error) fail(ErrorKind::bad_file, folder.string(), "cannot remove: {}", error.message());
+}
+
+bool exchange(const fs::path& a, const fs::path& b) {
+#ifdef RENAME_EXCHANGE
+  return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
+#else
+  return static_cast<void>(a), static_cast<void>(b), false;
+#endif
+}
+
+}  // namespace
+
+Workspace Workspace::make(const fs::path& store, std::string_view kind, std::string_view key) {
+  make_folder(store / kUnfinished);
+  fs::path folder = store / kUnfinished / own_name(kind, key);
+  if (::mkdir(folder.c_str(), 0777) != 0) fail_to("make the folder", folder);
+  return {store, std::move(folder)};
+}
+
+Workspace Workspace::take_over_or_make(const fs::path& store, std::string_view kind, std::string_view key) {
+  for (const Unfinished& one : list_unfinished(store)) {
+    if (one.kind != kind || one.key != key || !one.is_dead) continue;
+    fs::path folder = store / kUnfinished / own_name(kind, key);
+    if (::rename(one.path.c_str(), folder.c_str()) != 0) continue;  // another process was first
+    Workspace space(store, std::move(folder));
+    space.keep();
+    return space;
+  }
+  return make(store, kind, key);
+}
+
+bool Workspace::keep() const { return ::utimensat(AT_FDCWD, path_.c_str(), nullptr, 0) == 0; }
+
+void Workspace::publish(const fs::path& target) {
+  make_folder(target.parent_path());
+  sync_folder(made());
+  if (::rename(made().c_str(), target.c_str()) != 0) {
+    if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR) fail_to("put the finished folder in place", target);
+    if (!exchange(made(), target)) {
+      // Such a file system cannot exchange two folders: readers find nothing for a moment.
+      remove_from_store(store_, target);
+      if (::rename(made().c_str(), target.c_str()) != 0) fail_to("put the finished folder in place", target);
+    }
+  }
+  sync_folder(target.parent_path());
+  discard();
+}
+
+void Workspace::discard() { remove_from_store(store_, path_); }
+
+std::vector<Unfinished> list_unfinished(const fs::path& store) {
+  std::vector<Unfinished> found;
+  std::error_code error;
+  for (fs::directory_iterator it(store / kUnfinished, error), end; !error && it != end; it.increment(error)) {
+    const std::vector<std::string> fields = split(it->path().filename().string());
+    if (fields.size() != kFields) continue;
+    found.push_back({it->path(), fields[0], fields[1], is_dead(it->path(), fields)});
+  }
+  std::sort(found.begin(), found.end(), [](const Unfinished& a, const Unfinished& b) { return a.path < b.path; });
+  return found;
+}
+
+void remove_from_store(const fs::path& store, const fs::path& folder) {
+  make_folder(store / kRemoved);
+  const fs::path removed = store / kRemoved / fmt::format("{:08x}{:08x}", std::random_device()(), ::getpid());
+  if (::rename(folder.c_str(), removed.c_str()) != 0) fail_to("remove", folder);
+  sync_folder(folder.parent_path());
+  remove_tree(removed);
+}
+
+void sweep_store(const fs::path& store, std::string_view kind) {
+  std::error_code ignored;
+  if (fs::exists(store / kRemoved, ignored)) fs::remove_all(store / kRemoved, ignored);
+  for (const Unfinished& one : list_unfinished(store)) {
+    if (one.kind == kind && one.is_dead) fs::remove_all(one.path, ignored);
+  }
+}
+
+void sync_folder(const fs::path& folder) {
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  const bool failed = ::fsync(fd) != 0 && errno == EIO;
+  ::close(fd);
+  if (failed) fail(ErrorKind::bad_file, folder.string(), "cannot write the folder: {}", std::strerror(EIO));
+}
+
+}  // namespace glimt
