@@ -11,8 +11,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <string>
+#include <thread>
 
 namespace glimt {
 namespace {
@@ -26,12 +28,20 @@ PullOptions options_for(int connections) {
   return options;
 }
 
-void stop_if_interrupted(const std::string& name) {
-  if (interrupted()) {
-    fail(ErrorKind::cancelled, name, "interrupted; what has arrived is kept, and `glimt pull {}` goes on from there",
-         name);
-  }
-}
+// Cancels a pull when Ctrl-C is pressed, while it lives.
+class CancelOnInterrupt {
+ public:
+  explicit CancelOnInterrupt(Pull& pull)
+      : thread_([&pull](const std::stop_token& stop) {
+          while (!stop.stop_requested()) {
+            if (interrupted()) pull.cancel();
+            std::this_thread::sleep_for(std::chrono::milliseconds(50));
+          }
+        }) {}
+
+ private:
+  std::jthread thread_;
+};
 
 void print_json(const PullEvent& event) {
   const json::object line = pull_event_json(event);
@@ -62,12 +72,15 @@ void pull_model(const std::string& name, PullOutput output, int connections) {
   Pull pull(name, options_for(connections));
   catch_interrupts();
   std::filesystem::path folder;
-  {
+  try {
+    const CancelOnInterrupt watch(pull);
     PullDisplay display;
-    folder = pull.run([&](const PullEvent& event) {
-      stop_if_interrupted(name);
-      output == PullOutput::json_lines ? print_json(event) : display.show(event);
-    });
+    folder = pull.run(
+        [&](const PullEvent& event) { output == PullOutput::json_lines ? print_json(event) : display.show(event); });
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::cancelled) throw;
+    fail(ErrorKind::cancelled, name, "interrupted; what has arrived is kept, and `glimt pull {}` goes on from there",
+         name);
   }
   if (output == PullOutput::json_lines) return;
   const auto manifest = read_manifest(folder);

@@ -200,8 +200,7 @@ bool Downloader::try_part(Transfer& transfer, const Job& job, Tries& tries) {
     const std::lock_guard lock(file.mutex);
     url = file.direct_url;
   }
-  const bool direct = !url.empty();
-  if (!direct) url = repository_.file_url(listing_, file.name());
+  if (url.empty()) url = repository_.file_url(listing_, file.name());
   std::optional<std::pair<std::uint64_t, std::uint64_t>> range;
   if (partial) range.emplace(begin, end - 1);
 
@@ -219,7 +218,7 @@ bool Downloader::try_part(Transfer& transfer, const Job& job, Tries& tries) {
     left -= bytes.size();
   });
   if (head.status != 200 && head.status != 206) {
-    act_on(head, job, direct, tries);
+    act_on(head, job, origin_of(url) != repository_.origin(), tries);
     return job.round == file.part.round();
   }
   if (left == end - begin) throw NetworkError("sends no content");
@@ -231,9 +230,10 @@ bool Downloader::try_part(Transfer& transfer, const Job& job, Tries& tries) {
 }
 
 // What to do about an answer without the file.
-void Downloader::act_on(const HttpHead& head, const Job& job, bool direct, Tries& tries) {
+void Downloader::act_on(const HttpHead& head, const Job& job, bool elsewhere, Tries& tries) {
   File& file = *job.file;
-  const bool expired = direct && head.status >= 400 && head.status < 500;  // a signed address holds for an hour or so
+  // A signed address at another origin holds for an hour or so; the hub gives a new one.
+  const bool expired = elsewhere && head.status >= 400 && head.status < 500;
   {
     const std::lock_guard lock(file.mutex);
     file.direct_url.clear();

@@ -56,7 +56,7 @@ class Downloader {
   void work();
   void fetch_part(Transfer& transfer, const Job& job);
   bool try_part(Transfer& transfer, const Job& job, Tries& tries);
-  void act_on(const HttpHead& head, const Job& job, bool direct, Tries& tries);
+  void act_on(const HttpHead& head, const Job& job, bool elsewhere, Tries& tries);
   void begin_whole(const Job& job, const std::string& why);
   void finish(File& file);
 
