@@ -1,5 +1,6 @@
 """A hub on 127.0.0.1 that speaks Hugging Face's protocol, and misbehaves as it is told."""
 
+import functools
 import hashlib
 import http.server
 import json
@@ -10,6 +11,11 @@ import urllib.parse
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SMALL = 100_000  # bytes; larger files are LFS files, which come from another origin
+
+
+@functools.lru_cache(maxsize=64)
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
 
 
 def git_blob(content):
@@ -105,7 +111,7 @@ class Hub:
         for path, content in sorted(self.files.items()):
             size = self.wrong_size.get(path, len(content))
             if len(content) > SMALL:
-                sha = self.wrong_hash.get(path, hashlib.sha256(content).hexdigest())
+                sha = self.wrong_hash.get(path, sha256(content))
                 yield {"type": "file", "path": path, "size": size, "oid": "0" * 40, "lfs": {"oid": sha, "size": size, "pointerSize": 130}}
             else:
                 yield {"type": "file", "path": path, "size": size, "oid": self.wrong_hash.get(path, git_blob(content))}
@@ -128,7 +134,7 @@ class Hub:
         headers = {"X-Repo-Commit": self.commit}
         if len(content) <= SMALL:
             return self.content(handler, path, headers)
-        headers["X-Linked-Etag"] = '"%s"' % hashlib.sha256(content).hexdigest()
+        headers["X-Linked-Etag"] = f'"{sha256(content)}"'
         return self.redirect(handler, f"{self.cdn_url}/cdn/{path}?signature=x", headers)
 
     def content(self, handler, path, headers=()):
