@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <system_error>
 
 namespace glimt {
 namespace {
@@ -102,9 +103,7 @@ void Downloader::run(int connections, const std::function<void(const std::vector
   for (const auto& file : files_) {
     if (!file->part.is_done()) queue(*file);
   }
-  std::vector<std::thread> threads;
-  working_threads_ = connections;
-  for (int i = 0; i < connections; ++i) threads.emplace_back([this] { work(); });
+  std::vector<std::thread> threads = start_threads(connections);
   try {
     std::unique_lock lock(mutex_);
     while (working_threads_ > 0) {
@@ -118,6 +117,22 @@ void Downloader::run(int connections, const std::function<void(const std::vector
   }
   for (std::thread& thread : threads) thread.join();
   if (failure_) std::rethrow_exception(failure_);
+}
+
+// At least one; where no more can be started, the others do their work.
+std::vector<std::thread> Downloader::start_threads(int connections) {
+  std::vector<std::thread> threads;
+  const std::lock_guard lock(mutex_);
+  for (int i = 0; i < connections; ++i) {
+    try {
+      threads.emplace_back([this] { work(); });
+    } catch (const std::system_error&) {
+      if (threads.empty()) throw;
+      break;
+    }
+  }
+  working_threads_ = static_cast<int>(threads.size());
+  return threads;
 }
 
 void Downloader::queue(File& file) {

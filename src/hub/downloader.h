@@ -49,6 +49,7 @@ class Downloader {
   };
 
   std::vector<Progress> progress() const;
+  std::vector<std::thread> start_threads(int connections);
   void queue(File& file);
   bool take(Job& job);
   void release();

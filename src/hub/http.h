@@ -1,4 +1,5 @@
-// One HTTP request at a time, over libcurl. Redirects are answers like others: whoever asks decides where a token may go.
+// One HTTP request at a time, over libcurl. Redirects are answers like others: whoever asks decides where a token may
+// go.
 #pragma once
 
 #include "base/error.h"

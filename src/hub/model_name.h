@@ -1,5 +1,5 @@
-// What a model is called: "demo", "zai-org/GLM-4.7-Flash", the same with "@revision" or ":tag". The one place that makes
-// paths from names.
+// What a model is called: "demo", "zai-org/GLM-4.7-Flash", the same with "@revision" or ":tag". The one place that
+// makes paths from names.
 #pragma once
 
 #include <filesystem>

@@ -82,6 +82,7 @@ fs::path Pull::run(const Tell& tell) {
     tell({.status = "success"});
     return target_;
   }
+  check_target();
   const std::vector<FileRecord> small = small_files(listing);
   Workspace space = Workspace::take_over_or_make(options_.store, kKind, unfinished_key(repository_.model().name));
   recover(space);
@@ -107,6 +108,13 @@ bool Pull::is_here(const Listing& listing) const {
   } catch (const Error&) {
     return false;  // a manifest that cannot be read is replaced
   }
+}
+
+// What somebody has put there by hand is not replaced.
+void Pull::check_target() const {
+  std::error_code ignored;
+  if (!fs::exists(target_, ignored) || fs::exists(target_ / kManifestFile, ignored)) return;
+  fail(ErrorKind::invalid_request, target_.string(), "is there and was not pulled by glimt: move it away first");
 }
 
 std::vector<FileRecord> Pull::small_files(const Listing& listing) const {
@@ -189,12 +197,17 @@ void Pull::reuse(const std::vector<FileRecord>& files, const Workspace& space) c
   }
 }
 
-void Pull::check_small_files(const std::vector<FileRecord>& files, const Workspace& space) const {
+void Pull::check_small_files(const std::vector<FileRecord>& files, Workspace& space) const {
   if (!options_.check) return;
   const fs::path folder = space.path() / "check";
   fs::create_directories(folder);
   for (const FileRecord& file : files) clone_or_copy(space.path() / hash_of(file), folder / file.path);
-  options_.check(folder);
+  try {
+    options_.check(folder);
+  } catch (...) {
+    space.discard();  // the next try would end here, too
+    throw;
+  }
   remove_quietly(folder);
 }
 

@@ -54,7 +54,8 @@ class Pull {
   std::vector<FileRecord> weights(const Listing& listing, const Workspace& space) const;
   void recover(const Workspace& space) const;
   void reuse(const std::vector<FileRecord>& files, const Workspace& space) const;
-  void check_small_files(const std::vector<FileRecord>& files, const Workspace& space) const;
+  void check_target() const;
+  void check_small_files(const std::vector<FileRecord>& files, Workspace& space) const;
   void check_space(std::uint64_t missing) const;
   void tell_progress(const std::vector<Downloader::Progress>& progress, const Tell& tell);
   void download(const Listing& listing, const std::vector<FileRecord>& files, const Workspace& space, const Tell& tell);

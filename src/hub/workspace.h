@@ -1,8 +1,8 @@
 // Folders of the store in which something is made, unseen by its readers, until it is whole. What a process leaves when
 // it is killed is found by the next one.
 //
-// STORE/.unfinished/KIND~KEY~HOST~PID~START: the name says whose it is, so that a rename takes it over from a dead owner
-// and only one process succeeds. No lock of the file system is trusted: some have locks that everybody gets.
+// STORE/.unfinished/KIND~KEY~HOST~PID~START: the name says whose it is, so that a rename takes it from a dead owner and
+// only one process succeeds. No lock of the file system is trusted: some have locks that everybody gets.
 #pragma once
 
 #include <cstdint>

@@ -483,6 +483,14 @@ def test_an_architecture_is_refused_before_the_weights(hub, pull):
     assert not hub.asked("model-0")
 
 
+def test_what_somebody_put_there_is_not_replaced(hub, pull, home):
+    folder = home / "models/org/model"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("mine")
+    assert_refused(pull(hub), "was not pulled by glimt")
+    assert (folder / "config.json").read_text() == "mine"
+
+
 def test_offline_asks_nobody(hub, pull):
     assert_refused(pull(hub, HF_HUB_OFFLINE="1"), "HF_HUB_OFFLINE")
     assert not hub.requests
