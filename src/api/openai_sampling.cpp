@@ -68,6 +68,13 @@ void read_openai_sampling(const FieldReader& body, SamplingChanges& changes) {
   }
 }
 
+std::vector<SamplingName> openai_sampling_names() {
+  std::vector<SamplingName> all(std::begin(kNames), std::end(kNames));
+  all.insert(all.end(), std::begin(kPenalties), std::end(kPenalties));
+  all.insert(all.end(), std::begin(kLookBack), std::end(kLookBack));
+  return all;
+}
+
 std::size_t read_max_tokens(const FieldReader& body) {
   constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max();
   const std::int64_t given =

@@ -21,12 +21,6 @@ json::object template_input(const ChatRequest& request) {
   return input;
 }
 
-// Whether the prompt ends with the control token that opens the thinking, not with text that spells it.
-bool ends_inside_thinking(const RenderedPrompt& prompt) {
-  if (prompt.controls.empty() || prompt.controls.back().end != prompt.text.size()) return false;
-  return std::string_view(prompt.text).substr(prompt.controls.back().begin) == text_of(GlmTag::think);
-}
-
 bool may_call(const ChatRequest& request) { return !request.tools.empty() && !request.tool_use.banned; }
 
 void check_tool_use(const ChatRequest& request, const ToolSchemas& tools) {
@@ -99,6 +93,12 @@ OutputRules output_rules(const ChatRequest& request, ToolSchemas tools, bool thi
 }
 
 }  // namespace
+
+bool ends_inside_thinking(const RenderedPrompt& prompt) {
+  if (prompt.controls.empty()) return false;
+  const ControlSpan& last = prompt.controls.back();
+  return std::string_view(prompt.text).substr(last.begin, last.end - last.begin) == text_of(GlmTag::think);
+}
 
 GenerationRequest PreparedChat::generation(std::uint64_t choice) const {
   GenerationRequest request = generation_;

@@ -56,6 +56,9 @@ class PreparedChat {
 // the field, and what template, tokenizer and grammars throw.
 PreparedChat prepare(const ChatResources& resources, const ChatRequest& request);
 
+// Whether the last control token opens the thinking: what comes next belongs to it. Text that spells it is none.
+bool ends_inside_thinking(const RenderedPrompt& prompt);
+
 // Its two steps, for a caller who has something to say about the prompt: longer than it may be, continued by a
 // beginning of the answer, or one that no template made. The second does not look at the request's messages.
 RenderedPrompt render_prompt(const ChatResources& resources, const ChatRequest& request);

@@ -43,7 +43,9 @@ class Answer {
         lease_(std::move(lease)),
         prepared_(std::move(prepared)),
         streamed_(streamed),
-        fields_(std::move(fields)) {
+        fields_(std::move(fields)),
+        progress_(exchange.service().requests.add(exchange.id(), lease_.model->name(), exchange.request().path,
+                                                  prepared_.prompt_tokens, exchange.came())) {
     ++exchange_.service().answering;
   }
   ~Answer() {
@@ -82,7 +84,9 @@ class Answer {
   }
 
   void fail(const Problem& problem) {
+    failed_ = true;
     if (!exchange_.started()) return exchange_.respond(problem);
+    exchange_.service().outcomes.add_error(problem.status, exchange_.request().path, problem.message);
     exchange_.send(writer_->fail(problem));
     exchange_.end();
   }
@@ -93,6 +97,7 @@ class Answer {
     stream->on_event([waker = exchange_.connection().waker()] { waker->post(); });
     choices_.push_back(std::make_unique<Choice>(lease_.model->resources().tokenizer, prepared_, index,
                                                 std::move(stream), exchange_.came()));
+    if (index == 0) choices_.front()->report_to(progress_.get());
   }
 
   bool take(std::string& out) {
@@ -140,6 +145,7 @@ class Answer {
       if (choice->ended()) exchange_.service().metrics.count_answer(times);
     }
     if (!complete_) exchange_.service().metrics.count_cancelled();
+    exchange_.service().outcomes.count(failed_);
     if (exchange_.key) exchange_.key->spend_tokens(record.prompt_tokens + record.generated_tokens);
   }
 
@@ -148,9 +154,10 @@ class Answer {
   PreparedAnswers prepared_;
   bool streamed_;
   HttpFields fields_;
+  std::shared_ptr<RequestProgress> progress_;  // of the first choice
   std::unique_ptr<AnswerWriter> writer_;
   std::vector<std::unique_ptr<Choice>> choices_;
-  bool complete_ = false;
+  bool complete_ = false, failed_ = false;
 };
 
 // The model is there, and that is all that was wanted.

@@ -48,6 +48,11 @@ void Exchange::respond(const HttpResponse& response) {
   connection_.write(bytes);
 }
 
+void Exchange::respond(const Problem& problem) {
+  if (problem.status >= 500) service_.outcomes.add_error(problem.status, request_.path, problem.message);
+  respond(problem_response(dialect_, problem, id_));
+}
+
 void Exchange::begin(std::string_view content_type, const HttpFields& more) {
   HttpFields fields = common_fields();
   fields.emplace_back("Cache-Control", "no-cache");

@@ -40,7 +40,7 @@ class Exchange {
 
   // A whole response, or an error as one.
   void respond(const HttpResponse& response);
-  void respond(const Problem& problem) { respond(problem_response(dialect_, problem, id_)); }
+  void respond(const Problem& problem);
 
   // A response in pieces.
   void begin(std::string_view content_type, const HttpFields& fields);

@@ -1,6 +1,7 @@
 #include "server/prepare_answers.h"
 
 #include "api/problem.h"
+#include "text/glm_tags.h"
 
 #include <algorithm>
 #include <optional>
@@ -29,25 +30,47 @@ PreparedChat checked(const ServedModel& model, const ChatRequest& request, const
   return prepared;
 }
 
-// The text of the last message, which must be a beginning of the answer. Taken out of the messages.
-std::string take_beginning(ChatRequest& request) {
+struct Beginning {
+  std::string thinking, content;
+};
+
+std::string text_in(const json::object& message, std::string_view name) {
+  const json::value* value = message.if_contains(name);
+  return value != nullptr && is_text(*value) ? std::string(value->get_string()) : std::string();
+}
+
+// The last message, which must be a beginning of the answer. Taken out of the messages.
+Beginning take_beginning(ChatRequest& request) {
   const json::object* last = request.messages.empty() ? nullptr : request.messages.back().if_object();
   const json::value* content = last == nullptr ? nullptr : last->if_contains("content");
   if (content == nullptr || !is_text(*content) || last->contains("tool_calls")) {
     fail(ErrorKind::invalid_request, "messages", "only text can be continued, and the last message is none");
   }
-  std::string beginning(content->get_string());
+  Beginning beginning{text_in(*last, "reasoning_content"), std::string(content->get_string())};
   request.messages.pop_back();
   return beginning;
+}
+
+void append_control(RenderedPrompt& prompt, GlmTag tag, const Tokenizer& tokenizer) {
+  const std::size_t begin = prompt.text.size();
+  prompt.text += text_of(tag);
+  if (const std::optional<TokenId> id = tokenizer.token_id(text_of(tag))) {
+    prompt.controls.push_back({begin, prompt.text.size(), *id});
+  }
 }
 
 RenderedPrompt rendered(const ServedModel& model, const ApiRequest& request) {
   if (!request.continues_answer) return render_prompt(model.resources(), request.chat);
   ChatRequest chat = request.chat;
-  const std::string beginning = take_beginning(chat);
-  chat.thinking = false;  // it is over where the answer has begun
+  const Beginning beginning = take_beginning(chat);
+  chat.thinking = !beginning.thinking.empty();  // else it is over where the answer has begun
   RenderedPrompt prompt = render_prompt(model.resources(), chat);
-  prompt.text += beginning;
+  if (chat.thinking && ends_inside_thinking(prompt)) {
+    prompt.text += beginning.thinking;
+    if (beginning.content.empty()) return prompt;  // it was cut in the thinking
+    append_control(prompt, GlmTag::think_end, model.resources().tokenizer);
+  }
+  prompt.text += beginning.content;
   return prompt;
 }
 

@@ -11,6 +11,7 @@
 #include "api/responses.h"
 #include "server/model_routes.h"
 #include "server/problem_response.h"
+#include "server/settings.h"
 #include "server/status.h"
 #include "server/tokens.h"
 
@@ -60,6 +61,7 @@ const Route kRoutes[] = {
     {"GET", "/health", kOpenai, Quick{get_health}, false},
     {"GET", "/v1/status", kOpenai, Quick{get_status}},
     {"GET", "/slots", kOpenai, Quick{get_slots}},
+    {"GET", "/v1/settings", kOpenai, Modelled{settings_model, get_settings}},
     {"GET", "/metrics", kOpenai, Quick{get_metrics}},
     {"POST", "/v1/tokenize", kOpenai, Modelled{tokens_model, tokenize}},
     {"POST", "/v1/detokenize", kOpenai, Modelled{tokens_model, detokenize}},

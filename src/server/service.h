@@ -9,11 +9,14 @@
 #include "server/limits.h"
 #include "server/metrics.h"
 #include "server/origin.h"
+#include "server/outcomes.h"
+#include "server/request_list.h"
 #include "server/worker_pool.h"
 #include "serving/model_facts.h"
 #include "serving/model_manager.h"
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -49,6 +52,9 @@ struct Service {
   ModelCatalog catalog;
   ResponseStore responses;
   IdSource ids;
+  RequestList requests;
+  Outcomes outcomes;
+  const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   std::atomic<std::size_t> body_bytes = 0;  // of all requests at work
   std::atomic<std::size_t> answering = 0;   // requests whose answer is being written
   std::atomic<bool> stopping = false;       // no more requests are read

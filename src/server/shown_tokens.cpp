@@ -14,6 +14,8 @@ void ShownTokens::push(const TokenEvent& event) {
   Waiting& added = waiting_.emplace_back();
   added.left = std::string(tokenizer_.piece(event.token));
   added.token.logprob = event.logprob;
+  added.token.id = event.token;
+  added.token.guessed = event.guessed;
   added.token.top.reserve(event.top.size());
   for (const TokenLogprob& other : event.top) {
     added.token.top.push_back({std::string(tokenizer_.piece(other.token)), other.logprob});

@@ -22,11 +22,77 @@ double progress_of(const ModelStatus& model) {
   return model.load.total_bytes == 0 ? 0 : double(model.load.done_bytes) / double(model.load.total_bytes);
 }
 
+json::object json_of(const EngineMetrics& metrics) {
+  return {{"running", metrics.running},
+          {"waiting", metrics.waiting},
+          {"block_bytes", metrics.block_bytes},
+          {"blocks", metrics.blocks},
+          {"free_blocks", metrics.free_blocks},
+          {"cached_blocks", metrics.cached_blocks},
+          {"evictable_blocks", metrics.evictable_blocks},
+          {"steps", metrics.steps},
+          {"prompt_tokens", metrics.prompt_tokens},
+          {"reused_tokens", metrics.reused_tokens},
+          {"generated_tokens", metrics.generated_tokens},
+          {"drafted", metrics.drafted},
+          {"accepted", metrics.accepted},
+          {"preemptions", metrics.preemptions},
+          {"evicted_blocks", metrics.evicted_blocks},
+          {"decode_seconds", metrics.decode_seconds},
+          {"plain_decode_seconds", metrics.plain_decode_seconds},
+          {"speculation_speedup", metrics.speculation_speedup()}};
+}
+
+std::string_view word(RequestProgress::Phase phase) {
+  switch (phase) {
+    case RequestProgress::Phase::queued: return "queued";
+    case RequestProgress::Phase::prefill: return "prefill";
+    case RequestProgress::Phase::thinking: return "thinking";
+    case RequestProgress::Phase::answer: return "answer";
+  }
+  return "";
+}
+
+double seconds_since(RequestProgress::Clock::time_point then) {
+  return std::chrono::duration<double>(RequestProgress::Clock::now() - then).count();
+}
+
+// `place`: how many of this model wait before it, and itself.
+json::object json_of(const RequestProgress& request, int place) {
+  const std::size_t generated = request.generated_tokens;
+  const double decoding = generated > 1 ? seconds_since(request.first_token) : 0;
+  json::object object{{"id", request.id},
+                      {"path", request.path},
+                      {"phase", word(request.phase)},
+                      {"place", nullptr},
+                      {"prompt_tokens", request.prompt_tokens},
+                      {"prefilled_tokens", request.prefilled_tokens.load()},
+                      {"generated_tokens", generated},
+                      {"tokens_per_second", decoding > 0 ? double(generated - 1) / decoding : 0},
+                      {"seconds", seconds_since(request.came)}};
+  if (request.phase == RequestProgress::Phase::queued) object["place"] = place;
+  return object;
+}
+
+json::array requests_of(const RequestList& requests, const std::string& model) {
+  json::array all;
+  int waiting = 0;
+  for (const auto& request : requests.now()) {
+    if (request->model != model) continue;
+    if (request->phase == RequestProgress::Phase::queued) ++waiting;
+    all.push_back(json_of(*request, waiting));
+  }
+  return all;
+}
+
 json::object json_of(const ModelStatus& model) {
   json::object object{{"name", model.model.name},       {"state", word(model.state)},
                       {"progress", progress_of(model)}, {"stage", to_string(model.load.stage)},
                       {"memory", model.bytes},          {"context_length", model.context},
                       {"requests", model.leases},       {"waiting", model.waiting}};
+  object["healthy"] = model.health.ok;
+  object["step_seconds"] = model.health.step_seconds;
+  object["metrics"] = json_of(model.metrics);
   object["expires"] = json::value();
   if (model.expires) object["expires"] = std::chrono::system_clock::to_time_t(*model.expires);
   return object;
@@ -85,6 +151,10 @@ HttpResponse get_status(const Call& call) {
                                          {"Memory", status.used},
                                          {"memory_limit", status.memory},
                                          {"answering", call.service.answering.load()},
+                                         {"version", call.service.options.version},
+                                         {"uptime_seconds", seconds_since(call.service.started)},
+                                         {"requests", call.service.outcomes.counts()},
+                                         {"errors", call.service.outcomes.errors()},
                                          {"models", std::move(models)}});
 }
 
@@ -103,7 +173,8 @@ HttpResponse get_slots(const Call& call) {
                                  {"reused_tokens", metrics.reused_tokens},
                                  {"generated_tokens", metrics.generated_tokens},
                                  {"step_seconds", model.health.step_seconds},
-                                 {"healthy", model.health.ok}});
+                                 {"healthy", model.health.ok},
+                                 {"requests", requests_of(call.service.requests, model.model.name)}});
   }
   return json_response(200, slots);
 }

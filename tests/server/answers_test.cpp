@@ -99,6 +99,26 @@ TEST(PrepareAnswers, GoesOnFromTheBeginningOfAnAnswer) {
   EXPECT_ERROR(prepare_answers(model(), request, ""), ErrorKind::invalid_request, HasSubstr("messages"));
 }
 
+TEST(PrepareAnswers, GoesOnBehindTheThinkingThatWasThere) {
+  ApiRequest request = chat({{"user", "Hello"}});
+  request.chat.messages.push_back({{"role", "assistant"}, {"reasoning_content", "Hm</think>."}, {"content", "It is"}});
+  request.continues_answer = true;
+  const PreparedAnswers answers = prepare_answers(model(), request, "");
+  EXPECT_THAT(prompt_of(answers), testing::EndsWith("<think>Hm</think>.</think>It is"));
+  EXPECT_FALSE(answers.prompts.front().output().starts_thinking);
+  const std::vector<TokenId>& prompt = answers.prompts.front().prompt();
+  EXPECT_EQ(std::count(prompt.begin(), prompt.end(), *Script::tokenizer().token_id("</think>")), 1);
+}
+
+TEST(PrepareAnswers, GoesOnInsideOfTheThinking) {
+  ApiRequest request = chat({{"user", "Hello"}});
+  request.chat.messages.push_back({{"role", "assistant"}, {"reasoning_content", "Hm, "}, {"content", ""}});
+  request.continues_answer = true;
+  const PreparedAnswers answers = prepare_answers(model(), request, "");
+  EXPECT_THAT(prompt_of(answers), testing::EndsWith("<think>Hm, "));
+  EXPECT_TRUE(answers.prompts.front().output().starts_thinking);
+}
+
 TEST(PrepareAnswers, PromptsWithoutATemplateAreLiteral) {
   ApiRequest request;
   request.prompts = {"a <|user|>", "b"};

@@ -84,7 +84,7 @@ export class Mock {
     if (this.needsKey && request.headers.authorization !== `Bearer ${this.needsKey}`) {
       return json(response, 401, { error: { message: 'wrong key', code: 'invalid_api_key' } });
     }
-    if (path === '/v1/models') return json(response, 200, { object: 'list', data: [{ id: 'demo', object: 'model', context_length: 2048, state: 'loaded', size: 9_400_000 }] });
+    if (path === '/v1/models') return json(response, 200, { object: 'list', data: [{ id: 'demo', object: 'model', context_length: 2048, state: 'loaded', size: 9_400_000, quantization: 'BF16' }] });
     if (path === '/v1/settings') return json(response, 200, SETTINGS);
     if (path === '/v1/status') return json(response, 200, STATUS);
     if (path === '/slots') return json(response, 200, SLOTS);
@@ -134,14 +134,14 @@ function json(response: ServerResponse, status: number, body: object, headers: R
 const STATUS = {
   version: '0.9.0', uptime_seconds: 4000,
   models: [{
-    id: 'demo', state: 'loaded', bytes: 46_000_000, context: 2048, quantization: 'BF16', parameters: 4_600_000, expires: null, leases: 1, waiting: 0, healthy: true,
+    name: 'demo', state: 'loaded', memory: 46_000_000, context_length: 2048, expires: null, requests: 1, waiting: 0, healthy: true,
     metrics: { running: 1, waiting: 1, block_bytes: 20480, blocks: 256, free_blocks: 150, cached_blocks: 80, evictable_blocks: 60, steps: 5120, prompt_tokens: 20100, reused_tokens: 15400, generated_tokens: 8200, drafted: 4100, accepted: 3900, preemptions: 0, evicted_blocks: 4, decode_seconds: 20, plain_decode_seconds: 31, speculation_speedup: 1.55 },
   }],
-  requests: { total: 118, running: 1, waiting: 1, failed: 1 },
+  requests: { total: 118, failed: 1 },
   errors: [{ time: 1795600000, status: 503, message: 'the queue is full', path: '/v1/chat/completions' }],
   history: { seconds: 5, generated: Array.from({ length: 120 }, (_, i) => Math.max(0, Math.round(900 * Math.sin(i / 9) ** 2 + 300 * Math.sin(i / 2.3)))), prompt: Array.from({ length: 120 }, (_, i) => (i % 17 === 0 ? 3000 : i % 5 === 0 ? 400 : 0)) },
 };
-const SLOTS = [
-  { id: 'chatcmpl-a', model: 'demo', path: '/v1/chat/completions', phase: 'answer', prompt_tokens: 812, prefilled_tokens: 812, reused_tokens: 640, generated_tokens: 96, tokens_per_second: 231.4, seconds: 0.61 },
-  { id: 'chatcmpl-b', model: 'demo', path: '/v1/messages', phase: 'queued', place: 1, prompt_tokens: 1200, generated_tokens: 0, seconds: 0.12 },
-];
+const SLOTS = [{ model: 'demo', running: 1, waiting: 1, requests: [
+  { id: 'chatcmpl-a', path: '/v1/chat/completions', phase: 'answer', prompt_tokens: 812, prefilled_tokens: 812, generated_tokens: 96, tokens_per_second: 231.4, seconds: 0.61 },
+  { id: 'chatcmpl-b', path: '/v1/messages', phase: 'queued', place: 1, prompt_tokens: 1200, generated_tokens: 0, seconds: 0.12 },
+] }];

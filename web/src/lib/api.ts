@@ -1,13 +1,14 @@
 // The server's public API, as far as the page uses it. Every failure is a Problem.
 import { Problem, problemOf, problemOfEvent } from './problems';
 import { SseParser } from './sse';
-import type { ServerSettings, SlotRow, StatusReport } from './server_types';
+import type { ServerSettings, Slot, SlotRow, StatusReport } from './server_types';
 
 export interface ModelRow {
   id: string;
   context_length?: number;
   state?: 'loaded' | 'loading' | 'unloading' | 'unloaded';
   size?: number;
+  quantization?: string;
 }
 
 export type Health = 'ok' | 'loading' | 'unwell' | 'gone';
@@ -38,9 +39,10 @@ export class Api {
     return this.#json(await this.#send('/v1/status', {}));
   }
 
+  // The requests of all models.
   async slots(): Promise<SlotRow[]> {
-    const rows = await this.#json<SlotRow[]>(await this.#send('/slots', {}));
-    return Array.isArray(rows) ? rows : [];
+    const models = await this.#json<Slot[]>(await this.#send('/slots', {}));
+    return models.flatMap((m) => (m.requests ?? []).map((request) => ({ ...request, model: m.model })));
   }
 
   // Loads or unloads; returns when it is done.

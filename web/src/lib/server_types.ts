@@ -43,16 +43,14 @@ export interface EngineNumbers {
 }
 
 export interface StatusModel {
-  id: string;
+  name: string;
   state?: 'loaded' | 'loading' | 'unloading' | 'unloaded';
   progress?: number;
-  bytes?: number;
-  context?: number;
-  quantization?: string;
-  parameters?: number;
+  memory?: number; // bytes; of a model that is not loaded those of its files
+  context_length?: number;
   expires?: number | null;
-  leases?: number;
-  waiting?: number;
+  requests?: number; // that use it
+  waiting?: number; // that wait for it
   healthy?: boolean;
   step_seconds?: number;
   metrics?: EngineNumbers;
@@ -62,9 +60,16 @@ export interface StatusReport {
   version?: string;
   uptime_seconds?: number;
   models?: StatusModel[];
-  requests?: { total?: number; running?: number; waiting?: number; failed?: number };
+  requests?: { total?: number; failed?: number };
   errors?: { time: number; status: number; message: string; path?: string }[];
   history?: { seconds: number; generated: number[]; prompt?: number[] };
+}
+
+export interface Slot {
+  model?: string;
+  running?: number;
+  waiting?: number;
+  requests?: SlotRow[];
 }
 
 export interface SlotRow {
@@ -75,7 +80,6 @@ export interface SlotRow {
   place?: number | null;
   prompt_tokens?: number;
   prefilled_tokens?: number;
-  reused_tokens?: number;
   generated_tokens?: number;
   tokens_per_second?: number;
   seconds?: number;

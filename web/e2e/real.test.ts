@@ -1,0 +1,186 @@
+// The page that the program serves, with the demo model behind it.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { chromiumPath, launch, watched, type Watched } from './browser';
+
+const ROOT = resolve(__dirname, '../..');
+const GLIMT = process.env['GLIMT'] ?? resolve(ROOT, 'build/glimt');
+const STORY = 'Tell me about the sea.';
+
+class Served {
+  url = '';
+  #process: ChildProcess | undefined;
+  #port = 0;
+
+  // The port stays the same over restarts, as it does for a user.
+  async start(): Promise<void> {
+    const process_ = spawn(GLIMT, ['serve', 'models/demo', '--port', String(this.#port)], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#process = process_;
+    let said = '';
+    await new Promise<void>((done, fail) => {
+      const heard = (data: Buffer) => {
+        said += String(data);
+        const found = /(http:\/\/[\d.]+:(\d+))/.exec(said);
+        if (!found) return;
+        this.url = found[1]!;
+        this.#port = Number(found[2]);
+        done();
+      };
+      process_.stdout.on('data', heard);
+      process_.stderr.on('data', heard);
+      process_.on('exit', () => fail(new Error(`glimt serve ended: ${said}`)));
+    });
+    await expect.poll(() => fetch(`${this.url}/v1/models`).then((r) => r.ok, () => false), { timeout: 60_000 }).toBe(true);
+  }
+
+  async kill(): Promise<void> {
+    const gone = new Promise((done) => this.#process?.on('exit', done));
+    this.#process?.removeAllListeners('exit');
+    this.#process?.on('exit', () => {});
+    this.#process?.kill('SIGKILL');
+    await Promise.race([gone, new Promise((r) => setTimeout(r, 1000))]);
+  }
+
+  async running(): Promise<number> {
+    const report = (await (await fetch(`${this.url}/v1/status`)).json()) as { models: { metrics?: { running: number } }[] };
+    return report.models.reduce((all, m) => all + (m.metrics?.running ?? 0), 0);
+  }
+}
+
+describe.skipIf(!chromiumPath || !existsSync(GLIMT))('the served page', () => {
+  const served = new Served();
+  let browser: Browser;
+  let open: Watched;
+  let page: Page;
+
+  beforeAll(async () => {
+    await served.start();
+    browser = await launch();
+  }, 120_000);
+  afterAll(async () => {
+    await browser?.close();
+    await served.kill();
+  });
+  beforeEach(async () => {
+    open = await watched(browser, served.url);
+    page = open.page;
+    await page.goto(served.url);
+    await page.getByText('tokens of context').waitFor({ timeout: 30_000 });
+  });
+  afterEach(async () => {
+    expect(open.faults).toEqual([]);
+    await open.context.close();
+  });
+
+  const answers = () => page.getByRole('article', { name: 'Answer' });
+  const ended = () => page.getByRole('button', { name: 'Send' }).waitFor({ timeout: 40_000 });
+  async function ask(text: string): Promise<void> {
+    await page.getByRole('textbox', { name: 'Message' }).fill(text);
+    await page.getByRole('button', { name: 'Send' }).click();
+  }
+
+  it('answers, with its thinking and its numbers', async () => {
+    await ask('What is 46 plus 93?');
+    await ended();
+    expect(await answers().last().textContent()).toContain('139');
+    expect(await answers().last().locator('details summary').first().innerText()).toMatch(/^Thought for .*tokens/);
+    const stats = await answers().last().getByRole('list', { name: 'Statistics' }).innerText();
+    for (const part of ['tokens/s', 'to first token', 'reused', 'complete']) expect(stats).toContain(part);
+    await ask('What is 20 plus 30?');
+    await ended();
+    expect(await answers().count()).toBe(2);
+    expect(await page.getByRole('meter', { name: 'Context in use' }).getAttribute('aria-valuemax')).toBe('2048');
+  });
+
+  it('calls a tool and reads its result', async () => {
+    await page.getByRole('button', { name: 'Settings' }).click();
+    await page.getByRole('tab', { name: 'Output and tools' }).click();
+    await page.getByRole('button', { name: 'Insert an example' }).click();
+    await page.keyboard.press('Escape');
+    await ask('What is the weather in Oslo?');
+    const card = page.getByRole('region', { name: 'Call of get_weather' });
+    await card.getByRole('textbox').waitFor({ timeout: 40_000 });
+    expect(await card.innerText()).toContain('"Oslo"');
+    await card.getByRole('textbox').fill('{"temperature": 7, "sky": "rain"}');
+    await card.getByRole('button', { name: 'Give result' }).click();
+    await expect.poll(() => answers().count()).toBe(2);
+    await ended();
+    expect(await page.getByRole('alert').count()).toBe(0);
+  });
+
+  it('stops the engine when the user stops', async () => {
+    await ask(STORY);
+    await page.getByRole('button', { name: 'Stop' }).click({ timeout: 20_000 });
+    await ended();
+    await expect.poll(() => served.running(), { timeout: 5_000 }).toBe(0);
+  });
+
+  it('looks inside a real answer', async () => {
+    await ask('What is 46 plus 93?');
+    await ended();
+    await page.getByRole('button', { name: 'Look inside' }).click();
+    await page.locator('.token').first().focus();
+    expect(await page.locator('.token').allTextContents().then((t) => t.join(''))).toContain('139');
+    expect(await page.locator('.alternatives li').count()).toBeGreaterThan(1);
+    await page.locator('.alternatives li').nth(1).getByRole('button').click();
+    await page.getByText('2/2').first().waitFor();
+    await ended();
+    expect(await page.getByRole('alert').count()).toBe(0);
+  });
+
+  it('has every setting of the engine with its default, and the server takes them all', async () => {
+    await page.getByRole('button', { name: 'Settings' }).click();
+    await page.getByRole('tab', { name: 'Sampling' }).click();
+    const set: Record<string, string> = {
+      temperature: '0.8', top_k: '40', top_p: '0.9', min_p: '0.05', typical_p: '0.95', repeat_penalty: '1.1', presence_penalty: '0.1', frequency_penalty: '0.1',
+      repeat_last_n: '64', dry_multiplier: '0.5', dry_base: '2', dry_allowed_length: '3', dry_last_n: '128', max_tokens: '40', seed: '7',
+    };
+    for (const [name, value] of Object.entries(set)) {
+      await page.getByRole('textbox', { name, exact: true }).fill(value);
+      await page.getByRole('textbox', { name, exact: true }).blur();
+    }
+    await page.keyboard.press('Escape');
+    await ask(STORY);
+    await ended();
+    expect(await page.getByRole('alert').count()).toBe(0);
+    expect(await answers().last().textContent()).toContain('tokens/s');
+  });
+
+  it('keeps an answer to the form that was asked for', async () => {
+    await page.getByRole('button', { name: 'Settings' }).click();
+    await page.getByRole('checkbox', { name: 'The model thinks before it answers' }).uncheck();
+    await page.getByRole('tab', { name: 'Output and tools' }).click();
+    await page.getByRole('radio', { name: /^Regex/ }).check();
+    await page.getByRole('textbox', { name: 'Pattern' }).fill('[0-9]{3}');
+    await page.keyboard.press('Escape');
+    await ask('What is 46 plus 93?');
+    await ended();
+    expect((await answers().last().locator('.markdown').innerText()).trim()).toMatch(/^[0-9]{3}$/);
+  });
+
+  it('shows what the engine does', async () => {
+    await page.getByRole('link', { name: 'Status' }).click();
+    const model = page.getByRole('region', { name: 'demo' });
+    await model.getByText('free').first().waitFor();
+    expect(await model.innerText()).toContain('loaded');
+  });
+
+  it('keeps everything when the server is killed in the middle, and goes on when it is back', async () => {
+    await ask('What is 46 plus 93?');
+    await ended();
+    await page.getByRole('textbox', { name: 'Message' }).fill(STORY);
+    await served.kill();
+    await page.getByRole('button', { name: 'Send' }).click();
+    await answers().last().getByText('The server does not answer.').waitFor({ timeout: 20_000 });
+    await page.getByRole('textbox', { name: 'Message' }).fill('typed meanwhile');
+    expect(await answers().first().textContent()).toContain('139');
+    await served.start();
+    await answers().last().getByRole('button', { name: 'Try again' }).click();
+    await ended();
+    expect(await page.getByRole('alert').count()).toBe(0);
+    expect(await page.getByRole('textbox', { name: 'Message' }).inputValue()).toBe('typed meanwhile');
+  });
+});
