@@ -41,9 +41,30 @@ run_pytest() {
   closings+=("pytest $4: $closing")
 }
 
+# run_vitest NAME TITLE ARGUMENTS: the same for tests of the page. "      Tests  1 failed | 125 passed | 2 skipped (128)"
+run_vitest() {
+  local name=$1 closing
+  echo
+  echo "==> $2 (vitest)"
+  shift 2
+  (cd web && GLIMT=$folder/$build_dir/glimt PAGE=$folder/$build_dir/web/dist/index.html NO_COLOR=1 \
+    timeout 300 npx --no-install vitest run "$@" 2>&1) | tee "$logs/$name.log" || status=1
+  closing=$(grep -E '^ *Tests  ' "$logs/$name.log" | tail -n1 | sed 's/^ *//' || echo "vitest did not finish")
+  passed=$((passed + $(count "$closing" passed || true) + 0))
+  failed=$((failed + $(count "$closing" failed || true) + 0))
+  skipped=$((skipped + $(count "$closing" skipped || true) + 0))
+  closings+=("vitest $name: $closing")
+}
+
 if [ $# -eq 0 ]; then
   run_pytest pytest "end-to-end tests" .venv/bin/python tests/e2e
   run_pytest clients "SDKs as clients" .venv-clients/bin/python tests/clients
+fi
+# The page: its modules without a browser, then all of it in Chromium. Left out where setup found no node.
+folder=$PWD
+if [ $# -eq 0 ] && [ -x web/node_modules/.bin/vitest ] && [ -f "$build_dir/web/dist/index.html" ]; then
+  run_vitest web "the web page's modules"
+  run_vitest browser "the web page in a browser" --config vitest.e2e.config.ts
 fi
 
 echo

@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { chromiumPath, launch, watched, type Watched } from './browser';
 
 const ROOT = resolve(__dirname, '../..');
@@ -33,7 +33,7 @@ class Served {
       process_.stderr.on('data', heard);
       process_.on('exit', () => fail(new Error(`glimt serve ended: ${said}`)));
     });
-    await expect.poll(() => fetch(`${this.url}/v1/models`).then((r) => r.ok, () => false), { timeout: 60_000 }).toBe(true);
+    await vi.waitUntil(() => fetch(`${this.url}/health`).then((r) => r.ok, () => false), { timeout: 60_000 });
   }
 
   async kill(): Promise<void> {
@@ -111,11 +111,34 @@ describe.skipIf(!chromiumPath || !existsSync(GLIMT))('the served page', () => {
     expect(await page.getByRole('alert').count()).toBe(0);
   });
 
+  // An answer that would go on for as long as the context holds.
+  async function askForLong(): Promise<void> {
+    await page.getByRole('button', { name: 'Settings' }).click();
+    await page.getByRole('checkbox', { name: 'The model thinks before it answers' }).uncheck();
+    await page.getByRole('tab', { name: 'Output and tools' }).click();
+    await page.getByRole('radio', { name: /^Regex/ }).check();
+    await page.getByRole('textbox', { name: 'Pattern' }).fill('([0-9] ){4000}');
+    await page.keyboard.press('Escape');
+    await ask('Count.');
+    await answers().last().locator('.markdown').waitFor({ timeout: 20_000 });
+  }
+
   it('stops the engine when the user stops', async () => {
-    await ask(STORY);
-    await page.getByRole('button', { name: 'Stop' }).click({ timeout: 20_000 });
+    await askForLong();
+    await page.getByRole('button', { name: 'Stop' }).dispatchEvent('click');
     await ended();
     await expect.poll(() => served.running(), { timeout: 5_000 }).toBe(0);
+    expect(await answers().last().textContent()).toContain('stopped by you');
+  });
+
+  it('keeps what came when the page is reloaded in the middle', async () => {
+    await askForLong();
+    await page.waitForTimeout(600); // it is stored twice a second
+    await page.reload();
+    await expect.poll(() => served.running(), { timeout: 5_000 }).toBe(0);
+    await answers().last().getByText('interrupted').waitFor({ timeout: 10_000 });
+    expect(await answers().last().locator('.markdown').textContent()).toMatch(/^[0-9 ]+/);
+    await answers().last().getByRole('button', { name: 'Continue' }).waitFor();
   });
 
   it('looks inside a real answer', async () => {
