@@ -111,7 +111,7 @@ export class Mock {
     for (const piece of script.pieces ?? []) {
       if (piece.waitMs ?? script.everyMs) await new Promise((r) => setTimeout(r, piece.waitMs ?? script.everyMs));
       if (gone) return;
-      if (piece.cut) return void response.destroy();
+      if (piece.cut) return void response.socket?.end(); // what was sent still arrives
       if (piece.raw) send(piece.raw);
       if (piece.thinking) choice({ reasoning_content: piece.thinking });
       if (piece.content) choice({ content: piece.content });

@@ -20,7 +20,7 @@ it('takes pictures', async () => {
   const browser = await launch();
   for (const [size, viewport] of Object.entries(SIZES)) {
     for (const scheme of ['light', 'dark'] as const) {
-      const { context, page, faults } = await watched(browser, url, { viewport, colorScheme: scheme, deviceScaleFactor: 1.5 });
+      const { context, page, faults } = await watched(browser, url, { viewport, colorScheme: scheme, deviceScaleFactor: Number(process.env['SCALE'] ?? 1.5) });
       const shot = (name: string) => page.screenshot({ path: `${OUT}/${name}-${size}-${scheme}.png` });
       const ask = async (text: string) => {
         await page.getByRole('textbox', { name: 'Message' }).fill(text);
@@ -83,4 +83,4 @@ it('takes pictures', async () => {
   }
   await browser.close();
   mock.stop();
-});
+}, 600_000);
