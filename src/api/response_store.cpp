@@ -24,10 +24,10 @@ void append(json::array& items, json::array&& more) {
 
 }  // namespace
 
-void ResponseStore::keep(const std::string& owner, const KeptResponse& response) {
-  Entry entry{.id = response.id,
-              .previous_id = response.previous_id,
-              .input = dump_json(response.input),
+void ResponseStore::keep(const std::string& owner, KeptResponse response) {
+  Entry entry{.id = std::move(response.id),
+              .previous_id = std::move(response.previous_id),
+              .input = std::move(response.input),
               .body = dump_json(response.body),
               .item_ids = item_ids_of(response.body)};
   entry.bytes = kEntryBytes + entry.input.size() + entry.body.size() + kItemBytes * entry.item_ids.size();

@@ -19,7 +19,7 @@ namespace glimt {
 struct KeptResponse {
   std::string id;           // never used before, as those of its items
   std::string previous_id;  // the response that this one goes on from; empty: none
-  json::array input;        // the items that came with its request, without those of the responses before it
+  std::string input;        // JSON of the items that came with its request, without those of the responses before it
   json::object body;        // as it was answered, with "output"
 };
 
@@ -36,7 +36,7 @@ class ResponseStore {
 
   // Drops others where the limits are passed: of the owner who has the most bytes, its least recently used. A response
   // that is larger than the limit is not kept.
-  void keep(const std::string& owner, const KeptResponse& response);
+  void keep(const std::string& owner, KeptResponse response);
 
   // Nothing for an unknown id. They count as use.
   std::optional<json::object> body(const std::string& owner, const std::string& id);

@@ -149,7 +149,7 @@ ParsedRequest parse_responses(const json::object& body_json, const ApiOptions& o
   ResponsesInput input = resolve_input(given == nullptr ? json::value() : *given, plan->previous_id, options);
   plan->tools = read_tools(body, input, options, request);
   request.chat.messages = with_instructions(body, messages_of_items(input, plan->tools, request.ignored));
-  if (plan->store != nullptr) plan->input = std::move(input.items);
+  if (plan->store != nullptr) plan->input = dump_json(input.items);
   return {std::move(request), [plan](const AnswerHead& head) { return make_responses_writer(plan, head); }};
 }
 

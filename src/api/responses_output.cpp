@@ -186,7 +186,7 @@ void ResponsesOutput::emit(std::string_view type, const json::object& fields) {
 void ResponsesOutput::emit_of_part(std::string_view type, const json::object& fields) {
   json::object all{{open_->kind == Kind::reasoning ? "summary_index" : "content_index", 0}};
   all.insert(fields.begin(), fields.end());
-  emit(type, std::move(all));
+  emit(type, all);
 }
 
 }  // namespace glimt

@@ -57,7 +57,7 @@ ResponsesTurns::Turn& ResponsesTurns::open() {
 
 void ResponsesTurns::close() {
   if (!turn_) return;
-  json::object message{{"role", "assistant"}, {"content", std::move(turn_->content)}};
+  json::object message{{"role", "assistant"}, {"content", turn_->content}};
   if (!turn_->thinking.empty()) message["reasoning_content"] = std::move(turn_->thinking);
   if (!turn_->calls.empty()) message["tool_calls"] = std::move(turn_->calls);
   messages_.push_back(std::move(message));

@@ -29,7 +29,7 @@ class ResponsesWriter final : public AnswerWriter {
         model_(head.model),
         created_(head.created),
         output_(plan_->tools, plan_->encrypted_thinking, head.new_id,
-                [this](std::string_view type, json::object fields) { emit(type, std::move(fields)); }) {}
+                [this](std::string_view type, const json::object& fields) { emit(type, fields); }) {}
 
   std::string_view content_type() const override { return plan_->stream ? kEventStreamType : kJsonType; }
 
@@ -71,10 +71,10 @@ class ResponsesWriter final : public AnswerWriter {
   }
 
  private:
-  void emit(std::string_view type, json::object fields) {
+  void emit(std::string_view type, const json::object& fields) {
     if (!plan_->stream) return;
     json::object event{{"type", type}, {"sequence_number", sequence_++}};
-    for (auto& [name, value] : fields) event[name] = std::move(value);
+    event.insert(fields.begin(), fields.end());
     out_ += sse_event(type, event);
   }
 

@@ -21,7 +21,7 @@ struct ResponsesPlan {
   ResponseStore* store = nullptr;  // null: the response is not kept. Outlives the writer
   std::string owner;               // of what is kept
   std::string previous_id;
-  json::array input;  // items of the request itself
+  std::string input;  // JSON of the items of the request itself
 };
 
 std::unique_ptr<AnswerWriter> make_responses_writer(std::shared_ptr<const ResponsesPlan> plan, const AnswerHead& head);

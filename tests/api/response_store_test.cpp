@@ -13,7 +13,10 @@ namespace {
 KeptResponse response(const std::string& id, const std::string& previous_id = {}, const std::string& text = "hi") {
   const json::object question{{"type", "message"}, {"role", "user"}, {"content", "to " + id}};
   const json::object answer{{"type", "message"}, {"id", "msg_" + id}, {"text", text}};
-  return {.id = id, .previous_id = previous_id, .input = {question}, .body = {{"id", id}, {"output", {answer}}}};
+  return {.id = id,
+          .previous_id = previous_id,
+          .input = dump_json(json::array{question}),
+          .body = {{"id", id}, {"output", {answer}}}};
 }
 
 std::string shown(const std::optional<json::array>& items) {

@@ -249,7 +249,7 @@ class ResponsesInputs : public testing::Test {
                                {"content", {{{"type", "output_text"}, {"text", "Hello."}}}}};
     store_.keep("ann", {.id = "resp_1",
                         .previous_id = "",
-                        .input = list(R"([{"role": "user", "content": "Hi"}])"),
+                        .input = R"([{"role": "user", "content": "Hi"}])",
                         .body = {{"id", "resp_1"}, {"output", {reasoning, message}}}});
   }
 
@@ -308,7 +308,7 @@ TEST_F(ResponsesInputs, AReferenceToAnotherItemThatIsGoneIsAnError) {
 TEST_F(ResponsesInputs, ReferencesDoNotMultiply) {
   store_.keep("ann", {.id = "resp_3",
                       .previous_id = "",
-                      .input = {},
+                      .input = "[]",
                       .body = {{"id", "resp_3"},
                                {"output",
                                 {json::object{{"type", "message"},

@@ -316,7 +316,7 @@ TEST(ResponsesRequest, AChoiceNeedsTools) {
 TEST(ResponsesRequest, KeptResponsesAreReadAndForgotten) {
   ResponseStore store;
   store.keep("ann",
-             {.id = "resp_1", .previous_id = "", .input = {}, .body = {{"id", "resp_1"}, {"output", json::array()}}});
+             {.id = "resp_1", .previous_id = "", .input = "[]", .body = {{"id", "resp_1"}, {"output", json::array()}}});
   const ApiOptions ann{.unknown = UnknownFields::refuse, .key_owner = "ann", .responses = &store};
   const ApiOptions bob{.unknown = UnknownFields::refuse, .key_owner = "bob", .responses = &store};
   EXPECT_EQ(get_response("resp_1", ann).at("id"), "resp_1");

@@ -66,7 +66,7 @@ def test_an_unchanged_page_is_not_sent_again(server, page):
 
 def test_it_needs_no_key(tmp_path):
     keys = tmp_path / "keys"
-    keys.write_text("secret\n")
+    keys.write_text("secret-key\n")
     keys.chmod(0o600)
     server = serving.Running([serving.SCRIPTED, "--keys", keys])
     try:
