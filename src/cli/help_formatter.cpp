@@ -9,7 +9,8 @@
 namespace glimt {
 namespace {
 
-constexpr std::size_t kWidth = 80;  // also of a wider terminal: long lines are hard to read
+constexpr std::size_t kWidth = 80;         // also of a wider terminal: long lines are hard to read
+constexpr std::size_t kCommandWidth = 12;  // of the column with the commands' names
 
 std::size_t help_width() {
   const std::size_t terminal = terminal_width(stdout);
@@ -34,7 +35,7 @@ std::string HelpFormatter::make_option(const CLI::Option* option, bool is_positi
 }
 
 std::string HelpFormatter::make_subcommand(const CLI::App* command) const {
-  return in_columns("  " + command->get_name(), command->get_description(), get_column_width(), help_width());
+  return in_columns("  " + command->get_name(), command->get_description(), kCommandWidth, help_width());
 }
 
 }  // namespace glimt
