@@ -39,6 +39,7 @@ one_golden() {  # CASE CHUNK: a line "ok CASE/CHUNK", or "BAD CASE/CHUNK" and wh
   fi
 }
 export -f one_golden
+# shellcheck disable=SC2016  # bash -c expands $0 and $1
 if section golden; then  # the reference's numbers in float32; 6 processes, because each has to start CUDA
   for chunk in 1 7 0; do
     for config in tests/golden/*/config.json; do echo "$(basename "$(dirname "$config")") $chunk"; done
