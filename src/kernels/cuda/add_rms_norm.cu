@@ -37,12 +37,7 @@ extern "C" __global__ void add_rms_norm(const bf16* __restrict__ x, const bf16* 
     kept[k] = packed(a.values);
     reinterpret_cast<uint4*>(sum)[at + i] = kept[k];
   }
-  square = warp_sum(square);
-  if (threadIdx.x == 0) squares[threadIdx.y] = square;
-  sync();
-  float total = 0;
-  for (int w = 0; w < warps; ++w) total += squares[w];
-  const float factor = 1 / sqrtf(total / static_cast<float>(columns) + eps);
+  const float factor = 1 / sqrtf(block_sum(square, squares) / static_cast<float>(columns) + eps);
 #pragma unroll
   for (int k = 0; k < kNormLoads; ++k) {
     const int i = thread + k * threads;

@@ -25,3 +25,13 @@ __device__ __forceinline__ float warp_sum(float v) {
   for (int mask = 16; mask > 0; mask >>= 1) v += shuffle_xor(v, mask);
   return v;
 }
+
+// The sum over the threads of a block (32, warps), for all of them; `of_warps` is shared memory, a float a warp.
+__device__ __forceinline__ float block_sum(float v, float* of_warps) {
+  v = warp_sum(v);
+  if (threadIdx.x == 0) of_warps[threadIdx.y] = v;
+  sync();
+  float total = 0;
+  for (int w = 0; w < static_cast<int>(blockDim.y); ++w) total += of_warps[w];
+  return total;
+}

@@ -41,12 +41,7 @@ extern "C" __global__ void mla_store(const bf16* __restrict__ q, const bf16* __r
   bf16* row = const_cast<bf16*>(cache) + (long long)rows[token] * (latent + rope);
   float square = 0;
   for (int i = thread; i < latent; i += threads) square += to_float(own[i]) * to_float(own[i]);
-  square = warp_sum(square);
-  if (threadIdx.x == 0) squares[threadIdx.y] = square;
-  sync();
-  float total = 0;
-  for (int w = 0; w < warps; ++w) total += squares[w];
-  const float factor = 1 / sqrtf(total / static_cast<float>(latent) + eps);
+  const float factor = 1 / sqrtf(block_sum(square, squares) / static_cast<float>(latent) + eps);
   for (int i = thread; i < latent; i += threads) row[i] = to_bf16(to_float(own[i]) * factor * to_float(norm[i]));
   for (int i = thread; i < rope; i += threads) {
     row[latent + i] = to_bf16(turned_column(own + latent, i, rope, interleaved, own_turns) * magnitude);
