@@ -2,6 +2,7 @@
 
 #include "api/limits.h"
 #include "api/openai_answer_fields.h"
+#include "api/openai_fields.h"
 #include "api/openai_sampling.h"
 #include "api/stop_strings.h"
 #include "api/wire.h"
@@ -25,36 +26,21 @@ constexpr ApiField kRequestFields[] = {
     {"max_tokens", Use::honoured, R"({"type": "integer", "minimum": 1})", "the longest answer; absent: 16"},
     {"n", Use::honoured, R"({"type": "integer", "minimum": 1, "maximum": 16})", "answers to each prompt; their seeds count up"},
     {"stop", Use::honoured, R"({"type": ["string", "array"], "maxItems": 32, "items": {"type": "string"}})", "the text ends before the first of these"},
-    {"temperature", Use::honoured, R"({"type": "number", "minimum": 0, "maximum": 2})", "absent: the model's own, as with all numbers of sampling"},
-    {"top_p", Use::honoured, R"({"type": "number", "minimum": 0, "maximum": 1})", "only the likeliest tokens that sum to this"},
-    {"top_k", Use::honoured, R"({"type": "integer", "minimum": 0})", "only so many of the likeliest tokens; an extension"},
-    {"min_p", Use::honoured, R"({"type": "number", "minimum": 0, "maximum": 1})", "only tokens so likely relative to the best; an extension"},
-    {"typical_p", Use::honoured, R"({"type": "number", "exclusiveMinimum": 0, "maximum": 1})", "locally typical sampling; an extension"},
-    {"frequency_penalty", Use::honoured, R"({"type": "number", "minimum": -2, "maximum": 2})", "for each time that a token was generated"},
-    {"presence_penalty", Use::honoured, R"({"type": "number", "minimum": -2, "maximum": 2})", "once for each token that was generated"},
-    {"repetition_penalty", Use::honoured, R"({"type": "number", "exclusiveMinimum": 0, "maximum": 1000})", "above 1: tokens of prompt and answer become less likely; an extension"},
-    {"repeat_last_n", Use::honoured, R"({"type": "integer", "minimum": -1})", "tokens that penalties look back on; absent or -1: all; an extension"},
-    {"dry_multiplier", Use::honoured, R"({"type": "number", "minimum": 0, "maximum": 1000})", "against repeated sequences (DRY); 0: off; an extension"},
-    {"dry_base", Use::honoured, R"({"type": "number", "minimum": 1, "maximum": 1000})", "DRY: growth with the length of the repeat; an extension"},
-    {"dry_allowed_length", Use::honoured, R"({"type": "integer", "minimum": 1})", "DRY: shorter repeats are free; an extension"},
-    {"dry_last_n", Use::honoured, R"({"type": "integer", "minimum": -1})", "DRY: tokens searched; -1: all; an extension"},
-    {"logit_bias", Use::honoured, R"({"type": "object", "additionalProperties": {"type": "number", "minimum": -100, "maximum": 100}})", "added to the logits of tokens, by their decimal ids"},
-    {"seed", Use::honoured, R"({"type": "integer"})", "same seed, same text, in any company, while system_fingerprint is the same"},
+    openai_fields::kTemperature, openai_fields::kTopP, openai_fields::kTopK, openai_fields::kMinP,
+    openai_fields::kTypicalP, openai_fields::kFrequencyPenalty, openai_fields::kPresencePenalty,
+    openai_fields::kRepetitionPenalty, openai_fields::kRepeatLastN, openai_fields::kDryMultiplier,
+    openai_fields::kDryBase, openai_fields::kDryAllowedLength, openai_fields::kDryLastN, openai_fields::kLogitBias,
+    openai_fields::kSeed,
     {"logprobs", Use::honoured, R"({"type": "integer", "minimum": 0, "maximum": 20})", "of the tokens of the text, with so many alternatives of each"},
     {"echo", Use::honoured, R"({"type": "boolean", "enum": [false]})", "true is not supported"},
     {"best_of", Use::honoured, R"({"type": "integer", "enum": [1]})", "more than 1 is not supported"},
     {"user", Use::carried, "{}", "clients' bookkeeping"},
     {"suffix", Use::refused, "{}", "is not supported: this model does not fill in the middle"},
 };
-
-constexpr ApiField kStreamOptionFields[] = {
-    {"include_usage", Use::honoured, R"({"type": "boolean"})", "a last chunk with the numbers of tokens"},
-    {"include_obfuscation", Use::carried, "{}", "no padding is sent"},
-};
 // clang-format on
 
 constexpr ApiObject kRequest{"CompletionRequest", kRequestFields};
-constexpr ApiObject kStreamOptions{"CompletionStreamOptions", kStreamOptionFields};
+constexpr ApiObject kStreamOptions{"CompletionStreamOptions", openai_fields::kStreamOptionFields};
 constexpr const ApiObject* kObjects[] = {&kStreamOptions, &kTextChoice};
 constexpr ApiOperation kOperations[] = {
     {"POST", "/v1/completions", "The text behind a text, without a template", &kRequest, &kTextCompletion,
