@@ -1,9 +1,9 @@
 #include "cli/pull_display.h"
 
 #include "cli/bytes.h"
+#include "cli/display_width.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -39,11 +39,6 @@ std::string progress_of(std::uint64_t completed, std::uint64_t total, const Byte
 // The end of a name says more than its beginning: "…-00003-of-00048.safetensors".
 std::string fitting(const std::string& name) {
   return name.size() <= kNameWidth ? name : "..." + name.substr(name.size() - kNameWidth + 3);
-}
-
-std::size_t columns_of(std::FILE* file) {
-  winsize size{};
-  return ::ioctl(::fileno(file), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kUsualColumns;
 }
 
 }  // namespace
@@ -117,7 +112,8 @@ void PullDisplay::draw(const PullEvent& event) {
     }
   }
   lines.push_back(fmt::format("{:<{}}  {}", "all", kNameWidth, whole(event)));
-  const std::size_t columns = output_.columns > 0 ? output_.columns : columns_of(output_.file);
+  const std::size_t known = output_.columns > 0 ? output_.columns : terminal_width(output_.file);
+  const std::size_t columns = known > 0 ? known : kUsualColumns;
   wipe();
   for (const std::string& line : lines) fmt::print(output_.file, "{}\n", line.substr(0, columns - 1));
   lines_ = lines.size();
