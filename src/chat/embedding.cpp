@@ -20,23 +20,28 @@ std::string_view beginning(std::string_view text, std::size_t bytes) {
 
 }  // namespace
 
-GenerationRequest embedding_request(const ChatResources& resources, std::string_view text, bool truncate,
-                                    std::size_t context) {
-  const std::size_t most = context > 0 ? std::min(context, resources.context) : resources.context;
+std::vector<TokenId> embedding_prompt(const ChatResources& resources, std::string_view text, bool truncate,
+                                      std::size_t most) {
   const bool is_far_too_long = text.size() / kBytesAToken > most;
   if (is_far_too_long && !truncate) {
     fail(ErrorKind::invalid_request, "input", "{} bytes are far more than a context of {} tokens holds", text.size(),
          most);
   }
+  std::vector<TokenId> tokens =
+      resources.tokenizer.encode_plain(is_far_too_long ? beginning(text, most * kBytesAToken) : text);
+  if (truncate && tokens.size() > most) tokens.resize(most);
+  return tokens;
+}
+
+GenerationRequest embedding_request(const ChatResources& resources, std::string_view text, bool truncate,
+                                    std::size_t context) {
+  const std::size_t most = context > 0 ? std::min(context, resources.context) : resources.context;
   GenerationRequest request;
   request.embed = true;
-  request.prompt = resources.tokenizer.encode_plain(is_far_too_long ? beginning(text, most * kBytesAToken) : text);
+  request.prompt = embedding_prompt(resources, text, truncate, most);
   if (request.prompt.empty()) fail(ErrorKind::invalid_request, "input", "a text is wanted, got an empty one");
   if (request.prompt.size() > most) {
-    if (!truncate) {
-      fail(ErrorKind::invalid_request, "input", "is {} tokens long, the context holds {}", request.prompt.size(), most);
-    }
-    request.prompt.resize(most);
+    fail(ErrorKind::invalid_request, "input", "is {} tokens long, the context holds {}", request.prompt.size(), most);
   }
   return request;
 }

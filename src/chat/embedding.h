@@ -12,9 +12,13 @@
 
 namespace glimt {
 
-// For Engine::submit; the vector is GenerationResult::embedding. The text stays literal, no template is around it. Throws
-// invalid_request for a text without tokens, and for one of more than `context` tokens (0: the model's), unless
-// `truncate` cuts its end.
+// The tokens of a text, which stays literal: no template is around it. With `truncate` at most `most`, its beginning; else
+// all of them, and a text of so many bytes that `most` tokens cannot hold it is refused unread. Throws invalid_request.
+std::vector<TokenId> embedding_prompt(const ChatResources& resources, std::string_view text, bool truncate,
+                                      std::size_t most);
+
+// For Engine::submit; the vector is GenerationResult::embedding. Throws invalid_request for a text
+// without tokens, and for one of more than `context` tokens (0: the model's), unless `truncate` cuts its end.
 GenerationRequest embedding_request(const ChatResources& resources, std::string_view text, bool truncate = false,
                                     std::size_t context = 0);
 

@@ -57,16 +57,9 @@ class Answer {
 
   // An engine that is full, or that does not take the request, says so at once, while the status is still ours to
   // choose.
-  void start(std::unique_ptr<AnswerWriter> writer) {
-    writer_ = std::move(writer);
-    std::string first = writer_->start();
-    for (std::size_t i = 0; i < prepared_.size(); ++i) submit(i);
-    take(first);
-    if (streamed_ && !exchange_.started()) exchange_.begin(writer_->content_type(), fields_);
-    if (streamed_) exchange_.send(first);
-  }
-
-  asio::awaitable<void> run() {
+  // Both outlive it.
+  asio::awaitable<void> run(const ParsedRequest& parsed, const AnswerHead& head) {
+    start(parsed.make_writer(head));
     const auto patience = exchange_.service().options.timeouts.keep_alive;
     auto next_sign = Connection::Clock::now() + patience;
     while (!ended()) {
@@ -92,6 +85,15 @@ class Answer {
   }
 
  private:
+  void start(std::unique_ptr<AnswerWriter> writer) {
+    writer_ = std::move(writer);
+    std::string first = writer_->start();
+    for (std::size_t i = 0; i < prepared_.size(); ++i) submit(i);
+    take(first);
+    if (streamed_ && !exchange_.started()) exchange_.begin(writer_->content_type(), fields_);
+    if (streamed_) exchange_.send(first);
+  }
+
   void submit(std::size_t index) {
     std::shared_ptr<Stream> stream = lease_.model->submit(prepared_.generation(index));
     stream->on_event([waker = exchange_.connection().waker()] { waker->post(); });
@@ -196,15 +198,7 @@ asio::awaitable<void> answer_parsed(Exchange& exchange, ParsedRequest parsed) {
   head.prompt_tokens = prepared.prompt_tokens;
   head.max_tokens = prepared.most_tokens(prepared.prompts.front());
   Answer running(exchange, std::move(lease), std::move(prepared), streamed, std::move(fields));
-  std::exception_ptr error;
-  try {
-    running.start(parsed.make_writer(head));
-    co_await running.run();
-  } catch (const ClientGone&) {
-    throw;
-  } catch (...) {
-    error = std::current_exception();
-  }
+  const std::exception_ptr error = co_await failure_of(running.run(parsed, head));
   if (!error) co_return;
   log_failure(exchange, error);
   running.fail(problem_of(error));
@@ -214,14 +208,7 @@ asio::awaitable<void> answer_or_throw(Exchange& exchange, ParseRequest parse, co
   ParsedRequest parsed = co_await read_request(exchange, parse, options);
   exchange.record().model = parsed.request.model;
   const auto make_writer = parsed.make_writer;
-  std::exception_ptr error;
-  try {
-    co_await answer_parsed(exchange, std::move(parsed));
-  } catch (const ClientGone&) {
-    throw;
-  } catch (...) {
-    error = std::current_exception();
-  }
+  const std::exception_ptr error = co_await failure_of(answer_parsed(exchange, std::move(parsed)));
   if (!error) co_return;
   if (!exchange.started()) std::rethrow_exception(error);
   log_failure(exchange, error);

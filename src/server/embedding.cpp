@@ -1,10 +1,11 @@
 #include "server/embedding.h"
 
+#include "chat/embedding.h"
+#include "server/prepare_answers.h"
 #include "server/requests.h"
 #include "server/waiting.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -21,27 +22,12 @@ Prompts prompts_of(const ServedModel& model, const EmbeddingsRequest& request) {
   const std::size_t context = request.context == 0 ? resources.context : std::min(request.context, resources.context);
   Prompts prompts;
   for (const std::string& text : request.inputs) {
-    std::vector<TokenId> tokens = resources.tokenizer.encode_plain(text);
-    if (tokens.size() > context && !request.truncate) {
-      throw ApiError(ErrorKind::invalid_request, prompt_too_long(tokens.size(), context));
-    }
-    if (tokens.size() > context) tokens.resize(context);
-    prompts.push_back(std::move(tokens));
+    if (!request.truncate) check_bytes(text.size(), context);
+    prompts.push_back(embedding_prompt(resources, text, request.truncate, context));
+    const std::size_t tokens = prompts.back().size();
+    if (tokens > context) throw ApiError(ErrorKind::invalid_request, prompt_too_long(tokens, context));
   }
   return prompts;
-}
-
-// The first numbers of a vector, of length 1 again.
-void shorten(std::vector<float>& vector, std::size_t dimensions) {
-  if (dimensions == 0) return;
-  if (dimensions > vector.size()) {
-    fail(ErrorKind::invalid_request, "dimensions", "must be at most {}, got {}", vector.size(), dimensions);
-  }
-  vector.resize(dimensions);
-  double squares = 0;
-  for (const float x : vector) squares += double{x} * x;
-  if (squares == 0) return;
-  for (float& x : vector) x = static_cast<float>(x / std::sqrt(squares));
 }
 
 // A few of the texts are with the engine at any time; their vectors come in any order.
@@ -92,8 +78,8 @@ class Embedding {
       auto* result = std::get_if<GenerationResult>(&*event);
       if (result == nullptr) continue;
       if (result->reason == FinishReason::cancelled) throw Error(ErrorKind::overloaded, "the server stops");
-      vectors_[index] = std::move(result->embedding);
-      shorten(vectors_[index], dimensions_);
+      std::vector<float>& vector = result->embedding;
+      vectors_[index] = dimensions_ == 0 ? std::move(vector) : shortened(std::move(vector), dimensions_);
       streams_[index].reset();
       ++done_;
     }

@@ -24,7 +24,7 @@ std::size_t context_of(const ServedModel& model, const ApiRequest& request) {
 
 PreparedChat checked(const ServedModel& model, const ChatRequest& request, const RenderedPrompt& prompt,
                      std::size_t context) {
-  if (prompt.text.size() / kMostBytesAToken > context) throw_too_long(prompt.text.size() / kBytesAToken, context);
+  check_bytes(prompt.text.size(), context);
   PreparedChat prepared = prepare_prompt(model.resources(), request, prompt);
   if (prepared.prompt().size() >= context) throw_too_long(prepared.prompt().size(), context);
   return prepared;
@@ -138,6 +138,10 @@ ApiRequest with_sampling(const ServedModel& model, ApiRequest request) {
 }
 
 }  // namespace
+
+void check_bytes(std::size_t bytes, std::size_t context) {
+  if (bytes / kMostBytesAToken > context) throw_too_long(bytes / kBytesAToken, context);
+}
 
 std::size_t PreparedAnswers::room(const PreparedChat& prompt) const { return context - prompt.prompt().size(); }
 

@@ -28,6 +28,10 @@ struct PreparedAnswers {
   GenerationRequest generation(std::size_t answer) const;
 };
 
+// Throws ApiError (prompt_too_long), which says about how many tokens they are, for so many bytes of text that `context`
+// tokens cannot hold them: nobody need read them to find out.
+void check_bytes(std::size_t bytes, std::size_t context);
+
 // Takes milliseconds for long prompts and new grammars: for any thread but the I/O thread's. Throws what prepare()
 // throws, and ApiError (prompt_too_long) for a prompt that leaves no room for an answer.
 PreparedAnswers prepare_answers(const ServedModel& model, ApiRequest request, std::string name_space);

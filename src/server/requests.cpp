@@ -37,15 +37,20 @@ void log_failure(Exchange& exchange, const std::exception_ptr& error) {
   }
 }
 
-asio::awaitable<void> respond_to_errors(Exchange& exchange, asio::awaitable<void> handling) {
+asio::awaitable<std::exception_ptr> failure_of(asio::awaitable<void> work) {
   std::exception_ptr error;
   try {
-    co_await std::move(handling);
+    co_await std::move(work);
   } catch (const ClientGone&) {
     throw;
   } catch (...) {
     error = std::current_exception();
   }
+  co_return error;
+}
+
+asio::awaitable<void> respond_to_errors(Exchange& exchange, asio::awaitable<void> handling) {
+  const std::exception_ptr error = co_await failure_of(std::move(handling));
   if (!error) co_return;
   log_failure(exchange, error);
   if (!exchange.started()) exchange.respond(problem_of(error));

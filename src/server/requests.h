@@ -22,6 +22,9 @@ asio::awaitable<ModelLease> acquire(Exchange& exchange, std::string name, KeepAl
 // A client is not told what broke inside of the server; its log is.
 void log_failure(Exchange& exchange, const std::exception_ptr& error);
 
+// What `work` throws, or null. ClientGone alone goes on. (A coroutine cannot wait in a handler of exceptions.)
+asio::awaitable<std::exception_ptr> failure_of(asio::awaitable<void> work);
+
 // What `handling` throws becomes a response, if none has begun. ClientGone alone goes on.
 asio::awaitable<void> respond_to_errors(Exchange& exchange, asio::awaitable<void> handling);
 
