@@ -528,7 +528,7 @@ def test_random_cuts(make_hub, pull, home, seed):
 
 @pytest.mark.parametrize("seed", range(40 if LONG else 3))
 def test_a_killed_pull_is_continued(make_hub, glimt, variables, home, listed, seed):
-    hub = make_hub(model_files((8_000_000, 8_000_000)), rate=4_000_000)
+    hub = make_hub(model_files((8_000_000, 8_000_000)), rate=1_500_000)  # longer than the four delays together
     total = sum(len(c) for p, c in hub.files.items() if p in WANTED or p.startswith("model-"))
     kills = 0
     delays = random.Random(seed)
