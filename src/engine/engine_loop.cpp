@@ -83,8 +83,8 @@ void EngineLoop::measure(const std::vector<SequenceStep>& steps, double seconds,
   if (!std::all_of(steps.begin(), steps.end(), [](const SequenceStep& s) { return s.decodes && !s.waits; })) return;
   int rows = 0;
   for (const SequenceStep& s : steps) rows += s.count;
-  costs_.record(rows, seconds);
   const auto sequences = static_cast<int>(steps.size());
+  costs_.record(sequences, rows, seconds);
   totals_.decode_seconds += seconds;
   totals_.plain_decode_seconds +=
       static_cast<double>(generated) / sequences * costs_.without_drafts(sequences, rows, seconds);

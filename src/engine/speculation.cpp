@@ -15,7 +15,7 @@ void SpeculativeDecoding::plan(std::vector<SequenceStep>& steps, const StepCosts
     if (step.goes_on() && !step.embeds && !decodes_next(step)) step.sequence->drafting().read(step.sequence->tokens());
   }
   const auto sequences = static_cast<int>(std::count_if(steps.begin(), steps.end(), decodes_next));
-  if (sequences == 0) return;
+  if (sequences == 0 || (mode_ == Speculation::adaptive && costs.wants_plain_step(sequences))) return;
   const std::vector<double> relative = costs.relative(sequences, Drafting::kDeepestNgram);
   for (SequenceStep& step : steps) {
     if (!decodes_next(step)) continue;
