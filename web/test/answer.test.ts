@@ -64,6 +64,11 @@ describe('an answer from its chunks', () => {
     expect(b.finish()).toMatchObject({ content: 'One two', thinking: 't', thinkingMs: 50 });
     expect(before.tokens).toHaveLength(1);
   });
+  it('has no details where its beginning has none', () => {
+    const logprobs = { content: [{ token: 'two', logprob: 0 }] };
+    expect(built([delta({ content: 'two' }, { logprobs })], node({ content: 'One ' })).finish().tokens).toBeUndefined();
+    expect(built([delta({ content: 'two' }, { logprobs })], node({ thinking: 'One ' })).finish().tokens).toHaveLength(1);
+  });
   it('is stopped, not ended, where the user stopped it', () => {
     expect(built([delta({ reasoning_content: 'hm' })]).finish(true).stats?.end).toBe('stopped');
   });

@@ -72,6 +72,7 @@ export class AnswerBuilder {
   #firstAt = 0;
   #thinkingFrom = 0;
   #earlierThinkingMs: number;
+  #hasAllTokens: boolean; // details of an answer's end alone would look as if they were all
   #pieces = 0; // chunks with text: about the tokens, until the server has counted
 
   // `node` is where the answer goes; what it holds already is its beginning.
@@ -82,6 +83,7 @@ export class AnswerBuilder {
   ) {
     this.#node = { ...node, partial: true, problem: undefined, stats: undefined };
     if (node.tokens) this.#node.tokens = [...node.tokens];
+    this.#hasAllTokens = node.content === '' || node.tokens !== undefined;
     this.#earlierThinkingMs = node.thinkingMs ?? 0;
   }
 
@@ -160,7 +162,7 @@ export class AnswerBuilder {
 
   // Mutates one list: copying thousands of tokens for each new one would be most of the work.
   #tokens(items: WireLogprob[]): void {
-    if (items.length === 0) return;
+    if (items.length === 0 || !this.#hasAllTokens) return;
     this.#node.tokens ??= [];
     for (const item of items) {
       const others = (item.top_logprobs ?? []).map((o): [string, number] => [o.token ?? '', rounded(o.logprob)]);

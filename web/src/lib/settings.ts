@@ -1,6 +1,7 @@
 // What can be set about answers: the user's values over the server's defaults.
+import { schemaFault, toolsFault } from './checks';
 import type { ServerSetting, ServerSettings } from './server_types';
-import type { ChatSettings } from './types';
+import type { ChatSettings, FormKind } from './types';
 
 export const EMPTY_SETTINGS: ChatSettings = {
   system: '', thinking: true, thinkingBudget: 0, numbers: {}, stop: [], form: 'free', schema: '', regex: '', tools: '',
@@ -66,7 +67,8 @@ export function settingsFrom(value: unknown): ChatSettings {
   const v = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
   const text = (name: string) => (typeof v[name] === 'string' ? (v[name] as string) : '');
   const numbers = Object.entries(typeof v['numbers'] === 'object' && v['numbers'] ? v['numbers'] : {});
-  const form = v['form'];
+  const schema = text('schema');
+  const usable = (form: unknown) => form === 'json' || form === 'regex' || (form === 'schema' && schemaFault(schema) === null);
   return {
     ...(typeof v['model'] === 'string' && v['model'] ? { model: v['model'] } : {}),
     system: text('system'),
@@ -74,9 +76,9 @@ export function settingsFrom(value: unknown): ChatSettings {
     thinkingBudget: typeof v['thinkingBudget'] === 'number' && v['thinkingBudget'] > 0 ? Math.floor(v['thinkingBudget']) : 0,
     numbers: Object.fromEntries(numbers.filter((e): e is [string, number] => Number.isFinite(e[1]))),
     stop: Array.isArray(v['stop']) ? v['stop'].filter((s): s is string => typeof s === 'string' && s !== '') : [],
-    form: form === 'json' || form === 'schema' || form === 'regex' ? form : 'free',
-    schema: text('schema'),
+    form: usable(v['form']) ? (v['form'] as FormKind) : 'free',
+    schema,
     regex: text('regex'),
-    tools: text('tools'),
+    tools: toolsFault(text('tools')) === null ? text('tools') : '',
   };
 }

@@ -1,5 +1,6 @@
 // The conversations: which there are, which one is open, and what is written where. Every change goes to memory at once
 // and to the store behind it; other tabs are told.
+import { putRescued, saysMore, takeRescued } from '../lib/rescue';
 import { SearchIndex, type Hit } from '../lib/search';
 import { MemoryStore, openStore, type Store } from '../lib/store';
 import { path, putNode, removeNodes, select, step, subtree } from '../lib/tree';
@@ -34,12 +35,32 @@ export class Library {
     try {
       this.#disk = await openStore();
       await this.#disk.purge(Date.now() - UNDO_MS);
+      await this.#takeRescued();
     } catch {
       this.unsaved = true;
     }
     if (this.#channel) this.#channel.onmessage = (event: MessageEvent<Notice>) => void this.#heard(event.data);
     await this.refreshList();
     this.ready = true;
+  }
+
+  // The page goes away: what is not in the store yet waits elsewhere for its next start.
+  rescue(): void {
+    const open = new Set([...this.#held.values(), ...(this.current ? [this.current] : [])]);
+    for (const { meta, nodes } of open) {
+      if (this.#privateIds.has(meta.id)) continue;
+      for (const id of this.#mine) {
+        const node = nodes.get(id);
+        if (node) putRescued({ meta, node });
+      }
+    }
+  }
+
+  async #takeRescued(): Promise<void> {
+    for (const { meta, node } of takeRescued()) {
+      const stored = await this.#disk.load(meta.id);
+      if (saysMore(node, stored?.nodes.get(node.id))) await this.#disk.putNode(meta, node);
+    }
   }
 
   async refreshList(): Promise<void> {

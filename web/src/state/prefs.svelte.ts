@@ -27,17 +27,32 @@ function read(): Kept {
 }
 
 export class Prefs {
-  #kept = read();
-  theme = $state<Theme>(this.#kept.theme ?? 'system');
-  language = $state<Language | 'system'>(this.#kept.language ?? 'system');
-  details = $state(this.#kept.details ?? true); // ask for the probabilities of tokens
-  enterSends = $state(this.#kept.enterSends ?? true);
-  key = $state(this.#kept.key ?? ''); // only what the user wanted kept
-  defaults = $state.raw<ChatSettings>(settingsFrom(this.#kept.defaults ?? EMPTY_SETTINGS)); // of new conversations
-  presets = $state.raw<Preset[]>(presetsFrom(this.#kept.presets));
+  theme = $state<Theme>('system');
+  language = $state<Language | 'system'>('system');
+  details = $state(true); // ask for the probabilities of tokens
+  enterSends = $state(true);
+  key = $state(''); // only what the user wanted kept
+  defaults = $state.raw<ChatSettings>(EMPTY_SETTINGS); // of new conversations
+  presets = $state.raw<Preset[]>([]);
 
   readonly shownLanguage: Language = $derived(isLanguage(this.language) ? this.language : languageOf(navigator.languages));
   readonly words: Words = $derived(tables[this.shownLanguage]);
+
+  // What another tab has chosen holds here, too: else this tab would write its older state over it.
+  constructor() {
+    this.#take(read());
+    addEventListener('storage', (event) => { if (event.key === NAME) this.#take(read()); });
+  }
+
+  #take(kept: Kept): void {
+    this.theme = kept.theme ?? 'system';
+    this.language = kept.language ?? 'system';
+    this.details = kept.details ?? true;
+    this.enterSends = kept.enterSends ?? true;
+    this.key = kept.key ?? '';
+    this.defaults = settingsFrom(kept.defaults ?? EMPTY_SETTINGS);
+    this.presets = presetsFrom(kept.presets);
+  }
 
   save(): void {
     const { theme, language, details, enterSends, key, defaults, presets } = this;

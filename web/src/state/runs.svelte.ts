@@ -21,7 +21,8 @@ export class Run {
   retry = $state.raw<{ problem: Problem; at: number } | null>(null); // the server was busy: the next try comes then
   readonly startedAt = performance.now();
   readonly controller = new AbortController();
-  #savedAt = 0;
+  #shownAt = -SHOW_MS;
+  #savedAt = -SAVE_MS;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -80,16 +81,25 @@ export class Run {
     });
   }
 
+  // At once where nothing was shown for a while, else when it is time.
   #show(builder: AnswerBuilder): void {
-    this.#timer ??= setTimeout(() => {
+    if (this.#timer !== undefined) return;
+    const wait = this.#shownAt + SHOW_MS - performance.now();
+    if (wait <= 0) return this.#showNow(builder);
+    this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.waiting = builder.waiting;
-      this.node = builder.snapshot();
-      const now = performance.now();
-      if (now - this.#savedAt < SAVE_MS) return;
-      this.#savedAt = now;
-      void library.put(this.conversation, this.node, true);
-    }, SHOW_MS);
+      this.#showNow(builder);
+    }, wait);
+  }
+
+  #showNow(builder: AnswerBuilder): void {
+    const now = performance.now();
+    this.#shownAt = now;
+    this.waiting = builder.waiting;
+    this.node = builder.snapshot();
+    if (now - this.#savedAt < SAVE_MS) return;
+    this.#savedAt = now;
+    void library.put(this.conversation, this.node, true);
   }
 
   // What has come stays, with the reason why no more did.
@@ -113,6 +123,18 @@ export class Run {
 
 export class Runs {
   readonly byNode = new SvelteMap<string, Run>();
+  #leaving = false; // the page goes away, and breaks its own connections
+
+  // What has come is kept; that the connections break now is no problem of the answers.
+  leave(): void {
+    this.#leaving = true;
+    for (const run of this.byNode.values()) void library.put(run.conversation, run.node, true);
+    library.rescue();
+  }
+
+  stay(): void {
+    this.#leaving = false;
+  }
 
   of(conversation: string | undefined): Run | undefined {
     return [...this.byNode.values()].find((run) => run.conversation === conversation);
@@ -138,15 +160,19 @@ export class Runs {
     const run = new Run(conversation, node, continues);
     this.byNode.set(node.id, run);
     const ended = await run.go();
-    run.node = ended;
-    await library.put(conversation, ended);
+    if (this.#leaving) return;
+    const stored = library.put(conversation, ended);
     this.byNode.delete(node.id);
+    await stored;
     await library.touch(conversation);
     if (!this.of(conversation)) library.release(conversation);
   }
 }
 
 export const runs = new Runs();
+
+addEventListener('pagehide', () => runs.leave());
+addEventListener('pageshow', () => runs.stay());
 
 // The beginning of an answer up to a token, with another one in its place.
 export function branchAt(node: Node, tokens: Token[], index: number, alternative: [string, number]): Partial<Node> {
