@@ -187,12 +187,21 @@ node_works() {
     && npm --version > /dev/null 2>&1
 }
 
+# A page that is newer than all that it is made of needs neither node nor packages, but for its tests.
+page=${BUILD_DIR:-build}/web/web_page_data.cpp
+page_is_built() {
+  [ $clients = no ] && grep -q kBytes "$page" 2> /dev/null \
+    && [ -z "$(find web/src web/scripts web/index.html web/package-lock.json web/vite.config.ts -newer "$page" -print -quit)" ]
+}
+
 # In a shell of its own: where apt_install stops, the program is built without the page.
-if ! node_works; then
+if ! page_is_built && ! node_works; then
   (apt_install "node" nodejs npm) || true
 fi
 wanted=$(sha256sum web/package-lock.json | cut -d' ' -f1)
-if ! node_works; then
+if page_is_built; then
+  step "the page: built already"
+elif ! node_works; then
   step "no node $min_node or newer: the program is built without its page"
 elif [ "$(cat web/node_modules/glimt-stamp 2> /dev/null)" = "$wanted" ]; then
   step "packages of the page: all there"

@@ -48,7 +48,7 @@ run_vitest() {
   echo "==> $2 (vitest)"
   shift 2
   (cd web && GLIMT=$folder/$build_dir/glimt PAGE=$folder/$build_dir/web/dist/index.html NO_COLOR=1 \
-    timeout 300 npx --no-install vitest run "$@" 2>&1) | tee "$logs/$name.log" || status=1
+    timeout 900 npx --no-install vitest run "$@" 2>&1) | tee "$logs/$name.log" || status=1
   closing=$(grep -E '^ *Tests  ' "$logs/$name.log" | tail -n1 | sed 's/^ *//' || echo "vitest did not finish")
   passed=$((passed + $(count "$closing" passed || true) + 0))
   failed=$((failed + $(count "$closing" failed || true) + 0))

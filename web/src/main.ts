@@ -3,5 +3,7 @@ import './app.css';
 import { app } from './state/app.svelte';
 import App from './ui/App.svelte';
 
-mount(App, { target: document.getElementById('app')! });
+const target = document.getElementById('app')!;
+target.replaceChildren(); // the outline stood there for the first frame
+mount(App, { target });
 void app.start();
