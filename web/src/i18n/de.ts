@@ -95,7 +95,7 @@ export const de: Words = {
   forked: 'Dies ist ein neues Gespräch.',
   messageDeleted: 'Nachricht gelöscht.',
   conversationDeleted: 'Gespräch gelöscht.',
-  imported: '{n} Gespräche importiert.',
+  imported: 'Eingelesene Gespräche: {n}.',
   importFailed: 'Nichts wurde importiert.',
 
   interrupted: 'Diese Antwort wurde unterbrochen.',
@@ -229,7 +229,7 @@ export const de: Words = {
   enterSends: 'Enter sendet (sonst Strg+Enter)',
   details: 'Einzelheiten der Token',
   detailsHelp: 'Die Wahrscheinlichkeiten jedes Tokens anfordern, für „Hineinsehen“',
-  dataHelp: '{n} Gespräche liegen in diesem Browser, und sonst nirgends.',
+  dataHelp: 'Gespräche in diesem Browser, und sonst nirgends: {n}.',
   exportAll: 'Alle exportieren',
   import: 'Importieren',
   deleteAll: 'Alle Gespräche löschen',

@@ -94,7 +94,7 @@ export const en = {
   forked: 'This is a new conversation.',
   messageDeleted: 'Message deleted.',
   conversationDeleted: 'Conversation deleted.',
-  imported: '{n} conversations imported.',
+  imported: 'Conversations imported: {n}.',
   importFailed: 'Nothing was imported.',
 
   interrupted: 'This answer was interrupted.',
@@ -212,7 +212,7 @@ export const en = {
   enterSends: 'Enter sends (else Ctrl+Enter does)',
   details: 'Token details',
   detailsHelp: 'Ask for the probabilities of each token, for “Look inside”',
-  dataHelp: '{n} conversations are kept in this browser, and nowhere else.',
+  dataHelp: 'Conversations in this browser, and nowhere else: {n}.',
   exportAll: 'Export all',
   import: 'Import',
   deleteAll: 'Delete all conversations',

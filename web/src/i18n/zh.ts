@@ -246,7 +246,7 @@ export const zh: Words = {
   queued: '等待中',
   total: '请求',
   failed: '失败',
-  stepTime: '步长',
+  stepTime: '每步耗时',
   uptime: '已运行',
   plotGenerated: '生成的词元',
   plotPrompt: '读取的词元',

@@ -16,29 +16,34 @@ export function sampleOf(report: StatusReport, at: number): Sample {
 
 const WINDOW_MS = 10 * 60_000;
 
-// What the page saw itself, the last ten minutes.
+// What the page saw itself, the last ten minutes and the sample before them.
 export class History {
   #samples: Sample[] = [];
 
   push(sample: Sample): void {
     this.#samples.push(sample);
-    while (this.#samples[0] && this.#samples[0].at < sample.at - WINDOW_MS) this.#samples.shift();
+    while (this.#samples[1] && this.#samples[1].at < sample.at - WINDOW_MS) this.#samples.shift();
   }
 
-  // Tokens a second in each of `slots` equal parts of the ten minutes; null where nothing was seen. A counter that fell
-  // belongs to a model that was unloaded: that step counts as nothing.
+  // Tokens a second in each of `slots` equal parts of the ten minutes; null where nothing was seen. Between two samples,
+  // however far apart, the rate was their mean. A counter that fell belongs to a model that was unloaded: that step counts
+  // as nothing. The parts begin at round times, so that what is drawn moves but keeps its shape.
   rates(name: 'generated' | 'prompt', now: number, slots: number): (number | null)[] {
     const width = WINDOW_MS / slots;
+    const first = Math.ceil(now / width) * width - WINDOW_MS;
     const tokens = new Array<number>(slots).fill(0);
-    const seconds = new Array<number>(slots).fill(0);
+    const seen = new Array<number>(slots).fill(0); // ms
     for (let i = 1; i < this.#samples.length; i++) {
       const [before, after] = [this.#samples[i - 1]!, this.#samples[i]!];
-      const slot = slots - 1 - Math.floor((now - after.at) / width);
-      if (slot < 0 || slot >= slots) continue;
-      tokens[slot]! += Math.max(0, after[name] - before[name]);
-      seconds[slot]! += (after.at - before.at) / 1000;
+      const perMs = Math.max(0, after[name] - before[name]) / Math.max(1, after.at - before.at);
+      for (let slot = Math.max(0, Math.floor((before.at - first) / width)); slot < slots && first + slot * width < after.at; slot++) {
+        const from = first + slot * width;
+        const ms = Math.min(after.at, from + width) - Math.max(before.at, from);
+        tokens[slot]! += perMs * ms;
+        seen[slot]! += ms;
+      }
     }
-    return tokens.map((t, i) => (seconds[i]! > 0 ? t / seconds[i]! : null));
+    return tokens.map((t, i) => (seen[i]! > 0 ? (t / seen[i]!) * 1000 : null));
   }
 
   // Milliseconds a step took, of the last two samples; null while nothing runs.
@@ -65,6 +70,15 @@ export function linePath(values: (number | null)[], max: number, width: number, 
     pen = true;
   }
   return path;
+}
+
+// The same, closed along the bottom: what is below the line.
+export function areaPath(values: (number | null)[], max: number, width: number, height: number): string {
+  return linePath(values, max, width, height)
+    .split(/(?=M)/)
+    .filter((line) => line.includes('L'))
+    .map((line) => `${line}L${line.slice(line.lastIndexOf('L') + 1).split(' ')[0]} ${height}L${line.slice(1).split(' ')[0]} ${height}Z`)
+    .join('');
 }
 
 // The next round number above, for the axis.
