@@ -21,6 +21,8 @@ export interface Watched {
 export async function watched(browser: Browser, origin: string, options: BrowserContextOptions = {}): Promise<Watched> {
   const context = await browser.newContext({ locale: 'en-US', viewport: { width: 1280, height: 800 }, ...options });
   const faults: string[] = [];
+  // Chromium writes an error for most reports of the policy, not for all.
+  await context.addInitScript(() => addEventListener('securitypolicyviolation', (e) => console.error(`policy: ${e.violatedDirective} ${e.blockedURI}`)));
   const page = await context.newPage();
   watch(page, origin, faults);
   return { context, page, faults };

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { fileURLToPath } from 'node:url';
 import { policyOf } from '../scripts/policy.mjs';
 
@@ -58,10 +59,12 @@ export class Mock {
   script: Script | ((body: Record<string, unknown>) => Script) = { pieces: [{ content: 'Hello.' }], finish: 'stop' };
   needsKey = '';
   down = false;
+  loaded = true; // the model is in memory
   bodies: Record<string, unknown>[] = [];
   aborted = 0;
   #server: Server;
-  #html = readFileSync(PAGE);
+  #html = readFileSync(PAGE, 'utf8');
+  #page = gzipSync(this.#html, { level: 9 });
 
   constructor() {
     this.#server = createServer((request, response) => void this.#serve(request, response));
@@ -78,24 +81,31 @@ export class Mock {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = (request.url ?? '').split('?')[0];
-    if (path === '/') return void response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': policyOf(this.#html.toString()) }).end(this.#html);
+    if (path === '/') return void response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'content-encoding': 'gzip', 'content-security-policy': policyOf(this.#html) }).end(this.#page);
     if (this.down) return void request.socket.destroy();
     if (path === '/health') return json(response, 200, { status: 'ok' });
     if (this.needsKey && request.headers.authorization !== `Bearer ${this.needsKey}`) {
       return json(response, 401, { error: { message: 'wrong key', code: 'invalid_api_key' } });
     }
-    if (path === '/v1/models') return json(response, 200, { object: 'list', data: [{ id: 'demo', object: 'model', context_length: 2048, state: 'loaded', size: 9_400_000, quantization: 'BF16' }] });
+    if (path === '/v1/models') return json(response, 200, { object: 'list', data: [{ id: 'demo', object: 'model', context_length: 2048, state: this.loaded ? 'loaded' : 'unloaded', size: 9_400_000, quantization: 'BF16' }] });
     if (path === '/v1/settings') return json(response, 200, SETTINGS);
-    if (path === '/v1/status') return json(response, 200, STATUS);
-    if (path === '/slots') return json(response, 200, SLOTS);
+    if (path === '/v1/status') return json(response, 200, this.loaded ? STATUS : { ...STATUS, models: [] });
+    if (path === '/api/generate') return this.#load(request, response);
+    if (path === '/slots') return json(response, 200, this.loaded ? SLOTS : []);
     if (path === '/v1/chat/completions') return this.#chat(request, response);
     json(response, 404, { error: { message: 'unknown route' } });
   }
 
+  // Ollama's way: a request without a prompt loads a model, one that keeps it for no time unloads it.
+  async #load(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { keep_alive: kept } = (await bodyOf(request)) as { keep_alive?: number };
+    await new Promise((r) => setTimeout(r, 150));
+    this.loaded = kept !== 0;
+    json(response, 200, { done: true });
+  }
+
   async #chat(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let text = '';
-    for await (const piece of request) text += String(piece);
-    const body = JSON.parse(text) as Record<string, unknown>;
+    const body = await bodyOf(request);
     this.bodies.push(body);
     const script = typeof this.script === 'function' ? this.script(body) : this.script;
     if (script.status) return json(response, script.status, { error: { message: script.message ?? 'no', code: script.code ?? null } }, { 'retry-after': '1' });
@@ -125,6 +135,12 @@ export class Mock {
     response.write('data: [DONE]\n\n');
     response.end();
   }
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Record<string, unknown>> {
+  const pieces: Buffer[] = [];
+  for await (const piece of request) pieces.push(piece as Buffer);
+  return JSON.parse(Buffer.concat(pieces).toString()) as Record<string, unknown>;
 }
 
 function json(response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void {

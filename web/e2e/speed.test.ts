@@ -41,22 +41,47 @@ describe.skipIf(!chromiumPath)('the page', () => {
     expect(measured['kilobytes']).toBeLessThan(250);
   });
 
-  it('paints soon behind the response', async () => {
-    const times: number[] = [];
-    for (let i = 0; i < 5; i++) {
-      const { context, page } = await watched(browser, url);
-      await page.goto(url);
-      await page.getByRole('textbox', { name: 'Message' }).waitFor();
-      times.push(await page.evaluate(async () => {
-        const paint = () => performance.getEntriesByName('first-contentful-paint')[0];
-        while (!paint()) await new Promise((r) => setTimeout(r, 10));
-        const response = (performance.getEntriesByType('navigation')[0] as PerformanceNavigationTiming).responseEnd;
-        return paint()!.startTime - response;
-      }));
-      await context.close();
-    }
-    measured['paintMs'] = Math.round(times.sort((a, b) => a - b)[2]!);
-    expect(measured['paintMs']).toBeLessThan(400);
+  // What an audit of a page measures, counted from the end of the response. A new context each time: nothing is cached.
+  async function opened(): Promise<{ paint: number; usable: number; blocked: number; shift: number; requests: number; elements: number }> {
+    const { context, page } = await watched(browser, url);
+    await page.addInitScript(() => {
+      const seen = { usable: 0, blocked: 0, shift: 0 };
+      Object.assign(window, { seen });
+      const whenever = (type: string, use: (entry: PerformanceEntry) => void) =>
+        new PerformanceObserver((list) => list.getEntries().forEach(use)).observe({ type, buffered: true });
+      whenever('longtask', (task) => { seen.blocked += Math.max(0, task.duration - 50); });
+      whenever('layout-shift', (shift) => { seen.shift += (shift as unknown as { value: number }).value; });
+      new MutationObserver(() => { if (!seen.usable && document.querySelector('textarea')) seen.usable = performance.now(); }).observe(document, { childList: true, subtree: true });
+    });
+    await page.goto(url);
+    await page.locator('.empty').getByText('demo').waitFor();
+    const result = await page.evaluate(async () => {
+      const paint = () => performance.getEntriesByName('first-contentful-paint')[0];
+      while (!paint()) await new Promise((r) => setTimeout(r, 10));
+      const { responseEnd } = performance.getEntriesByType('navigation')[0] as PerformanceNavigationTiming;
+      const { seen } = window as unknown as { seen: { usable: number; blocked: number; shift: number } };
+      return {
+        paint: paint()!.startTime - responseEnd, usable: seen.usable - responseEnd, blocked: seen.blocked, shift: seen.shift,
+        requests: performance.getEntriesByType('resource').length + 1, elements: document.querySelectorAll('*').length,
+      };
+    });
+    await context.close();
+    return result;
+  }
+
+  it('paints soon behind the response, and stays where it is', async () => {
+    const all: Awaited<ReturnType<typeof opened>>[] = [];
+    for (let i = 0; i < 7; i++) all.push(await opened());
+    const median = (name: keyof (typeof all)[0]) => all.map((one) => one[name]).sort((x, y) => x - y)[3]!;
+    measured['paintMs'] = Math.round(median('paint'));
+    measured['usableMs'] = Math.round(median('usable'));
+    measured['blockedMs'] = Math.round(median('blocked'));
+    measured['layoutShift'] = Math.round(median('shift') * 1000) / 1000;
+    measured['requests'] = median('requests');
+    measured['elements'] = median('elements');
+    expect(measured['paintMs']).toBeLessThan(250);
+    expect(measured['layoutShift']).toBeLessThan(0.02);
+    expect(measured['requests']).toBeLessThanOrEqual(4);
   });
 
   it('keeps the main thread free at 300 tokens a second', async () => {
@@ -88,7 +113,7 @@ describe.skipIf(!chromiumPath)('the page', () => {
     await page.getByRole('tab', { name: 'Data' }).click();
     const file = { format: 'glimt-conversations', version: 1, conversations: [{ title: 'long', nodes }] };
     await page.locator('dialog input[type=file]').setInputFiles({ name: 'c.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(file)) });
-    await page.getByText('1 conversations imported').waitFor();
+    await page.getByText('Conversations imported: 1.').waitFor();
     await page.keyboard.press('Escape');
     const from = performance.now();
     await page.getByRole('navigation').getByRole('link', { name: 'long' }).click();

@@ -7,12 +7,25 @@ function braces(value: unknown, path = ''): Record<string, string> {
   return Object.assign({}, ...Object.entries(value as object).filter(([k]) => k !== 'settingHelp').map(([k, v]) => braces(v, `${path}.${k}`)));
 }
 
+function leaves(value: object, path = ''): [string, string][] {
+  return Object.entries(value).flatMap(([k, v]): [string, string][] => (typeof v === 'string' ? [[`${path}.${k}`, v]] : leaves(v as object, `${path}.${k}`)));
+}
+
+const SAME = new Set(['Status', 'JSON', 'Regex', '{detail}', '{text}, {p}', 'Phase']);
+
 describe('the words', () => {
   it.each(['de', 'zh'] as const)('of %s fill in the same values', (language) => {
     expect(braces(tables[language])).toEqual(braces(tables.en));
   });
   it.each(['de', 'zh'] as const)('of %s are all there', (language) => {
-    for (const [path, text] of Object.entries(tables[language])) if (typeof text === 'string') expect(text, path).not.toBe('');
+    for (const [path, text] of leaves(tables[language])) expect(text.trim(), path).not.toBe('');
+  });
+  it.each(['de', 'zh'] as const)('of %s are its own, but for a few that are the same', (language) => {
+    const same = leaves(tables[language]).filter(([path, text]) => new Map(leaves(tables.en)).get(path) === text && /[a-z]{3}/i.test(text));
+    expect(same.map(([, text]) => text).filter((t) => !SAME.has(t))).toEqual([]);
+  });
+  it('explain the same settings', () => {
+    expect(Object.keys(tables.de.settingHelp)).toEqual(Object.keys(tables.zh.settingHelp));
   });
   it('fill in text as text', () => {
     expect(fill('{n} of {all}, {other}', { n: '{all}', all: 3 })).toBe('{all} of 3, {other}');

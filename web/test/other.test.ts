@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { MAX_FILE_BYTES, quoted, readAttachment, readAttachments } from '../src/lib/attachments';
 import { prettyJson, regexFault, schemaFault, toolsFault, toolsFrom } from '../src/lib/checks';
 import { actionOf, KEYS } from '../src/lib/keys';
-import { History, linePath, niceMax } from '../src/lib/plots';
+import { areaPath, History, linePath, niceMax } from '../src/lib/plots';
 import { SearchIndex } from '../src/lib/search';
 import { changesIn, EMPTY_SETTINGS, faultOf, settingsFrom, sliderOf, withNumber } from '../src/lib/settings';
 import { SentenceReader } from '../src/lib/speak';
@@ -76,6 +76,8 @@ describe('settings', () => {
   it('are made whole from anything', () => {
     expect(settingsFrom(null)).toEqual(EMPTY_SETTINGS);
     expect(settingsFrom({ numbers: { a: 1, b: 'x', c: null }, stop: ['s', 3, ''], form: 'xml', thinkingBudget: -4 })).toEqual({ ...EMPTY_SETTINGS, numbers: { a: 1 }, stop: ['s'] });
+    expect(settingsFrom({ form: 'schema', schema: '{', tools: '{}' })).toEqual({ ...EMPTY_SETTINGS, schema: '{' });
+    expect(settingsFrom({ form: 'schema', schema: '{}', tools: '[{"name":"f"}]' })).toMatchObject({ form: 'schema', tools: '[{"name":"f"}]' });
   });
 });
 
@@ -181,11 +183,22 @@ describe('plots', () => {
     const rates = history.rates('generated', 600_000, 120);
     expect(rates[0]).toBe(20);
     expect(rates[1]).toBe(0);
-    expect(rates[50]).toBeNull();
+    expect(rates[50]).toBe(0);
     expect(history.stepMs()).toBeNull();
+  });
+  it('have gaps where nobody looked yet, and means where nobody looked for a while', () => {
+    const history = new History();
+    const at = (s: number, generated: number) => history.push({ at: s * 1000, generated, prompt: 0, steps: 0 });
+    at(590, 0); at(592.5, 100); at(602.5, 300);
+    const rates = history.rates('generated', 602_500, 120);
+    expect(rates.slice(0, 117).every((r) => r === null)).toBe(true);
+    expect(rates.slice(117)).toEqual([30, 20, 20]); // half of the first part at 40 a second
+    at(1300, 300);
+    expect(history.rates('generated', 1_300_000, 120).slice(0, 2)).toEqual([0, 0]);
   });
   it('draw', () => {
     expect(linePath([0, 1, null, 1], 1, 30, 10)).toBe('M0.0 10.0L10.0 0.0M30.0 0.0');
+    expect(areaPath([0, 1, null, 1], 1, 30, 10)).toBe('M0.0 10.0L10.0 0.0L10.0 10L0.0 10Z');
     expect([niceMax(0), niceMax(3), niceMax(70), niceMax(100)]).toEqual([1, 3, 80, 100]);
   });
 });
