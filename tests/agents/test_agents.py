@@ -13,9 +13,22 @@ import subprocess
 
 import pytest
 
-from servers import call_of
+from servers import ROOT, call_of
 
 CONTEXT = 200_000
+
+
+@pytest.fixture(params=["scripted", "engine"])
+def flags(request, tmp_path):
+    """Of a server that answers from a script: a scripted model, or the engine with the demo model, which is let to read
+    far more than it was trained for and is held to the script by grammars."""
+    if request.param == "scripted":
+        return ["--context", CONTEXT]
+    folder = tmp_path / "demo"
+    shutil.copytree(ROOT / "models" / "demo", folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "max_position_embeddings": CONTEXT}))
+    return ["--model", folder]
 
 
 def agents_folder():
@@ -78,7 +91,7 @@ def claude_variables(server):
     return {"ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_AUTH_TOKEN": "none", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
 
 
-def test_claude_code(scripted, run):
+def test_claude_code(scripted, flags, run):
     file = run.work / "first.txt"
     server = scripted(
         [
@@ -89,8 +102,7 @@ def test_claude_code(scripted, run):
             {"when": "created successfully", "answer": "I read it.</think>" + call_of("Read", file_path=file)},
             {"answer": "I write it.</think>First I write." + call_of("Write", file_path=file, content="alpha\nbeta\n")},
         ],
-        "--context",
-        CONTEXT,
+        *flags,
     )
     out = run(
         "claude",
@@ -153,7 +165,7 @@ def run_codex(server, run, model):
     return items
 
 
-def test_codex(scripted, run):
+def test_codex(scripted, flags, run):
     server = scripted(
         [
             {"when": "fourth-step", "answer": "It is there.</think>All is done."},
@@ -162,8 +174,7 @@ def test_codex(scripted, run):
             {"when": "alpha", "answer": "I try it.</think>" + call_of("close_agent", target="third-step")},
             {"answer": "I write it.</think>First I write." + call_of("exec_command", cmd="echo alpha > first.txt; cat first.txt")},
         ],
-        "--context",
-        CONTEXT,
+        *flags,
     )
     items = run_codex(server, run, "demo")
     assert "First I write." in [item.get("text") for item in items]
@@ -189,7 +200,7 @@ def test_codex_with_a_model_that_it_knows(scripted, run, model, call):
     check_requests(server, 2)
 
 
-def test_opencode(scripted, run):
+def test_opencode(scripted, flags, run):
     file = run.work / "first.txt"
     server = scripted(
         [
@@ -200,8 +211,7 @@ def test_opencode(scripted, run):
             {"when": "Wrote file", "answer": "I read it.</think>" + call_of("read", filePath=file)},
             {"answer": "I write it.</think>First I write." + call_of("write", filePath=file, content="alpha\nbeta\n")},
         ],
-        "--context",
-        CONTEXT,
+        *flags,
     )
     (run.work / "opencode.json").write_text(
         json.dumps(

@@ -18,19 +18,20 @@ bool inside_thinking(const std::vector<TokenId>& prompt) {
   return !prompt.empty() && prompt.back() == Script::tokenizer().token_id("<think>");
 }
 
-std::vector<TokenId> answer_tokens(std::string text, bool thinks) {
-  const std::size_t end = text.find(kThinkEnd);
-  if (!thinks && end != text.npos) text.erase(0, end + kThinkEnd.size());
-  if (thinks && end == text.npos) text.insert(0, kThinkEnd);
-  return Script::tokens(text);
-}
-
 std::size_t common(const std::vector<TokenId>& a, const std::vector<TokenId>& b) {
   const auto ends = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
   return static_cast<std::size_t>(ends.first - a.begin());
 }
 
 }  // namespace
+
+std::vector<TokenId> scripted_tokens(std::string answer, const std::vector<TokenId>& prompt) {
+  const bool thinks = inside_thinking(prompt);
+  const std::size_t end = answer.find(kThinkEnd);
+  if (!thinks && end != answer.npos) answer.erase(0, end + kThinkEnd.size());
+  if (thinks && end == answer.npos) answer.insert(0, kThinkEnd);
+  return Script::tokens(answer);
+}
 
 struct ScriptedModel::Sequence {
   GenerationRequest request;
@@ -130,7 +131,7 @@ void ScriptedModel::begin(Sequence& sequence) {
   totals_.prompt_tokens += sequence.stats.prompt_tokens;
   totals_.reused_tokens += sequence.stats.reused_tokens;
   const std::string prompt = Script::tokenizer().decode(sequence.request.prompt);
-  sequence.answer = answer_tokens(options_.answer(prompt), inside_thinking(sequence.request.prompt));
+  sequence.answer = scripted_tokens(options_.answer(prompt), sequence.request.prompt);
   sequence.events->push(PrefillProgress{0, sequence.stats.prompt_tokens});
 }
 

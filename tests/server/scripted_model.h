@@ -73,6 +73,9 @@ class ScriptedModel : public ServedModel {
 // A source of scripted models by name.
 ModelSource scripted_models(std::vector<std::pair<std::string, ScriptOptions>> models);
 
+// What the script's `answer` is behind `prompt`: see ScriptOptions::answer.
+std::vector<TokenId> scripted_tokens(std::string answer, const std::vector<TokenId>& prompt);
+
 // [{"when": text, "answer": text}, …]: the first whose text is in the last turn of the prompt (all behind the last
 // <|user|> or <|observation|>) answers; one without "when" always fits.
 std::function<std::string(std::string_view)> script_of_file(const std::string& file);

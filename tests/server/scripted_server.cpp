@@ -1,9 +1,12 @@
 // The server with models that answer from a file: for clients that must not depend on what a model says.
-//   scripted_server [--port N] [--script FILE] [--context N] [--step-us N] [--prefill-ms N] [--parallel N] [--queue N]
+//   scripted_server [--port N] [--script FILE] [--model FOLDER] [--context N] [--step-us N] [--prefill-ms N] [--parallel N] [--queue N]
 //                   [--repeat] [--keys FILE] [--cert FILE --key FILE] [--unsent N] [--keep-alive-ms N] [--drain-ms N]
 //                   [--connections N] [--header-ms N] [--idle-ms N] [--body-ms N] [--write-ms N] [--bodies N] [--json]
 //                   [--load-ms N] [--broken]
+// With --model the engine runs this model (which has the demo model's tokenizer), held to the script by grammars; the
+// flags of the scripted one's speed and room then do nothing.
 // Prints its URL when it listens. SIGUSR1 stalls the engine, SIGUSR2 lets it fail what runs.
+#include "server/forced_model.h"
 #include "server/scripted_model.h"
 #include "server/server.h"
 
@@ -75,6 +78,15 @@ ServerOptions server_options(const Flags& flags) {
   return options;
 }
 
+ModelSource forced_models(const Flags& flags) {
+  ModelSource source = stored_models({}, StoredModel{"demo", text(flags, "--model")}, {});
+  source.load = [load = source.load, answer = script_options(flags).answer](
+                    const StoredModel& stored, std::size_t cache_memory, LoadProgress& progress) {
+    return std::make_shared<ForcedModel>(load(stored, cache_memory, progress), answer);
+  };
+  return source;
+}
+
 // Signals that the test sends: this thread alone takes them.
 void obey(const std::weak_ptr<ScriptedModel>& model) {
   sigset_t signals;
@@ -106,6 +118,7 @@ int run(const Flags& flags) {
     if (flags.contains("--broken")) fail(ErrorKind::bad_file, "weights", "are cut short");
     return model;
   };
+  if (flags.contains("--model")) source = forced_models(flags);
   ManagerOptions options;
   options.default_model = "demo";
   options.keep_alive = std::chrono::nanoseconds(-1);
