@@ -41,7 +41,10 @@ def digest(path, command):
     files = set()
     closure(path, files)
     h = hashlib.sha256()
-    h.update((ROOT / ".clang-tidy").read_bytes() + header_filter().encode())
+    for folder in reversed(path.relative_to(ROOT).parents):  # a folder may have its own beside the root's
+        checks = ROOT / folder / ".clang-tidy"
+        h.update(checks.read_bytes() if checks.is_file() else b"")
+    h.update(header_filter().encode())
     h.update(command.encode())
     for file in sorted(files):
         h.update(str(file).encode() + b"\0" + file.read_bytes())

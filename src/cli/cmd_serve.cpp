@@ -158,6 +158,20 @@ void add_request_flags(CLI::App& command, ServeArguments& arguments) {
       ->capture_default_str()
       ->check(CLI::Range(1, 100000).description(""));
   command
+      .add_option_function<int>(
+          "--step-time", [&engine](int ms) { engine.step_time = std::chrono::milliseconds(ms); },
+          "Most milliseconds that prompts of others may hold up an answer, as far as can be told; 0: no limit")
+      ->type_name("MS")
+      ->default_str("250")
+      ->check(CLI::Range(0, 60'000).description(""));
+  command
+      .add_option_function<int>(
+          "--mask-time", [&engine](int seconds) { engine.mask_time = std::chrono::seconds(seconds); },
+          "Most seconds that the grammar of one answer may compute, and 2 ms for each of its tokens")
+      ->type_name("S")
+      ->default_str("10")
+      ->check(CLI::Range(1, 3'600).description(""));
+  command
       .add_option(
           "--keep-alive", arguments.keep_alive,
           "How long a model stays after its last answer, e.g. 5m; -1: for ever (default: MODEL for ever, else 5m)")

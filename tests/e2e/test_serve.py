@@ -174,6 +174,8 @@ def test_where_it_listens(glimt, demo, environment):
     (["--tls-cert", "/nonexistent/cert"], {}, "--tls-key"),
     (["--tls-cert", "/nonexistent/cert", "--tls-key", "/nonexistent/key"], {}, "/nonexistent/cert"),
     (["--keep-alive", "soon"], {}, "--keep-alive"),
+    (["--step-time", "-1"], {}, "--step-time"),
+    (["--mask-time", "0"], {}, "--mask-time"),
     (["--port", "70000"], {}, "--port"),
     (["no-such-model"], {}, "no-such-model"),
 ])
