@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <random>
@@ -157,6 +158,20 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void MappedFile::expect(std::size_t offset, std::size_t bytes) const { advise(offset, bytes, MADV_WILLNEED); }
+
+void MappedFile::drop(std::size_t offset, std::size_t bytes) const { advise(offset, bytes, MADV_DONTNEED); }
+
+// Of whole pages; the bytes beside the asked ones that share one with them are read again when they are needed.
+void MappedFile::advise(std::size_t offset, std::size_t bytes, int advice) const {
+  static const std::size_t page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  offset = std::min(offset, size_);
+  bytes = std::min(bytes, size_ - offset);
+  if (bytes == 0) return;
+  const std::size_t begin = offset / page * page;  // a map begins at a page
+  static_cast<void>(::madvise(const_cast<std::byte*>(data_) + begin, offset + bytes - begin, advice));
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept

@@ -62,7 +62,15 @@ class MappedFile {
   const std::byte* data() const { return data_; }
   std::size_t size() const { return size_; }
 
+  // Hints for a file that is read piece by piece: these bytes are needed soon, and the system may read them meanwhile;
+  // or they are not needed for a while, and their pages no longer count as this program's. Both change nothing that can
+  // be read. REQUIRES of drop that no HugePages moved the file.
+  void expect(std::size_t offset, std::size_t bytes) const;
+  void drop(std::size_t offset, std::size_t bytes) const;
+
  private:
+  void advise(std::size_t offset, std::size_t bytes, int advice) const;
+
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };

@@ -23,5 +23,7 @@ void add_parse_command(CLI::App& app);
 void add_compare_command(CLI::App& app);
 void add_bench_command(CLI::App& app);
 void add_eval_command(CLI::App& app);
+void add_perplexity_command(CLI::App& app);
+void add_kl_command(CLI::App& app);
 
 }  // namespace glimt

@@ -3,7 +3,6 @@
 #include "base/error.h"
 
 namespace glimt {
-namespace {
 
 Linear take_head(const Config& c, Weights& weights, const Embedding& embedding) {
   if (c.tie_word_embeddings) return {weights.device(), embedding.table()};
@@ -11,8 +10,6 @@ Linear take_head(const Config& c, Weights& weights, const Embedding& embedding) 
 }
 
 std::string layer_path(int index) { return "model.layers." + std::to_string(index); }
-
-}  // namespace
 
 Glm4MoeLite::Glm4MoeLite(Config config, Weights& weights)
     : config_(std::move(config)),

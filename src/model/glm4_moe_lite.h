@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace glimt {
@@ -40,5 +41,11 @@ class Glm4MoeLite : public CausalLm {
   Linear lm_head_;
   std::optional<MtpLayer> mtp_;
 };
+
+// The path of a layer's tensors; the MTP layer's is behind those of the trunk.
+std::string layer_path(int index);
+
+// lm_head, or the embedding's table where the two are tied.
+Linear take_head(const Config& config, Weights& weights, const Embedding& embedding);
 
 }  // namespace glimt

@@ -2,37 +2,27 @@
 
 #include "kernels/device.h"
 #include "model/glm4_moe_lite.h"
-
-#include <cstddef>
-#include <optional>
+#include "model/no_buffer_cache.h"
 
 namespace glimt {
-namespace {
 
-// On a GPU the buffers that the host filled are freed, not kept: MLX would compute into them, slowly, later on.
-class NoBufferCache {
- public:
-  NoBufferCache() : limit_(kernels::host_memory() ? std::nullopt : std::optional(mx::set_cache_limit(0))) {}
-  ~NoBufferCache() {
-    if (limit_) mx::set_cache_limit(*limit_);
-  }
-  NoBufferCache(const NoBufferCache&) = delete;
-  NoBufferCache& operator=(const NoBufferCache&) = delete;
-
- private:
-  std::optional<std::size_t> limit_;
-};
-
-}  // namespace
-
-LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options) {
-  const NoBufferCache no_cache;
-  Config config = Config::from_folder(folder);  // of the one architecture there is
-  config.round_rope_frequencies = options.round_rope_frequencies;
+kernels::Device device_for(const LoadOptions& options) {
   auto device =
       options.ops != nullptr ? kernels::Device(*options.ops, options.exact) : kernels::Device::choose(options.exact);
   if (options.activations) device = kernels::Device(device.ops(), options.exact, *options.activations);
-  Weights weights(folder, config.quantization, device);
+  return device;
+}
+
+Config config_for(const std::filesystem::path& folder, const LoadOptions& options) {
+  Config config = Config::from_folder(folder);  // of the one architecture there is
+  config.round_rope_frequencies = options.round_rope_frequencies;
+  return config;
+}
+
+LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options) {
+  const NoBufferCache no_cache;
+  Config config = config_for(folder, options);
+  Weights weights(folder, config.quantization, device_for(options));
   LoadedModel loaded;
   loaded.model = std::make_unique<Glm4MoeLite>(std::move(config), weights);
   weights.finish();

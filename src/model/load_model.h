@@ -27,6 +27,10 @@ struct LoadOptions {
   bool round_rope_frequencies = false;
 };
 
+// What the options mean: where the model computes, and the folder's configuration. Throw what load_model throws.
+kernels::Device device_for(const LoadOptions& options);
+Config config_for(const std::filesystem::path& folder, const LoadOptions& options);
+
 struct LoadedModel {
   std::unique_ptr<CausalLm> model;
   std::size_t weight_bytes = 0;                          // of the files' tensors

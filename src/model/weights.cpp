@@ -71,6 +71,28 @@ std::shared_ptr<const Weight> Weights::take_shared(const std::string& path, int 
   return std::make_shared<const Weight>(take_matrix(path, rows, columns, 0, multiplied_with));
 }
 
+namespace {
+
+template <typename F>
+void for_each_of(const CheckpointFolder& folder, const std::string& prefix, F f) {
+  const auto& tensors = folder.tensors();
+  for (auto it = tensors.lower_bound(prefix); it != tensors.end() && it->first.starts_with(prefix); ++it) {
+    f(*it->second.file->map(), it->second.info);
+  }
+}
+
+}  // namespace
+
+void Weights::expect(const std::string& prefix) const {
+  for_each_of(folder_, prefix,
+              [](const MappedFile& file, const TensorInfo& info) { file.expect(info.offset, info.nbytes); });
+}
+
+void Weights::drop(const std::string& prefix) const {
+  for_each_of(folder_, prefix,
+              [](const MappedFile& file, const TensorInfo& info) { file.drop(info.offset, info.nbytes); });
+}
+
 void Weights::finish() const {
   constexpr std::size_t kShown = 5;
   std::vector<std::string> left;

@@ -42,6 +42,10 @@ class Weights {
   // Throws bad_file with the names of tensors that were not taken.
   void finish() const;
 
+  // For a model of which only a part is in memory at a time: the tensors of this prefix are needed soon, or no more.
+  void expect(const std::string& prefix) const;
+  void drop(const std::string& prefix) const;
+
   std::size_t total_bytes() const { return folder_.total_bytes(); }
   std::vector<std::shared_ptr<const MappedFile>> maps() const;  // of the files, for as long as they are held
   std::size_t tensor_count() const { return folder_.tensors().size(); }

@@ -133,6 +133,47 @@ TEST(MappedFile, EmptyFileIsEmpty) {
   EXPECT_EQ(file.data(), nullptr);
 }
 
+TEST(MappedFile, WhatIsExpectedOrDroppedReadsTheSame) {
+  const TemporaryFolder folder;
+  std::string content(100'000, '\0');
+  for (std::size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i * 31 >> 5);
+  const MappedFile file(folder.write("file", content));
+  for (const auto& [offset, bytes] : {std::pair<std::size_t, std::size_t>{0, 100'000},
+                                      {1, 1},
+                                      {4095, 2},
+                                      {5000, 50'000},
+                                      {99'999, 1'000'000},
+                                      {100'000, 1},
+                                      {1'000'000, SIZE_MAX}}) {
+    file.expect(offset, bytes);
+    EXPECT_EQ(text_of(file), content);
+    file.drop(offset, bytes);
+    EXPECT_EQ(text_of(file), content);
+  }
+  MappedFile(folder.write("empty", "")).drop(0, 1);
+}
+
+TEST(MappedFile, DroppedPagesAreNoLongerMapped) {
+  const TemporaryFolder folder;
+  constexpr std::size_t kSize = std::size_t{8} << 20;
+  const MappedFile file(folder.write("file", std::string(kSize, 'x')));
+  const auto resident = [&] {  // "Rss:" of the map
+    std::ifstream maps("/proc/self/smaps");
+    const std::string begin = fmt::format("{:x}-", reinterpret_cast<std::uintptr_t>(file.data()));
+    std::size_t kilobytes = 0;
+    for (std::string line; std::getline(maps, line);) {
+      if (!line.starts_with(begin)) continue;
+      while (std::getline(maps, line) && std::sscanf(line.c_str(), "Rss: %zu", &kilobytes) != 1) continue;
+      break;
+    }
+    return kilobytes << 10;
+  };
+  EXPECT_EQ(text_of(file).find('y'), std::string_view::npos);
+  EXPECT_GE(resident(), kSize / 2);
+  file.drop(0, kSize);
+  EXPECT_EQ(resident(), 0u);
+}
+
 TEST(MappedFile, OutlivesTheName) {
   const TemporaryFolder folder;
   const auto path = folder.write("file", "still here");

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-COMMANDS = ["run", "show", "prompt", "tokenize", "parse", "compare", "bench", "eval"]
+COMMANDS = ["run", "show", "prompt", "tokenize", "parse", "compare", "bench", "eval", "perplexity", "kl"]
 TOOLS = [
     {"type": "function", "function": {"name": "get_time", "parameters": {"type": "object", "properties": {}}}},
     {
