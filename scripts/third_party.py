@@ -71,7 +71,7 @@ def crate_parts():
 
 def main():
     out = pathlib.Path(sys.argv[1])
-    site = next((ROOT / ".venv" / "lib").glob("python3*/site-packages"))
+    site = next((ROOT / ".venv" / "lib").glob("python3*/site-packages")).resolve()
     parts = [wheel_part(info) for info in sorted(site.glob("mlx*.dist-info"))]
     packages = dict(debian_package(library) for library in sys.argv[2:] if str(site) not in os.path.realpath(library))
     for package in HEADERS:
