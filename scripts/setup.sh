@@ -26,6 +26,7 @@ packages=(
   ca-certificates                         # pip and cargo speak TLS
 )
 test_packages=(libgtest-dev libgmock-dev chromium)  # the page is tested in chromium
+proxy_packages=(haproxy nginx-light)  # in front of several servers; the tests of packaging/ are skipped without them
 bench_packages=(libbenchmark-dev)
 lint_packages=(clang-format clang-tidy libomp-dev shellcheck)  # libomp-dev: an omp.h that clang can read
 dist_packages=(patchelf)
@@ -36,10 +37,11 @@ min_node=18.18  # what the packages in web/ ask for; Debian 12 has 18.20
 
 build=yes
 clients=no  # the packages of tests/clients
+proxies=no
 parts=()  # of the build, besides the program
 for argument in "$@"; do
   case "$argument" in
-    --tests) packages+=("${test_packages[@]}"); parts+=(TESTS); clients=yes ;;
+    --tests) packages+=("${test_packages[@]}"); parts+=(TESTS); clients=yes; proxies=yes ;;
     --bench) packages+=("${bench_packages[@]}"); parts+=(BENCH) ;;
     --lint) packages+=("${lint_packages[@]}") ;;
     --dist) packages+=("${dist_packages[@]}") ;;
@@ -87,6 +89,18 @@ apt_install() {
     || stop "apt could not install: $*"
 }
 
+# install_proxies PACKAGE...: as programs; no service of them starts, neither now nor at boot.
+install_proxies() {
+  local policy=/usr/sbin/policy-rc.d ours=no status=0
+  if [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' | as_root tee $policy > /dev/null && as_root chmod +x $policy && ours=yes
+  fi
+  (apt_install "proxies for the tests" "$@") || status=$?
+  [ $ours = no ] || as_root rm -f $policy
+  [ ! -d /run/systemd/system ] || as_root systemctl --quiet disable haproxy nginx 2> /dev/null || true
+  return $status
+}
+
 if command -v dpkg-query > /dev/null; then
   installed=$(dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' | sed -n 's/^installed \([^:]*\).*/\1/p')
   missing=()
@@ -97,6 +111,13 @@ if command -v dpkg-query > /dev/null; then
     apt_install "Debian packages" "${missing[@]}"
   else
     step "Debian packages: all there"
+  fi
+  missing=()
+  for package in "${proxy_packages[@]}"; do
+    command -v "${package%-light}" > /dev/null || [ -x "/usr/sbin/${package%-light}" ] || missing+=("$package")
+  done
+  if [ $proxies = yes ] && [ ${#missing[@]} -gt 0 ]; then
+    install_proxies "${missing[@]}" || step "the tests of packaging/ go without: ${missing[*]}"
   fi
 else
   step "Debian packages: no dpkg here; CMake will name what is missing of: ${packages[*]}"

@@ -1,1 +1,6 @@
-from servers import demo, environment, scripted  # noqa: F401  (fixtures)
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))  # proxies
+
+from servers import demo, environment, scripted  # noqa: E402, F401  (fixtures)
