@@ -191,12 +191,13 @@ describe.skipIf(!chromiumPath)('names', () => {
   const s = scene();
 
   it('that others rely on are there', async () => {
-    s.mock.script = { pieces: [{ thinking: 'Hm.' }, { waitMs: 400, content: 'Hello.' }] };
+    const summary = () => s.last().locator('details > summary').innerText();
+    s.mock.script = { pieces: [{ thinking: 'Hm.' }, { waitMs: 60_000, content: 'Hello.' }] };
     await s.ask('hi');
-    await s.page.getByRole('button', { name: 'Stop' }).waitFor();
-    expect(await s.last().locator('details > summary').innerText()).toMatch(/^Thinking/);
+    await expect.poll(summary).toMatch(/^Thinking/);
+    await s.page.getByRole('button', { name: 'Stop' }).click();
     await s.ended();
-    expect(await s.last().locator('details > summary').innerText()).toMatch(/^Thought/);
+    expect(await summary()).toMatch(/^Thought/);
     const { page } = s;
     const wanted = [
       page.getByRole('textbox', { name: 'Message', exact: true }), page.getByRole('searchbox', { name: 'Search conversations', exact: true }),

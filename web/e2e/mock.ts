@@ -148,7 +148,7 @@ function json(response: ServerResponse, status: number, body: object, headers: R
 }
 
 const STATUS = {
-  version: '0.9.0', uptime_seconds: 4000,
+  version: '0.1.0', device: 'CPU, avx512, 2 threads', uptime_seconds: 4000,
   models: [{
     name: 'demo', state: 'loaded', memory: 46_000_000, context_length: 2048, expires: null, requests: 1, waiting: 0, healthy: true,
     metrics: { running: 1, waiting: 1, block_bytes: 20480, blocks: 256, free_blocks: 150, cached_blocks: 80, evictable_blocks: 60, steps: 5120, prompt_tokens: 20100, reused_tokens: 15400, generated_tokens: 8200, drafted: 4100, accepted: 3900, preemptions: 0, evicted_blocks: 4, decode_seconds: 20, plain_decode_seconds: 31, speculation_speedup: 1.55 },

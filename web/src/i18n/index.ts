@@ -24,14 +24,22 @@ export function fill(pattern: string, values: Record<string, unknown>): string {
   return pattern.replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole));
 }
 
+// Formats are kept: to make one takes longer than to use it a hundred times.
+const formats = new Map<string, Intl.NumberFormat>();
+function formatted(value: number, language: Language, options: Intl.NumberFormatOptions): string {
+  const key = `${language} ${options.style ?? ''} ${options.minimumFractionDigits ?? ''} ${options.maximumFractionDigits ?? ''}`;
+  const format = formats.get(key) ?? new Intl.NumberFormat(language, options);
+  formats.set(key, format);
+  return format.format(value);
+}
+
 export function number(value: number, language: Language): string {
   const digits = Math.abs(value) < 100 && !Number.isInteger(value) ? 1 : 0;
-  return value.toLocaleString(language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return formatted(value, language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
 export function percent(share: number, language: Language): string {
-  const digits = share > 0 && share < 0.1 ? 1 : 0;
-  return share.toLocaleString(language, { style: 'percent', maximumFractionDigits: digits });
+  return formatted(share, language, { style: 'percent', maximumFractionDigits: share > 0 && share < 0.1 ? 1 : 0 });
 }
 
 export function bytes(count: number, language: Language): string {

@@ -58,6 +58,7 @@ export interface StatusModel {
 
 export interface StatusReport {
   version?: string;
+  device?: string; // that computes: "CPU, avx512, 2 threads"
   uptime_seconds?: number;
   models?: StatusModel[];
   requests?: { total?: number; failed?: number };
