@@ -38,13 +38,14 @@ min_node=18.18  # what the packages in web/ ask for; Debian 12 has 18.20
 build=yes
 clients=no  # the packages of tests/clients
 proxies=no
+tools=no    # of tests/packaging
 parts=()  # of the build, besides the program
 for argument in "$@"; do
   case "$argument" in
-    --tests) packages+=("${test_packages[@]}"); parts+=(TESTS); clients=yes; proxies=yes ;;
+    --tests) packages+=("${test_packages[@]}"); parts+=(TESTS); clients=yes; proxies=yes; tools=yes ;;
     --bench) packages+=("${bench_packages[@]}"); parts+=(BENCH) ;;
     --lint) packages+=("${lint_packages[@]}") ;;
-    --dist) packages+=("${dist_packages[@]}") ;;
+    --dist) packages+=("${dist_packages[@]}"); tools=yes ;;
     --fuzz) packages+=("${fuzz_packages[@]}") ;;
     --no-build) build=no ;;
     *) echo "usage: scripts/setup.sh [--tests] [--bench] [--lint] [--dist] [--fuzz] [--no-build]" >&2; exit 2 ;;
@@ -160,6 +161,9 @@ python_packages() {
 python_packages .venv requirements.txt "70 MB (less than a minute)"
 if [ $clients = yes ]; then
   python_packages .venv-clients tests/clients/requirements.txt "480 MB (two minutes)"
+fi
+if [ $tools = yes ]; then
+  python_packages .venv-packaging tests/packaging/requirements.txt "170 MB (less than a minute)"
 fi
 
 # ---- 3. cargo ----------------------------------------------------------------------------------------------------
