@@ -180,7 +180,8 @@ describe.skipIf(!chromiumPath)('models', () => {
     const card = s.page.getByRole('region', { name: 'demo' });
     await card.getByRole('button', { name: 'Unload' }).click();
     await card.getByText('not loaded').waitFor();
-    expect(s.mock.loaded).toBe(false);
+    await s.page.waitForTimeout(700);
+    expect(s.mock.loaded).toBe(false); // nothing that the page asks loads it again
     await card.getByRole('button', { name: 'Load' }).click();
     await card.getByRole('button', { name: 'Unload' }).waitFor();
     expect(s.mock.loaded).toBe(true);

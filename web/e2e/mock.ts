@@ -88,7 +88,10 @@ export class Mock {
       return json(response, 401, { error: { message: 'wrong key', code: 'invalid_api_key' } });
     }
     if (path === '/v1/models') return json(response, 200, { object: 'list', data: [{ id: 'demo', object: 'model', context_length: 2048, state: this.loaded ? 'loaded' : 'unloaded', size: 9_400_000, quantization: 'BF16' }] });
-    if (path === '/v1/settings') return json(response, 200, SETTINGS);
+    if (path === '/v1/settings') {
+      this.loaded = true; // as the real one: it tells the settings of a model in memory
+      return json(response, 200, SETTINGS);
+    }
     if (path === '/v1/status') return json(response, 200, this.loaded ? STATUS : { ...STATUS, models: [] });
     if (path === '/api/generate') return this.#load(request, response);
     if (path === '/slots') return json(response, 200, this.loaded ? SLOTS : []);

@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { tables } from '../src/i18n';
-import type { ServerSettings } from '../src/lib/server_types';
+import type { ServerSettings, StatusModel, StatusReport } from '../src/lib/server_types';
 import { numberSettings } from '../src/lib/settings';
 import { chromiumPath, launch, watched, type Watched } from './browser';
 
@@ -56,9 +56,16 @@ class Served {
     await Promise.race([gone, new Promise((r) => setTimeout(r, 1000))]);
   }
 
+  async #models(): Promise<StatusModel[]> {
+    return ((await (await fetch(`${this.url}/v1/status`)).json()) as StatusReport).models ?? [];
+  }
+
   async running(): Promise<number> {
-    const report = (await (await fetch(`${this.url}/v1/status`)).json()) as { models: { metrics?: { running: number } }[] };
-    return report.models.reduce((all, m) => all + (m.metrics?.running ?? 0), 0);
+    return (await this.#models()).reduce((all, m) => all + (m.metrics?.running ?? 0), 0);
+  }
+
+  async loaded(): Promise<string[]> {
+    return (await this.#models()).map((m) => m.name);
   }
 }
 
@@ -190,6 +197,7 @@ describe.skipIf(!chromiumPath || !existsSync(GLIMT))('the served page', () => {
     await page.locator('.token').first().focus();
     expect(await page.locator('.token').allTextContents().then((t) => t.join(''))).toContain('139');
     expect(await page.locator('.alternatives li').count()).toBeGreaterThan(1);
+    expect(await page.locator('.token.guessed').count()).toBeGreaterThan(0);
     await page.locator('.alternatives li').nth(1).getByRole('button').click();
     await page.getByText('2/2').first().waitFor();
     await ended();
@@ -249,6 +257,8 @@ describe.skipIf(!chromiumPath || !existsSync(GLIMT))('the served page', () => {
     const model = page.getByRole('region', { name: 'demo' });
     await model.getByRole('button', { name: 'Unload' }).click();
     await model.getByText('not loaded').waitFor({ timeout: 20_000 });
+    await page.waitForTimeout(1500);
+    expect(await served.loaded()).toEqual([]); // and nothing that the page asks loads it again
     await model.getByRole('button', { name: 'Load' }).click();
     await model.getByText('loaded', { exact: true }).waitFor({ timeout: 20_000 });
     await page.getByRole('button', { name: 'New chat' }).click();

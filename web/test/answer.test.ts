@@ -47,6 +47,11 @@ describe('an answer from its chunks', () => {
     const more = built([delta({ content: 'x' }), { choices: [], glimt: { end: 'context', generated_tokens: 11, decode_seconds: 2, drafted: 4, accepted: 3, context: 2048, cut: { before: 'a', after: 'b' } } }]);
     expect(more.finish().stats).toMatchObject({ end: 'context', perSecond: 5, drafted: 4, accepted: 3, context: 2048, cut: { before: 'a', after: 'b' } });
   });
+  it('takes the time of the thinking from the engine where the pieces came at once', () => {
+    const end = { choices: [], glimt: { generated_tokens: 50, thinking_tokens: 40, decode_seconds: 2 } };
+    expect(built([delta({ reasoning_content: 'hm' }), delta({ content: 'x' }), end]).finish().thinkingMs).toBe(1600);
+    expect(built([delta({ content: 'x' }), end]).finish().thinkingMs).toBeUndefined();
+  });
   it('says what it waits for', () => {
     const b = built([]);
     expect(b.waiting).toEqual({ phase: 'sent' });

@@ -34,7 +34,7 @@ describe('the words', () => {
     expect([languageOf(['fr', 'de-AT', 'en']), languageOf(['fr']), languageOf([])]).toEqual(['de', 'en', 'en']);
   });
   it('write numbers as the language does', () => {
-    expect([number(1234, 'en'), number(12.34, 'de'), percent(0.034, 'en'), bytes(46e6, 'en'), bytes(5, 'en')]).toEqual(['1,234', '12,3', '3.4%', '46 MB', '5 B']);
+    expect([number(1234, 'en'), number(12.34, 'de'), percent(0.034, 'en'), percent(0.00001, 'de'), percent(0, 'en'), bytes(46e6, 'en'), bytes(5, 'en')]).toEqual(['1,234', '12,3', '3.4%', '<0,1\u00a0%', '0%', '46 MB', '5 B']);
     expect([duration(0.4, 'en'), duration(999, 'en'), duration(1500, 'en'), duration(61_000, 'en'), duration(3_660_000, 'en')]).toEqual(['0 ms', '999 ms', '1.5 s', '1 min 1 s', '1 h 1 min']);
   });
 });

@@ -178,8 +178,10 @@ describe('sentences for a screen reader', () => {
 describe('plots', () => {
   it('show rates, gaps and no negative ones', () => {
     const history = new History();
-    const at = (s: number, generated: number) => history.push({ at: s * 1000, generated, prompt: 0, steps: generated });
-    at(0, 0); at(5, 100); at(10, 50); at(600, 50);
+    const at = (s: number, generated: number) => history.push({ at: s * 1000, generated, prompt: 0, steps: generated, stepSeconds: generated / 50 });
+    at(0, 0); at(5, 100);
+    expect(history.stepMs()).toBe(20);
+    at(10, 50); at(600, 50);
     const rates = history.rates('generated', 600_000, 120);
     expect(rates[0]).toBe(20);
     expect(rates[1]).toBe(0);
@@ -188,7 +190,7 @@ describe('plots', () => {
   });
   it('have gaps where nobody looked yet, and means where nobody looked for a while', () => {
     const history = new History();
-    const at = (s: number, generated: number) => history.push({ at: s * 1000, generated, prompt: 0, steps: 0 });
+    const at = (s: number, generated: number) => history.push({ at: s * 1000, generated, prompt: 0, steps: 0, stepSeconds: 0 });
     at(590, 0); at(592.5, 100); at(602.5, 300);
     const rates = history.rates('generated', 602_500, 120);
     expect(rates.slice(0, 117).every((r) => r === null)).toBe(true);

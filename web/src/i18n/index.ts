@@ -39,6 +39,7 @@ export function number(value: number, language: Language): string {
 }
 
 export function percent(share: number, language: Language): string {
+  if (share > 0 && share < 0.001) return `<${percent(0.001, language)}`;
   return formatted(share, language, { style: 'percent', maximumFractionDigits: share > 0 && share < 0.1 ? 1 : 0 });
 }
 

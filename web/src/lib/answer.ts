@@ -114,7 +114,14 @@ export class AnswerBuilder {
     this.#closeThinking();
     const stats = this.#stats();
     stats.end = stopped ? 'stopped' : stats.end;
-    return { ...this.#node, partial: undefined, stats };
+    return { ...this.#node, partial: undefined, stats, ...this.#thinkingTime() };
+  }
+
+  // By the engine's clock, where the pieces came so close together that ours has seen less.
+  #thinkingTime(): { thinkingMs?: number } {
+    const { decode_seconds: seconds = 0, generated_tokens: all = 0, thinking_tokens: thought = 0 } = this.#glimt;
+    if (this.#node.thinkingMs === undefined || all === 0) return {};
+    return { thinkingMs: Math.max(this.#node.thinkingMs, (seconds * 1000 * thought) / all) };
   }
 
   #heard(glimt: WireGlimt): void {

@@ -6,12 +6,13 @@ export interface Sample {
   generated: number; // counters of all models together
   prompt: number;
   steps: number;
+  stepSeconds: number; // that these steps took
 }
 
 export function sampleOf(report: StatusReport, at: number): Sample {
-  const sum = (name: 'generated_tokens' | 'prompt_tokens' | 'steps') =>
+  const sum = (name: 'generated_tokens' | 'prompt_tokens' | 'steps' | 'decode_seconds') =>
     (report.models ?? []).reduce((all, model) => all + (model.metrics?.[name] ?? 0), 0);
-  return { at, generated: sum('generated_tokens'), prompt: sum('prompt_tokens'), steps: sum('steps') };
+  return { at, generated: sum('generated_tokens'), prompt: sum('prompt_tokens'), steps: sum('steps'), stepSeconds: sum('decode_seconds') };
 }
 
 const WINDOW_MS = 10 * 60_000;
@@ -46,12 +47,12 @@ export class History {
     return tokens.map((t, i) => (seen[i]! > 0 ? (t / seen[i]!) * 1000 : null));
   }
 
-  // Milliseconds a step took, of the last two samples; null while nothing runs.
+  // Milliseconds a step took: between the last two samples, or since the engine began; null where there was none.
   stepMs(): number | null {
     const after = this.#samples.at(-1);
-    const before = this.#samples.at(-2);
-    if (!after || !before || after.steps <= before.steps) return null;
-    return (after.at - before.at) / (after.steps - before.steps);
+    const before = this.#samples.at(-2) ?? { steps: 0, stepSeconds: 0 };
+    if (!after || after.steps <= before.steps || after.stepSeconds <= before.stepSeconds) return null;
+    return ((after.stepSeconds - before.stepSeconds) * 1000) / (after.steps - before.steps);
   }
 }
 

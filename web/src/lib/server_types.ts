@@ -30,7 +30,7 @@ export interface EngineNumbers {
   cached_blocks?: number;
   evictable_blocks?: number;
   steps?: number;
-  prompt_tokens?: number;
+  prompt_tokens?: number; // that were computed; those from the cache are beside them
   reused_tokens?: number;
   generated_tokens?: number;
   drafted?: number;

@@ -51,6 +51,11 @@ export class Server {
     if (this.health === 'loading') this.#later();
   }
 
+  // After loading or unloading. Settings are not asked for: the server would load a model to tell them.
+  async refreshModels(): Promise<void> {
+    this.models = await this.api.models().catch(() => this.models);
+  }
+
   // A request has failed: what does that say about the server?
   noteProblem(problem: Problem): void {
     if (problem.kind === 'key') this.#askForKey();
