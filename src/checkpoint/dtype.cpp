@@ -38,6 +38,7 @@ const Entry& entry_of(Dtype dtype) {
 
 std::size_t size_of(Dtype dtype) { return entry_of(dtype).size; }
 std::string_view to_string(Dtype dtype) { return entry_of(dtype).name; }
+std::string_view safetensors_name(Dtype dtype) { return entry_of(dtype).safetensors; }
 
 std::optional<Dtype> dtype_from_safetensors_name(std::string_view name) {
   for (const Entry& entry : kDtypes) {

@@ -46,6 +46,13 @@ double active_share(const std::string& name, const Config& c) {
   return expert ? static_cast<double>(c.num_experts_per_tok) / c.n_routed_experts : 1.0;
 }
 
+std::string note_of(const CheckpointFolder& folder, const char* key) {
+  for (const auto& file : folder.files()) {
+    if (const auto found = file->metadata().find(key); found != file->metadata().end()) return found->second;
+  }
+  return "";
+}
+
 }  // namespace
 
 std::size_t ModelSummary::cache_bytes_per_token() const {
@@ -60,6 +67,8 @@ ModelSummary summarize(const std::filesystem::path& folder) {
   const CheckpointFolder files(folder, c.quantization);
   summary.not_read = files.not_read();
   summary.files_bytes = files.total_bytes();
+  summary.made_from = note_of(files, "made_from");
+  summary.made_how = note_of(files, "made_how");
   const std::string mtp = "model.layers." + std::to_string(c.num_hidden_layers) + ".";
   for (const auto& [name, tensor] : files.tensors()) {
     const Entry entry = entry_of(files, name, tensor.info);

@@ -21,6 +21,7 @@ struct ModelSummary {
   std::size_t active_bytes = 0;       // the same in bytes as stored: what a decode step must read
   std::map<std::string, std::size_t> parameters_by_format;  // "affine 4 bits group 64", "bfloat16", …
 
+  std::string made_from, made_how;  // what `glimt convert` says about it in the files' metadata; empty for others
   std::vector<std::filesystem::path> not_read;  // .safetensors files that are no part of the model
 
   // Cache bytes for one token in all layers (the MTP layer too if the checkpoint has it), in bfloat16.

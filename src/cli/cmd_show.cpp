@@ -45,6 +45,7 @@ void run(const ShowArguments& arguments) {
     line("from", fmt::format("{} {}{}{}", contents->source, contents->repository,
                              contents->commit.empty() ? "" : ", commit ", contents->commit));
   }
+  if (!s.made_how.empty()) line("made", fmt::format("{}, from {}", s.made_how, s.made_from));
   line("architecture", c.architecture);
   line("parameters",
        fmt::format("{} (active per token {}){}", count(s.trunk_parameters), count(s.active_parameters),

@@ -17,6 +17,7 @@ void add_rm_command(CLI::App& app);
 void add_cp_command(CLI::App& app);
 void add_verify_command(CLI::App& app);
 void add_du_command(CLI::App& app);
+void add_convert_command(CLI::App& app);
 void add_prompt_command(CLI::App& app);
 void add_tokenize_command(CLI::App& app);
 void add_parse_command(CLI::App& app);

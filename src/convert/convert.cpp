@@ -1,0 +1,181 @@
+#include "convert/convert.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "checkpoint/fingerprint.h"
+#include "convert/made_config.h"
+#include "convert/unit_writer.h"
+
+#include <fcntl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <boost/uuid/name_generator_sha1.hpp>
+#include <boost/uuid/uuid_io.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <system_error>
+
+namespace glimt::convert {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+constexpr const char* kIndex = "model.safetensors.index.json";
+constexpr std::uint64_t kSpareBytes = std::uint64_t{64} << 20;
+constexpr std::size_t kMostSmallFile = std::size_t{256} << 20;
+
+// What is finished goes to the disk and into the journal so often: a kill costs at most so much work, and the unit that
+// it fell into.
+constexpr auto kNotePause = 1s;
+
+// Changes whenever the same source and options would give other bytes.
+constexpr int kVersion = 1;
+
+// What mlx-lm casts to: the older of the two names of the field, and no other words than these.
+std::optional<Dtype> cast_of(const json::object& config) {
+  const json::value* name = config.if_contains("torch_dtype");
+  if (name == nullptr || !name->is_string()) return std::nullopt;
+  for (const Dtype type : {Dtype::f32, Dtype::f16, Dtype::bf16}) {
+    if (to_string(type) == std::string_view(name->get_string())) return type;
+  }
+  return std::nullopt;
+}
+
+// Tokenizer, template, generation_config, licence: what is no weights and was not written anew.
+bool is_copied(const fs::path& file) {
+  constexpr std::string_view kWritten[] = {"config.json", kIndex, "hf_quant_config.json"};
+  constexpr std::string_view kEndings[] = {".json", ".jinja", ".txt", ".model", ".tiktoken"};
+  const std::string name = file.filename().string();
+  if (name.starts_with('.') || std::find(std::begin(kWritten), std::end(kWritten), name) != std::end(kWritten)) {
+    return false;
+  }
+  return name.starts_with("LICENSE") || name.starts_with("NOTICE") ||
+         std::any_of(std::begin(kEndings), std::end(kEndings),
+                     [&](std::string_view ending) { return name.ends_with(ending); });
+}
+
+std::vector<fs::path> copied_files(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    std::error_code ignored;
+    if (it->is_regular_file(ignored) && is_copied(it->path())) files.push_back(it->path());
+  }
+  if (error) fail(ErrorKind::bad_file, folder.string(), "cannot read the folder: {}", error.message());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+void check_space(const fs::path& folder, std::uint64_t wanted) {
+  struct statvfs disk {};
+  if (::statvfs(folder.c_str(), &disk) != 0) return;
+  const std::uint64_t free = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
+  if (free >= wanted + kSpareBytes) return;
+  fail(ErrorKind::out_of_memory, folder.string(), "the result has {:.2f} GB, {:.2f} GB of the disk are free",
+       static_cast<double>(wanted) / 1e9, static_cast<double>(free) / 1e9);
+}
+
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) fail(ErrorKind::bad_file, folder.string(), "cannot make the folder: {}", error.message());
+}
+
+// All but some: what an earlier run has left of small files, perhaps under the names that they have while they are
+// written, is written again.
+void remove_files(const fs::path& folder, const std::vector<std::string>& kept) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder)) files.push_back(entry.path());
+  for (const fs::path& file : files) {
+    std::error_code ignored;
+    if (std::find(kept.begin(), kept.end(), file.filename().string()) == kept.end()) fs::remove_all(file, ignored);
+  }
+}
+
+PlanOptions plan_options(const ConvertOptions& options, const json::object& config) {
+  return {.recipe = options.recipe, .repack = options.repack, .float_type = cast_of(config)};
+}
+
+}  // namespace
+
+Conversion::Conversion(const fs::path& source, ConvertOptions options)
+    : source_(source),
+      options_(std::move(options)),
+      source_config_(Config::read(source)),
+      config_(Config::from_json(source_config_, (source / "config.json").string())),
+      checkpoint_(source, config_.quantization),
+      files_(checkpoint_),
+      units_(plan_units(files_, config_, plan_options(options_, source_config_))),
+      output_(units_, options_.notes) {
+  for (const Unit& unit : units_) source_bytes_ += unit.source_bytes;
+}
+
+std::string Conversion::plan_text() const {
+  std::string all = fmt::format("{} {} {} {}", kVersion, options_.search, checkpoint_fingerprint(source_),
+                                dump_json(made_config(source_config_, units_)));
+  for (const std::string& header : output_.headers()) all += header;
+  return to_string(boost::uuids::name_generator_sha1(boost::uuids::uuid{})(all));
+}
+
+void Conversion::run(const fs::path& folder, const fs::path& journal_path,
+                     const std::function<void(const ConvertProgress&)>& tell) {
+  make_folder(folder);
+  Journal journal(journal_path, plan_text());
+  begin(folder, journal);
+  write_units(journal, tell);
+  write_small_files(folder);
+}
+
+void Conversion::begin(const fs::path& folder, Journal& journal) {
+  const bool goes_on = !journal.is_empty() && output_.open(folder);
+  remove_files(folder, goes_on ? output_.file_names() : std::vector<std::string>{});
+  if (goes_on) return;
+  check_space(folder, output_.file_bytes());
+  output_.create(folder);
+  journal.clear();
+}
+
+void Conversion::write_units(Journal& journal, const std::function<void(const ConvertProgress&)>& tell) {
+  UnitWriter writer(files_, output_, options_.threads, options_.search);
+  ConvertProgress progress{.done = 0, .total = source_bytes_};
+  std::vector<std::string> finished;
+  auto noted = std::chrono::steady_clock::now();
+  const auto note = [&] {
+    output_.sync();
+    journal.add(finished);
+    finished.clear();
+    noted = std::chrono::steady_clock::now();
+  };
+  try {
+    for (const Unit& unit : units_) {
+      const std::uint64_t before = progress.done;
+      if (!journal.has(unit.name)) {
+        writer.write(unit, [&](std::size_t bytes) {
+          progress.done = before + bytes;
+          tell(progress);
+        });
+        finished.push_back(unit.name);
+      }
+      progress.done = before + unit.source_bytes;
+      if (std::chrono::steady_clock::now() - noted > kNotePause) note();
+    }
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::cancelled) note();
+    throw;
+  }
+  note();
+}
+
+void Conversion::write_small_files(const fs::path& folder) const {
+  for (const fs::path& file : copied_files(source_)) {
+    write_file_atomically(folder / file.filename(), read_file(file, kMostSmallFile));
+  }
+  write_file_atomically(folder / kIndex, indented(output_.index()));
+  write_file_atomically(folder / "config.json", indented(made_config(source_config_, units_)));
+}
+
+}  // namespace glimt::convert

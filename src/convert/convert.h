@@ -1,0 +1,70 @@
+// A model in any layout that loads, to a folder in mlx-lm's layout: experts stacked, kv_b_proj split, the MTP layer
+// kept, matrices quantized as a recipe says; config.json, an index, and the source's other small files beside it.
+//
+// It streams: a few pieces of matrices are in memory at a time. A unit (a matrix, a vector) is either noted in the
+// journal, and then its bytes are on the disk, or made again by the next run; what is noted is not read again.
+#pragma once
+
+#include "base/json.h"
+#include "checkpoint/checkpoint_folder.h"
+#include "checkpoint/config.h"
+#include "convert/journal.h"
+#include "convert/output_files.h"
+#include "convert/plan.h"
+#include "convert/source_rows.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace glimt::convert {
+
+struct ConvertOptions {
+  Recipe recipe;
+  bool repack = false;                       // every matrix keeps its quantization; the recipe does not count
+  bool search = false;                       // for affine scales that lose less than MLX's own
+  std::map<std::string, std::string> notes;  // of the result's files: from what and how it was made
+  int threads = 1;
+};
+
+struct ConvertProgress {
+  std::uint64_t done = 0, total = 0;  // bytes of the source
+};
+
+class Conversion {
+ public:
+  // Reads the headers and plans everything. Throws what reading the source throws, and plan_units.
+  Conversion(const std::filesystem::path& source, ConvertOptions options);
+
+  std::uint64_t source_bytes() const { return source_bytes_; }         // of the tensors
+  std::uint64_t result_bytes() const { return output_.file_bytes(); }  // of the files of weights
+  std::uint64_t parameters() const { return output_.parameters(); }
+
+  // Makes the model in `folder`, which may hold what an earlier run of the same conversion has left there; `journal` is
+  // a file beside it. `tell` may throw to stop. Throws out_of_memory where the disk has no room, bad_file. When it
+  // returns, everything is on the disk but the folder's own name.
+  void run(const std::filesystem::path& folder, const std::filesystem::path& journal,
+           const std::function<void(const ConvertProgress&)>& tell);
+
+ private:
+  std::string plan_text() const;
+  void begin(const std::filesystem::path& folder, Journal& journal);
+  void write_units(Journal& journal, const std::function<void(const ConvertProgress&)>& tell);
+  void write_small_files(const std::filesystem::path& folder) const;
+
+  std::filesystem::path source_;
+  ConvertOptions options_;
+  json::object source_config_;
+  Config config_;
+  CheckpointFolder checkpoint_;
+  SourceFiles files_;
+  std::vector<Unit> units_;
+  OutputFiles output_;
+  std::uint64_t source_bytes_ = 0;
+};
+
+}  // namespace glimt::convert
