@@ -3,7 +3,7 @@ MODEL ?= models/demo
 GLIMT := build/glimt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run serve test test-agents eval bench lint format cuda dist clean
+.PHONY: help setup build run serve test test-agents oracle eval bench lint format cuda dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -25,6 +25,9 @@ test: build ## every test
 
 test-agents: build ## Claude Code, Codex and opencode from npm (1.2 GB) against the server
 	@scripts/test_agents.sh
+
+oracle: setup ## compare what `glimt convert` makes with mlx_lm.convert, byte for byte (MODEL=folder for another)
+	@scripts/oracle.sh $(MODEL)
 
 eval: setup ## measure the demo model on its 500 held-out questions
 	@$(GLIMT) eval $(MODEL) models/demo/eval/questions.jsonl
