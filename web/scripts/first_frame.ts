@@ -10,11 +10,15 @@ try {
 } catch {}
 const program = () => {
 `;
-// A page that is opened in the background has no frames to wait for.
+// A page that is opened in the background, or covered meanwhile, has no frames to wait for.
 const AFTER = `
 };
-if (document.visibilityState === 'visible') requestAnimationFrame(() => setTimeout(program));
-else program();
+let runs = false;
+const run = () => {
+  if (!runs) program(runs = true);
+};
+if (document.visibilityState === 'visible') requestAnimationFrame(() => setTimeout(run));
+setTimeout(run, document.visibilityState === 'visible' ? 500 : 0);
 })();`;
 
 // `html` has one script of the program, inline and as a module.
