@@ -3,7 +3,7 @@ MODEL ?= models/demo
 GLIMT := build/glimt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run serve test test-agents oracle eval bench lint format cuda dist clean
+.PHONY: help setup build run serve test test-agents oracle eval bench lint format cuda dist deb wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -52,6 +52,18 @@ dist: ## dist/glimt-VERSION-linux-ARCH.tar.gz, which runs without Python; tested
 	@scripts/setup.sh --dist
 	@scripts/dist.sh
 	@scripts/test_dist.sh
+
+deb: setup ## dist/glimt_VERSION_ARCH.deb, with unit, man pages, completions; installed into an empty root
+	@scripts/setup.sh --dist
+	@scripts/dist.sh
+	@scripts/deb.sh
+	@scripts/test_deb.sh
+
+wheel: setup ## dist/glimt-VERSION-….whl for pip, on the wheels of MLX; installed into a new environment
+	@scripts/setup.sh --dist
+	@scripts/dist.sh
+	@scripts/wheel.sh
+	@scripts/test_wheel.sh
 
 clean: ## remove what was built (not .venv)
 	rm -rf build build-* dist .cache

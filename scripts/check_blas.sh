@@ -3,7 +3,7 @@
 # usage: scripts/check_blas.sh PROGRAM
 set -euo pipefail
 bindings=$(LD_BIND_NOW=1 LD_DEBUG=bindings "$1" --version 2>&1 | grep -E "libmlx\.so .* to .*symbol .cblas_sgemm'" || true)
-if [[ $bindings =~ \ to\ ([^ ]*libopenblas[^ ]*) ]]; then
+if [[ $bindings =~ \ to\ (.*libopenblas[^ ]*) ]]; then
   echo "cblas_sgemm of libmlx.so comes from ${BASH_REMATCH[1]}"
 else
   echo "cblas_sgemm of libmlx.so does not come from OpenBLAS: ${bindings:-no such binding}" >&2

@@ -38,6 +38,18 @@ echo "==> demo model"
 mapfile -t model < <(git ls-files models/demo | grep -v '^models/demo/train/')
 cp --parents "${model[@]}" "$folder"
 
+echo "==> man pages and completions"
+made=$(mktemp -d)
+trap 'rm -rf "$made"' EXIT
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2> /dev/null || date +%s) python3 scripts/shell_help.py "$folder/bin/glimt" "$made"
+mkdir -p "$folder"/share/{man,bash-completion,zsh}
+mv "$made/man" "$folder/share/man/man1"
+mv "$made/bash" "$folder/share/bash-completion/completions"
+mv "$made/zsh" "$folder/share/zsh/site-functions"
+mkdir -p "$folder/share/fish"
+mv "$made/fish" "$folder/share/fish/vendor_completions.d"
+cp -r packaging "$folder/packaging"
+
 echo "==> licences"
 cp LICENSE README.md CHANGELOG.md "$folder"
 python3 scripts/third_party.py "$folder/licenses" "${libraries[@]}"
