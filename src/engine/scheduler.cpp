@@ -24,7 +24,8 @@ struct Scheduler::Slot {
   int left() const { return view.prompt_left - tokens; }
 };
 
-struct Scheduler::Step {
+// What the step that is being planned has left to give: tokens, blocks, slots, time.
+struct Scheduler::Room {
   int budget;
   int available;
   int block_tokens;
@@ -126,33 +127,33 @@ bool Scheduler::finish(SequenceId id) {
   return true;
 }
 
-Scheduler::Step Scheduler::begin_step(const SchedulerView& view) const {
-  Step step{limits_.step_tokens, view.available_blocks, limits_.block_tokens, {}};
-  for (const Entry& entry : running_) step.slots.push_back({entry.id, view.running(entry.id)});
+Scheduler::Room Scheduler::room_of_step(const SchedulerView& view) const {
+  Room room{limits_.step_tokens, view.available_blocks, limits_.block_tokens, {}};
+  for (const Entry& entry : running_) room.slots.push_back({entry.id, view.running(entry.id)});
   const bool anybody_decodes =
-      std::any_of(step.slots.begin(), step.slots.end(), [](const Slot& slot) { return slot.decodes(); });
+      std::any_of(room.slots.begin(), room.slots.end(), [](const Slot& slot) { return slot.decodes(); });
   if (view.budget && anybody_decodes) {
-    step.time = &*view.budget;
-    step.seconds = view.budget->seconds;
+    room.time = &*view.budget;
+    room.seconds = view.budget->seconds;
   }
-  return step;
+  return room;
 }
 
 Plan Scheduler::plan(const SchedulerView& view) {
   Plan plan;
   const bool blocks_to_come = drop_expired(view.now, plan);
-  Step step = begin_step(view);
+  Room room = room_of_step(view);
 
-  if (give_first_tokens(step)) {
-    admit(view, step, plan);
-    share_slots(step, plan);
+  if (give_first_tokens(room)) {
+    admit(view, room, plan);
+    share_slots(room, plan);
   } else if (!blocks_to_come) {
-    make_room(step, plan);
+    make_room(room, plan);
   }
-  give_drafts(step);
-  give_prompts(step);
+  give_drafts(room);
+  give_prompts(room);
 
-  for (const Slot& slot : step.slots) {
+  for (const Slot& slot : room.slots) {
     if (slot.tokens > 0) (slot.decodes() ? plan.decode : plan.prefill).push_back({slot.id, slot.tokens});
   }
   return plan;
@@ -173,33 +174,33 @@ bool Scheduler::drop_expired(Time now, Plan& plan) {
 }
 
 // A token for each that decodes, and for the oldest in any case; the budget has as many. False if a block was missing.
-bool Scheduler::give_first_tokens(Step& step) const {
+bool Scheduler::give_first_tokens(Room& room) const {
   bool all = true;
-  for (Slot& slot : step.slots) {
+  for (Slot& slot : room.slots) {
     if (slot.decodes() && slot.view.decode_tokens == 0) continue;
-    if (slot.decodes() || &slot == &step.slots.front()) all &= step.give(slot, 1) == 1;
+    if (slot.decodes() || &slot == &room.slots.front()) all &= room.give(slot, 1) == 1;
   }
   return all;
 }
 
-void Scheduler::make_room(Step& step, Plan& plan) {
+void Scheduler::make_room(Room& room, Plan& plan) {
   if (running_.size() == 1) {
     plan.ended.push_back({running_.front().id, Refusal::out_of_blocks});
     finish(running_.front().id);
-    step.slots.clear();
+    room.slots.clear();
     return;
   }
   std::map<const Owner*, int> held;
-  for (std::size_t i = 0; i < running_.size(); ++i) held[&running_[i].owner->second] += step.slots[i].view.blocks;
+  for (std::size_t i = 0; i < running_.size(); ++i) held[&running_[i].owner->second] += room.slots[i].view.blocks;
   std::size_t victim = running_.size() - 1;
   for (std::size_t i = victim; i-- > 1;) {
     if (held[&running_[i].owner->second] > held[&running_[victim].owner->second]) victim = i;
   }
-  set_back(victim, step, plan);
+  set_back(victim, room, plan);
 }
 
 // The sequence waits again, in the order of arrival.
-void Scheduler::set_back(std::size_t index, Step& step, Plan& plan) {
+void Scheduler::set_back(std::size_t index, Room& room, Plan& plan) {
   const auto offset = static_cast<std::ptrdiff_t>(index);
   Entry entry = running_[index];
   plan.preempted.push_back(entry.id);
@@ -207,8 +208,8 @@ void Scheduler::set_back(std::size_t index, Step& step, Plan& plan) {
   entry.set_back = true;
   const auto later = [&](const Entry& other) { return other.arrival > entry.arrival; };
   waiting_.insert(std::find_if(waiting_.begin(), waiting_.end(), later), entry);
-  step.budget += step.slots[index].tokens;
-  step.slots.erase(step.slots.begin() + offset);
+  room.budget += room.slots[index].tokens;
+  room.slots.erase(room.slots.begin() + offset);
   running_.erase(running_.begin() + offset);
 }
 
@@ -229,7 +230,7 @@ bool Scheduler::waits_for_rows(const Entry& entry, const SchedulerView& view) co
 }
 
 // A request that still waits here has found no slot or no blocks.
-void Scheduler::share_slots(Step& step, Plan& plan) {
+void Scheduler::share_slots(Room& room, Plan& plan) {
   const auto next = next_in_line();
   if (next == waiting_.end() || !plan.ended.empty()) return;
   const int own = next->owner->second.running;
@@ -238,12 +239,12 @@ void Scheduler::share_slots(Step& step, Plan& plan) {
     const int others = running_[i].owner->second.running;
     if (others >= own + 2 && others >= running_[victim].owner->second.running) victim = i;
   }
-  if (victim > 0) set_back(victim, step, plan);
+  if (victim > 0) set_back(victim, room, plan);
 }
 
-void Scheduler::admit(const SchedulerView& view, Step& step, Plan& plan) {
+void Scheduler::admit(const SchedulerView& view, Room& room, Plan& plan) {
   int promised = 0;  // blocks that running prompts will still need
-  for (const Slot& slot : step.slots) {
+  for (const Slot& slot : room.slots) {
     if (!slot.decodes()) promised += blocks_for(std::max(0, slot.left() + 1 - slot.view.room));
   }
   for (Entry& entry : waiting_) entry.waits = false;
@@ -263,15 +264,15 @@ void Scheduler::admit(const SchedulerView& view, Step& step, Plan& plan) {
       continue;
     }
     const int reserve = running_.empty() ? 0 : limits_.reserve_blocks * (running() + 1);
-    if (blocks - waiting.busy_blocks + promised + reserve > step.available) return;
+    if (blocks - waiting.busy_blocks + promised + reserve > room.available) return;
 
     // What it takes at once: the cached blocks that were evictable so far, and its first own block, which may come with
     // all rows but one copied from a block that fits in part.
     const int own = blocks - waiting.cached_blocks;
-    step.available -= waiting.cached_blocks - waiting.busy_blocks + 1;
+    room.available -= waiting.cached_blocks - waiting.busy_blocks + 1;
     promised += own - 1;
     const int cached = waiting.cached_blocks * limits_.block_tokens;
-    step.slots.push_back({next.id, {waiting.tokens - cached, 1, 1, cached}});
+    room.slots.push_back({next.id, {waiting.tokens - cached, 1, 1, cached}});
     plan.admitted.push_back(next.id);
     leave(next, false);
     next.owner->second.served = ++admissions_;
@@ -281,29 +282,29 @@ void Scheduler::admit(const SchedulerView& view, Step& step, Plan& plan) {
   }
 }
 
-void Scheduler::give_drafts(Step& step) const {
+void Scheduler::give_drafts(Room& room) const {
   std::int64_t prompts = 0;
-  for (const Slot& slot : step.slots) prompts += slot.decodes() ? 0 : slot.left();
-  int spare = step.budget - static_cast<int>(std::min<std::int64_t>(prompts, limits_.step_tokens / 4));
+  for (const Slot& slot : room.slots) prompts += slot.decodes() ? 0 : slot.left();
+  int spare = room.budget - static_cast<int>(std::min<std::int64_t>(prompts, limits_.step_tokens / 4));
   const double share = prompts > 0 ? 1 - kPromptShare : 1;
-  for (Slot& slot : step.slots) {
+  for (Slot& slot : room.slots) {
     if (!slot.decodes()) continue;
-    spare -= step.give(slot, std::min({slot.view.decode_tokens - 1, spare, step.affordable(slot, share)}));
+    spare -= room.give(slot, std::min({slot.view.decode_tokens - 1, spare, room.affordable(slot, share)}));
   }
 }
 
-void Scheduler::give_prompts(Step& step) const {
+void Scheduler::give_prompts(Room& room) const {
   std::vector<Slot*> prompts;
-  for (Slot& slot : step.slots) {
+  for (Slot& slot : room.slots) {
     if (!slot.decodes()) prompts.push_back(&slot);
   }
   if (prompts.empty()) return;
   Slot& oldest = *prompts.front();  // may have its first token
-  const int half = (step.budget + oldest.tokens + 1) / 2 - oldest.tokens;
-  const int in_time = std::max(step.affordable(oldest, 0.5), kLeastPrompt - oldest.tokens);
-  step.give(oldest, std::min({oldest.left(), half, in_time}));
+  const int half = (room.budget + oldest.tokens + 1) / 2 - oldest.tokens;
+  const int in_time = std::max(room.affordable(oldest, 0.5), kLeastPrompt - oldest.tokens);
+  room.give(oldest, std::min({oldest.left(), half, in_time}));
   std::stable_sort(prompts.begin(), prompts.end(), [](const Slot* a, const Slot* b) { return a->left() < b->left(); });
-  for (Slot* slot : prompts) step.give(*slot, std::min(slot->left(), step.affordable(*slot, 1)));
+  for (Slot* slot : prompts) room.give(*slot, std::min(slot->left(), room.affordable(*slot, 1)));
 }
 
 }  // namespace glimt

@@ -151,24 +151,24 @@ class Scheduler {
     bool waits = false;     // in the step at hand, for rows of another
   };
   struct Slot;
-  struct Step;
+  struct Room;
 
   int blocks_for(std::int64_t tokens) const {
     return static_cast<int>((tokens + limits_.block_tokens - 1) / limits_.block_tokens);
   }
   bool know(SequenceId id) const;
-  Step begin_step(const SchedulerView& view) const;
+  Room room_of_step(const SchedulerView& view) const;
   bool drop_expired(Time now, Plan& plan);
   void leave(const Entry& entry, bool running);
-  bool give_first_tokens(Step& step) const;
-  void make_room(Step& step, Plan& plan);
-  void set_back(std::size_t index, Step& step, Plan& plan);
-  void admit(const SchedulerView& view, Step& step, Plan& plan);
+  bool give_first_tokens(Room& room) const;
+  void make_room(Room& room, Plan& plan);
+  void set_back(std::size_t index, Room& room, Plan& plan);
+  void admit(const SchedulerView& view, Room& room, Plan& plan);
   bool waits_for_rows(const Entry& entry, const SchedulerView& view) const;
   std::deque<Entry>::iterator next_in_line();  // the end if all wait for rows
-  void share_slots(Step& step, Plan& plan);
-  void give_drafts(Step& step) const;
-  void give_prompts(Step& step) const;
+  void share_slots(Room& room, Plan& plan);
+  void give_drafts(Room& room) const;
+  void give_prompts(Room& room) const;
 
   SchedulerLimits limits_;
   std::uint64_t arrivals_ = 0, admissions_ = 0;
