@@ -1,10 +1,10 @@
 // When the parser tells what: at once, held back, or taken for text at last; stop strings; limits.
+#include "base/sanitized.h"
 #include "base/throws.h"
 #include "chat/output_corpus.h"
+#include "text/cpu_time.h"
 
 #include <gmock/gmock.h>
-
-#include <chrono>
 
 namespace glimt {
 namespace {
@@ -200,9 +200,9 @@ TEST(OutputStream, TimeIsLinear) {
   std::string loose;
   for (int i = 0; i < 500; ++i) loose += "<tool_call>weather " + std::string(1000, '=') + "</tool_call>";
   for (const std::string& text : {nested, open, loose, std::string(2000000, '<')}) {
-    const auto start = std::chrono::steady_clock::now();
+    const CpuTime time;
     run(stopping(streaming(), {"<<<<<<<<<<>"}), symbols(text));
-    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+    EXPECT_LT(time.seconds(), kSanitized ? 60 : 5);
   }
 }
 

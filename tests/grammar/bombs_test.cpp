@@ -1,4 +1,5 @@
 // Sources that are made to cost: each gives an error or works, within a second and 64 MB.
+#include "base/sanitized.h"
 #include "base/throws.h"
 #include "grammar/sampling.h"
 #include "text/cpu_time.h"
@@ -12,13 +13,8 @@
 namespace glimt::test {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr double kMaxSeconds = 30;
-constexpr long kMaxKilobytes = 4 << 20;
-#else
-constexpr double kMaxSeconds = 1;
-constexpr long kMaxKilobytes = 64 << 10;
-#endif
+constexpr double kMaxSeconds = kSanitized ? 30 : 1;
+constexpr long kMaxKilobytes = kSanitized ? 4 << 20 : 64 << 10;
 
 enum class Outcome { works, refused, either };
 
