@@ -169,6 +169,7 @@ describe.skipIf(!chromiumPath)('with keys alone', () => {
     await s.page.keyboard.press('Alt+,');
     await s.page.getByRole('dialog', { name: 'Settings' }).waitFor();
     await s.page.keyboard.press('Escape');
+    await s.page.locator('dialog').waitFor({ state: 'detached' });
     await s.page.keyboard.press('Alt+t');
     await s.page.getByText('Thinking is off.').waitFor();
     await s.page.keyboard.press('Alt+m');

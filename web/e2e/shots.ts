@@ -158,6 +158,7 @@ describe.each(looks)('pictures, $size, $scheme', ({ size, viewport, scheme }) =>
       await shot(`settings-${name.toLowerCase()}`);
     }
     await s.page.keyboard.press('Escape');
+    await s.page.locator('dialog').waitFor({ state: 'detached' });
     await button('Look inside').focus();
     await s.page.keyboard.press('?');
     await shot('keys');

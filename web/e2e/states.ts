@@ -1,6 +1,6 @@
 // Brings the page to one state after the other, in any language: for axe-core, for the words, for pictures.
 import type { Page } from 'playwright-core';
-import { tables, type Language } from '../src/i18n';
+import { tables, type Language, type Words } from '../src/i18n';
 import { words, type Script } from './mock';
 import type { Scene } from './scene';
 
@@ -15,117 +15,151 @@ const note = (glimt: object): Script['pieces'] => [{ raw: { choices: [], glimt }
 
 // Each state is yielded while it is to be seen.
 export async function* states(s: Scene, language: Language = 'en'): AsyncGenerator<SeenState> {
-  const { page } = s;
-  const w = tables[language];
-  const button = (name: string) => page.getByRole('button', { name, exact: true });
-  const last = () => page.getByRole('article', { name: w.answer }).last();
-  const at = (name: string): SeenState => ({ name, page });
-  const ended = () => button(w.send).waitFor({ timeout: 20_000 });
-  async function ask(text: string): Promise<void> {
-    await page.getByRole('textbox', { name: w.message }).fill(text);
-    await button(w.send).click();
-  }
-  const stop = async () => { await button(w.stop).click(); await ended(); };
+  const walk = new Walk(s, language);
+  yield* walk.beforeAnswers();
+  yield* walk.answers();
+  yield* walk.tools();
+  yield* walk.failures();
+  yield* walk.lists();
+  yield* walk.dialogs();
+  yield* walk.server();
+}
 
-  yield at('empty');
-  await button(w.newPrivate).click();
-  await page.getByText(w.emptyPrivate).waitFor();
-  yield at('private');
-  await button(w.newChat).first().click();
+class Walk {
+  readonly #page: Page;
+  readonly #w: Words;
 
-  for (const [name, glimt] of [['queue', { queued: 2 }], ['loading', { loading: 0.4 }], ['prompt', { prefill: { done: 512, total: 2048 } }]] as const) {
-    s.mock.script = { pieces: note(glimt) };
-    await ask('1');
-    await last().getByText(name === 'queue' ? /2/ : name === 'loading' ? /40/ : /512/).first().waitFor();
-    yield at(name);
-    await stop();
-    await button(w.newChat).first().click();
+  constructor(private readonly s: Scene, language: Language) {
+    this.#page = s.page;
+    this.#w = tables[language];
   }
 
-  s.mock.script = { pieces: [{ thinking: '1 + 1' }, { waitMs: 60_000, content: '2' }] };
-  await ask('1');
-  await last().getByText('1 + 1').waitFor();
-  yield at('thinking');
-  await stop();
-  await button(w.newChat).first().click();
+  #at = (name: string): SeenState => ({ name, page: this.#page });
+  #button = (name: string) => this.#page.getByRole('button', { name, exact: true });
+  #last = () => this.#page.getByRole('article', { name: this.#w.answer }).last();
+  #ended = () => this.#button(this.#w.send).waitFor({ timeout: 20_000 });
 
-  s.mock.script = { pieces: [{ thinking: '1.' }, ...words(RICH)], glimt: GLIMT };
-  await ask('1');
-  await ended();
-  await last().locator('details.thinking summary').click();
-  yield at('answer');
-  await button(w.more).click();
-  yield at('menu');
-  await page.keyboard.press('Escape');
-  await button(w.edit).first().focus();
-  await page.keyboard.press('Enter');
-  await page.getByRole('textbox', { name: w.editMessage }).waitFor();
-  yield at('edit');
-  await page.keyboard.press('Escape');
-  await button(w.inside).click();
-  await page.locator('.token').nth(3).focus();
-  yield at('inside');
-  await button(w.inside).click();
-
-  await page.locator('input[type=file]').first().setInputFiles([
-    { name: '1.txt', mimeType: 'text/plain', buffer: Buffer.from('1') }, { name: '2.png', mimeType: 'image/png', buffer: Buffer.from('2') },
-  ]);
-  await page.locator('.refusal').waitFor();
-  yield at('files');
-  s.mock.script = { pieces: [{ call: { index: 0, id: 'c', name: '3', args: '{"1": 1}' } }, { call: { index: 1, id: 'd', name: '4', args: '{}' } }], finish: 'tool_calls' };
-  await ask('2');
-  await ended();
-  const result = page.getByRole('textbox', { name: w.toolResult.replace('{name}', '3') });
-  await result.fill('5');
-  await result.press('Control+Enter');
-  await page.getByRole('article', { name: w.resultOf.replace('{name}', '3') }).waitFor();
-  yield at('tool');
-
-  s.mock.script = { pieces: [{ content: '1' }, { waitMs: 200, cut: true }] };
-  await ask('3');
-  await last().getByRole('alert').waitFor();
-  yield at('error');
-  s.mock.script = { status: 503, code: 'overloaded', message: '1' };
-  await ask('4');
-  await last().getByText(/1/).first().waitFor();
-  yield at('busy');
-  await stop();
-
-  await page.getByRole('searchbox').fill('zzz');
-  await page.getByText(w.noHits).waitFor();
-  yield at('nothing found');
-  await page.getByRole('searchbox').fill('');
-  await button(w.deleteConversation).first().focus();
-  await page.keyboard.press('Enter');
-  await page.getByText(w.conversationDeleted).waitFor();
-  yield at('toast');
-  await button(w.undo).click({ timeout: 1000 }).catch(() => {}); // it may be gone by now
-
-  await page.keyboard.press('Alt+,');
-  for (const name of ['system', 'sampling', 'output', 'page', 'data'] as const) {
-    await page.getByRole('tab', { name: w.tabs[name] }).click();
-    yield at(`settings: ${name}`);
+  async #ask(text: string): Promise<void> {
+    await this.#page.getByRole('textbox', { name: this.#w.message }).fill(text);
+    await this.#button(this.#w.send).click();
   }
-  await page.keyboard.press('Escape');
-  await button(w.inside).focus();
-  await page.keyboard.press('?');
-  await page.getByRole('dialog', { name: w.keys }).waitFor();
-  yield at('keys');
-  await page.keyboard.press('Escape');
 
-  await page.goto(`${s.url}/#/status`);
-  await page.locator('.stack').waitFor();
-  yield at('status');
-  s.mock.loaded = false;
-  await page.getByText(w.states.unloaded, { exact: true }).waitFor({ timeout: 10_000 });
-  yield at('status, unloaded');
-  s.mock.down = true;
-  await page.locator('.banner').first().waitFor();
-  yield at('server gone');
-  s.mock.down = false;
-  s.mock.needsKey = 'secret';
-  await page.goto(`${s.url}/#/`);
-  await page.reload();
-  await page.getByLabel(w.apiKey).waitFor();
-  yield at('key');
+  async #stop(): Promise<void> {
+    await this.#button(this.#w.stop).click();
+    await this.#ended();
+  }
+
+  async *beforeAnswers(): AsyncGenerator<SeenState> {
+    yield this.#at('empty');
+    await this.#button(this.#w.newPrivate).click();
+    await this.#page.getByText(this.#w.emptyPrivate).waitFor();
+    yield this.#at('private');
+    const waits: [string, Script['pieces'], string | RegExp][] = [
+      ['queue', note({ queued: 2 }), /2/], ['loading', note({ loading: 0.4 }), /40/], ['prompt', note({ prefill: { done: 512, total: 2048 } }), /512/],
+      ['thinking', [{ thinking: '1 + 1' }, { waitMs: 60_000, content: '2' }], '1 + 1'],
+    ];
+    for (const [name, pieces, text] of waits) {
+      await this.#button(this.#w.newChat).first().click();
+      this.s.mock.script = { pieces };
+      await this.#ask('1');
+      await this.#last().getByText(text).first().waitFor();
+      yield this.#at(name);
+      await this.#stop();
+    }
+  }
+
+  async *answers(): AsyncGenerator<SeenState> {
+    await this.#button(this.#w.newChat).first().click();
+    this.s.mock.script = { pieces: [{ thinking: '1.' }, ...words(RICH)], glimt: GLIMT };
+    await this.#ask('1');
+    await this.#ended();
+    await this.#last().locator('details.thinking summary').click();
+    yield this.#at('answer');
+    await this.#button(this.#w.more).click();
+    yield this.#at('menu');
+    await this.#page.keyboard.press('Escape');
+    await this.#button(this.#w.edit).first().focus();
+    await this.#page.keyboard.press('Enter');
+    await this.#page.getByRole('textbox', { name: this.#w.editMessage }).waitFor();
+    yield this.#at('edit');
+    await this.#page.keyboard.press('Escape');
+    await this.#button(this.#w.inside).click();
+    await this.#page.locator('.token').nth(3).focus();
+    yield this.#at('inside');
+    await this.#button(this.#w.inside).click();
+  }
+
+  async *tools(): AsyncGenerator<SeenState> {
+    await this.#page.locator('input[type=file]').first().setInputFiles([
+      { name: '1.txt', mimeType: 'text/plain', buffer: Buffer.from('1') }, { name: '2.png', mimeType: 'image/png', buffer: Buffer.from('2') },
+    ]);
+    await this.#page.locator('.refusal').waitFor();
+    yield this.#at('files');
+    this.s.mock.script = { pieces: [{ call: { index: 0, id: 'c', name: '3', args: '{"1": 1}' } }, { call: { index: 1, id: 'd', name: '4', args: '{}' } }], finish: 'tool_calls' };
+    await this.#ask('2');
+    await this.#ended();
+    const result = this.#page.getByRole('textbox', { name: this.#w.toolResult.replace('{name}', '3') });
+    await result.fill('5');
+    await result.press('Control+Enter');
+    await this.#page.getByRole('article', { name: this.#w.resultOf.replace('{name}', '3') }).waitFor();
+    yield this.#at('tool');
+  }
+
+  async *failures(): AsyncGenerator<SeenState> {
+    this.s.mock.script = { pieces: [{ content: '1' }, { waitMs: 200, cut: true }] };
+    await this.#ask('3');
+    await this.#last().getByRole('alert').waitFor();
+    yield this.#at('error');
+    this.s.mock.script = { status: 503, code: 'overloaded', message: '1' };
+    await this.#ask('4');
+    await this.#last().getByText(/1/).first().waitFor();
+    yield this.#at('busy');
+    await this.#stop();
+  }
+
+  async *lists(): AsyncGenerator<SeenState> {
+    await this.#page.getByRole('searchbox').fill('zzz');
+    await this.#page.getByText(this.#w.noHits).waitFor();
+    yield this.#at('nothing found');
+    await this.#page.getByRole('searchbox').fill('');
+    await this.#button(this.#w.deleteConversation).first().focus();
+    await this.#page.keyboard.press('Enter');
+    await this.#page.getByText(this.#w.conversationDeleted).waitFor();
+    yield this.#at('toast');
+    await this.#button(this.#w.undo).click({ timeout: 1000 }).catch(() => {}); // it may be gone by now
+  }
+
+  async *dialogs(): AsyncGenerator<SeenState> {
+    await this.#page.keyboard.press('Alt+,');
+    for (const name of ['system', 'sampling', 'output', 'page', 'data'] as const) {
+      await this.#page.getByRole('tab', { name: this.#w.tabs[name] }).click();
+      yield this.#at(`settings: ${name}`);
+    }
+    await this.#page.keyboard.press('Escape');
+    await this.#page.locator('dialog').waitFor({ state: 'detached' });
+    await this.#button(this.#w.inside).focus();
+    await this.#page.keyboard.press('?');
+    await this.#page.getByRole('dialog', { name: this.#w.keys }).waitFor();
+    yield this.#at('keys');
+    await this.#page.keyboard.press('Escape');
+  }
+
+  async *server(): AsyncGenerator<SeenState> {
+    const { mock, url } = this.s;
+    await this.#page.goto(`${url}/#/status`);
+    await this.#page.locator('.stack').waitFor();
+    yield this.#at('status');
+    mock.loaded = false;
+    await this.#page.getByText(this.#w.states.unloaded, { exact: true }).waitFor({ timeout: 10_000 });
+    yield this.#at('status, unloaded');
+    mock.down = true;
+    await this.#page.locator('.banner').first().waitFor();
+    yield this.#at('server gone');
+    mock.down = false;
+    mock.needsKey = 'secret';
+    await this.#page.goto(`${url}/#/`);
+    await this.#page.reload();
+    await this.#page.getByLabel(this.#w.apiKey).waitFor();
+    yield this.#at('key');
+  }
 }
