@@ -13,7 +13,9 @@ struct Magic {
 constexpr std::array<Magic, 9> kMagics = {{
     {"version https://git-lfs.github.com/spec/",
      "a Git LFS pointer, a note in place of the file: run `git lfs pull` in its folder, or download the file itself"},
-    {"GGUF", "GGUF, llama.cpp's format; glimt reads .safetensors: get the model in that form"},
+    {"GGUF",
+     "GGUF, llama.cpp's format; glimt runs .safetensors: get the model in that form, or make it with "
+     "`glimt convert FILE DST --tokenizer FOLDER`"},
     {"PK\x03\x04", "a zip archive (of PyTorch?); glimt reads .safetensors: get the model in that form"},
     {"\x80\x02", "a Python pickle (of PyTorch?); glimt reads .safetensors: get the model in that form"},
     {"\x93NUMPY", "a NumPy array"},

@@ -37,17 +37,27 @@ CheckpointFolder::CheckpointFolder(const std::filesystem::path& folder, Quantiza
   not_read_ = std::move(found.not_read);
 }
 
+CheckpointFolder::CheckpointFolder(const std::shared_ptr<const GgufModel>& model) : path_(model->path()) {
+  for (const auto& [name, entry] : model->tensors()) {
+    for (NamedGgufPart& part : gguf_parts(name, entry)) {
+      total_bytes_ += part.info.nbytes;
+      tensors_.emplace(std::move(part.name),
+                       StoredTensor{nullptr, entry.stored_name, std::move(part.info), model, part.part});
+    }
+  }
+}
+
 void CheckpointFolder::open(const std::filesystem::path& path) {
   files_.push_back(std::make_shared<const SafetensorsFile>(path));
   const std::shared_ptr<const SafetensorsFile>& file = files_.back();
   for (const auto& [stored_name, info] : file->tensors()) {
     total_bytes_ += info.nbytes;
     for (NamedTensor& tensor : named_tensors(stored_name, info, path.string())) {
-      const auto [entry, fresh] =
-          tensors_.try_emplace(std::move(tensor.name), StoredTensor{file, stored_name, std::move(tensor.info)});
+      const auto [entry, fresh] = tensors_.try_emplace(
+          std::move(tensor.name), StoredTensor{file, stored_name, std::move(tensor.info), nullptr, {}});
       if (!fresh) {
         fail(ErrorKind::bad_file, path.string(), "tensor '{}' is also in {} (as '{}'); which of them counts?",
-             stored_name, entry->second.file->path().string(), entry->second.stored_name);
+             stored_name, entry->second.file_path().string(), entry->second.stored_name);
       }
     }
   }
@@ -77,6 +87,7 @@ const StoredTensor& CheckpointFolder::at(const std::string& name) const {
 
 DeclaredQuantization CheckpointFolder::declared(const std::string& path) const {
   const StoredTensor& tensor = at(path + std::string(kWeight));
+  if (tensor.file == nullptr) return {};
   const auto& metadata = tensor.file->metadata();
   const std::string own_key = tensor.stored_name + ".quant_type";
   for (const std::string& key : {own_key, std::string("quant_type")}) {
@@ -95,7 +106,7 @@ DeclaredQuantization CheckpointFolder::declared(const std::string& path) const {
 
 void CheckpointFolder::refuse(const std::string& name, const std::string& wanted) const {
   const StoredTensor& tensor = at(name);
-  fail(ErrorKind::bad_file, tensor.file->path().string(), "tensor '{}' must be {}, got {} {}", tensor.stored_name,
+  fail(ErrorKind::bad_file, tensor.file_path().string(), "tensor '{}' must be {}, got {} {}", tensor.stored_name,
        wanted, to_string(tensor.info.dtype), to_string(tensor.info.shape));
 }
 

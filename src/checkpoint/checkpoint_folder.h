@@ -3,6 +3,7 @@
 #pragma once
 
 #include "checkpoint/config.h"
+#include "checkpoint/gguf_part.h"
 #include "checkpoint/safetensors.h"
 
 #include <filesystem>
@@ -15,9 +16,13 @@
 namespace glimt {
 
 struct StoredTensor {
-  std::shared_ptr<const SafetensorsFile> file;
-  std::string stored_name;  // in the file
-  TensorInfo info;          // of the part of the file's tensor that it is; most are the whole
+  std::shared_ptr<const SafetensorsFile> file;  // null for a part of a GGUF file
+  std::string stored_name;                      // in the file
+  TensorInfo info;  // of the part of the file's tensor that it is; most are the whole. Without an offset for GGUF
+  std::shared_ptr<const GgufModel> gguf = nullptr;
+  GgufPart gguf_part = {};
+
+  const std::filesystem::path& file_path() const { return file != nullptr ? file->path() : gguf->path(); }
 };
 
 // What config.json or a file's metadata say about a matrix.
@@ -31,6 +36,10 @@ class CheckpointFolder {
   // Throws not_found or bad_file for a missing file, a tensor that is not where the index says, or two tensors of one
   // meaning; what opening the files throws.
   CheckpointFolder(const std::filesystem::path& folder, QuantizationConfig quantization);
+
+  // A GGUF file as such a folder, for readers of tensors (convert/): models cannot be loaded from it. path() is the
+  // file, files() is empty.
+  explicit CheckpointFolder(const std::shared_ptr<const GgufModel>& model);
 
   bool has(const std::string& name) const { return tensors_.contains(name); }
   bool has_prefix(const std::string& prefix) const;

@@ -49,6 +49,15 @@ void append_samples(const std::byte* data, std::size_t nbytes, std::size_t count
   }
 }
 
+std::size_t samples_each(std::size_t tensors) {
+  return std::clamp<std::size_t>(kSamples / std::max<std::size_t>(tensors, 1), 1, kMaxSamplesPerTensor);
+}
+
+// Without this advice a file that is not in memory would be read far around each sample.
+void expect_samples(const MappedFile& map) {
+  static_cast<void>(::posix_madvise(const_cast<std::byte*>(map.data()), map.size(), POSIX_MADV_RANDOM));
+}
+
 }  // namespace
 
 std::string checkpoint_fingerprint(const std::filesystem::path& folder) {
@@ -60,19 +69,31 @@ std::string checkpoint_fingerprint(const std::filesystem::path& folder) {
     files.push_back(std::make_unique<const SafetensorsFile>(path));
     tensors += files.back()->tensors().size();
   }
-  const std::size_t each =
-      std::clamp<std::size_t>(kSamples / std::max<std::size_t>(tensors, 1), 1, kMaxSamplesPerTensor);
+  const std::size_t each = samples_each(tensors);
   for (const auto& file : files) {
     chain.add(file->header_text());
-    // Without this advice a file that is not in memory would be read far around each sample.
-    static_cast<void>(
-        ::posix_madvise(const_cast<std::byte*>(file->map()->data()), file->map()->size(), POSIX_MADV_RANDOM));
+    expect_samples(*file->map());
     std::string samples;
     for (const auto& [name, info] : file->tensors()) {
       append_samples(file->map()->data() + info.offset, info.nbytes, each, samples);
     }
     chain.add(samples);
   }
+  return chain.text();
+}
+
+std::string checkpoint_fingerprint(const GgufModel& model) {
+  const MappedFile& map = *model.map();
+  expect_samples(map);
+  std::size_t header = map.size();  // what is before the first tensor
+  std::string samples;
+  for (const auto& [name, entry] : model.tensors()) {
+    header = std::min(header, entry.offset);
+    append_samples(map.data() + entry.offset, entry.nbytes, samples_each(model.tensors().size()), samples);
+  }
+  Chain chain;
+  chain.add({reinterpret_cast<const char*>(map.data()), header});
+  chain.add(samples);
   return chain.text();
 }
 

@@ -1,6 +1,8 @@
 // Which checkpoint is this? For files that are of use with the same weights and configuration only.
 #pragma once
 
+#include "checkpoint/gguf_model.h"
+
 #include <filesystem>
 #include <string>
 
@@ -12,5 +14,8 @@ namespace glimt {
 // 2^-122; it does not protect from weights that are built to deceive it, because most bytes are not read. Throws what
 // reading the files throws.
 std::string checkpoint_fingerprint(const std::filesystem::path& folder);
+
+// The same of a GGUF file.
+std::string checkpoint_fingerprint(const GgufModel& model);
 
 }  // namespace glimt

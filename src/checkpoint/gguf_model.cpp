@@ -5,7 +5,9 @@
 
 #include <array>
 #include <charconv>
+#include <fstream>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace glimt {
@@ -101,6 +103,14 @@ void drop_joined_kv_b(std::map<std::string, GgufEntry>& entries, const std::stri
 }
 
 }  // namespace
+
+bool is_gguf(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return false;
+  std::string magic(4, '\0');
+  std::ifstream(path, std::ios::binary).read(magic.data(), static_cast<std::streamsize>(magic.size()));
+  return magic == "GGUF";
+}
 
 std::string name_of_gguf_tensor(const std::string& stored_name) {
   if (const std::string_view ours = ours_of(kOfTheModel, stored_name); !ours.empty()) return std::string(ours);

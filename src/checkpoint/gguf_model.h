@@ -48,6 +48,9 @@ class GgufModel {
   std::string chat_template_;
 };
 
+// Whether it is a file that begins as GGUF does.
+bool is_gguf(const std::filesystem::path& path);
+
 // Our name of a tensor of such a file; empty for one that belongs to no part of the model.
 std::string name_of_gguf_tensor(const std::string& stored_name);
 

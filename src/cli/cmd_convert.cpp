@@ -4,6 +4,7 @@
 #include "cli/bytes.h"
 #include "cli/commands.h"
 #include "cli/conversion_target.h"
+#include "cli/gguf_source.h"
 #include "cli/interrupt.h"
 #include "cli/pull_display.h"
 #include "cli/pull_model.h"
@@ -30,6 +31,7 @@ using namespace std::chrono_literals;
 struct ConvertArguments {
   std::string source, target;
   std::string mode, recipe;
+  std::string tokenizer;  // for GGUF files
   int bits = 0, group_size = 0, threads = 0;
   bool repack = false, dequantize = false;
   bool search = false, no_search = false;
@@ -153,20 +155,16 @@ void make(convert::Conversion& conversion, const ConversionTarget& target, const
   target.publish(space);
 }
 
-void run(const ConvertArguments& a) {
-  offer_to_pull(a.source);
-  const fs::path source = resolve_model(a.source);
-  const Choice choice = choice_of(a);
-  refuse_unsaid(a, summarize(source));
-  const ConversionTarget target(a.target, source);
-  if (a.threads > 0) kernels::set_process_threads(a.threads);
-  const std::string origin = origin_of(a.source, source);
-  convert::Conversion conversion(
-      source, {.recipe = choice.recipe,
-               .repack = choice.repack,
-               .search = choice.search,
-               .notes = {{"format", "mlx"}, {"made_from", origin}, {"made_how", "glimt convert, " + choice.how}},
-               .threads = kernels::process_threads()});
+convert::ConvertOptions options_of(const Choice& choice, const std::string& origin) {
+  return {.recipe = choice.recipe,
+          .repack = choice.repack,
+          .search = choice.search,
+          .notes = {{"format", "mlx"}, {"made_from", origin}, {"made_how", "glimt convert, " + choice.how}},
+          .threads = kernels::process_threads()};
+}
+
+void make_and_report(const ConvertArguments& a, const Choice& choice, convert::Conversion& conversion,
+                     const ConversionTarget& target, const std::string& origin) {
   catch_interrupts();
   make(conversion, target, origin);
   const double bits = static_cast<double>(conversion.result_bytes()) * 8 / static_cast<double>(conversion.parameters());
@@ -174,15 +172,44 @@ void run(const ConvertArguments& a) {
              describe_bytes(conversion.result_bytes()), bits, target.folder().string());
 }
 
+void run_gguf(const ConvertArguments& a) {
+  const GgufSource source = open_gguf_source(a.source, a.tokenizer);
+  const bool as_it_is = a.repack || (a.mode.empty() && a.recipe.empty() && !a.dequantize);
+  const Choice choice = as_it_is ? Choice{.recipe = convert::gguf_recipe(*source.model),
+                                          .search = !a.no_search,  // for what has to be quantized again
+                                          .how = "as in the GGUF file"}
+                                 : choice_of(a);
+  const ConversionTarget target(a.target, a.source);
+  convert::Conversion conversion(source.model, source.tokenizer, options_of(choice, a.source));
+  make_and_report(a, choice, conversion, target, a.source);
+  print_gguf_uses(convert::gguf_uses(*source.model, choice.recipe));
+}
+
+void run(const ConvertArguments& a) {
+  if (a.threads > 0) kernels::set_process_threads(a.threads);
+  if (is_gguf(a.source)) return run_gguf(a);
+  if (!a.tokenizer.empty()) fail(ErrorKind::invalid_request, "--tokenizer", "is for GGUF files, {} is none", a.source);
+  offer_to_pull(a.source);
+  const fs::path source = resolve_model(a.source);
+  const Choice choice = choice_of(a);
+  refuse_unsaid(a, summarize(source));
+  const ConversionTarget target(a.target, source);
+  const std::string origin = origin_of(a.source, source);
+  convert::Conversion conversion(source, options_of(choice, origin));
+  make_and_report(a, choice, conversion, target, origin);
+}
+
 }  // namespace
 
 void add_convert_command(CLI::App& app) {
   auto a = std::make_shared<ConvertArguments>();
   CLI::App* command = app.add_subcommand("convert", "Quantize a model, or lay its files out anew, as a new model");
-  command->add_option("source", a->source, "Folder or name of a model")->required()->type_name("MODEL");
+  command->add_option("source", a->source, "Folder or name of a model, or a GGUF file")->required()->type_name("MODEL");
   command->add_option("target", a->target, "A new folder, or a new name (owner/name) in the store")
       ->required()
       ->type_name("DST");
+  command->add_option("--tokenizer", a->tokenizer, "Of a GGUF file: a folder or model with its tokenizer.json")
+      ->type_name("FOLDER");
   std::string help = "Which matrices become what:";
   std::vector<std::string> names;
   for (const convert::Recipe& recipe : convert::recipes()) {

@@ -103,11 +103,19 @@ PlanOptions plan_options(const ConvertOptions& options, const json::object& conf
 }  // namespace
 
 Conversion::Conversion(const fs::path& source, ConvertOptions options)
-    : source_(source),
+    : Conversion(source, nullptr, Config::read(source), (source / "config.json").string(), std::move(options)) {}
+
+Conversion::Conversion(std::shared_ptr<const GgufModel> source, const fs::path& tokenizer, ConvertOptions options)
+    : Conversion(tokenizer, source, source->config(), source->path().string(), std::move(options)) {}
+
+Conversion::Conversion(const fs::path& small_files, std::shared_ptr<const GgufModel> gguf, const json::object& config,
+                       const std::string& config_name, ConvertOptions options)
+    : source_(small_files),
+      gguf_(std::move(gguf)),
       options_(std::move(options)),
-      source_config_(Config::read(source)),
-      config_(Config::from_json(source_config_, (source / "config.json").string())),
-      checkpoint_(source, config_.quantization),
+      source_config_(config),
+      config_(Config::from_json(source_config_, config_name)),
+      checkpoint_(gguf_ != nullptr ? CheckpointFolder(gguf_) : CheckpointFolder(source_, config_.quantization)),
       files_(checkpoint_),
       units_(plan_units(files_, config_, plan_options(options_, source_config_))),
       output_(units_, options_.notes) {
@@ -115,7 +123,8 @@ Conversion::Conversion(const fs::path& source, ConvertOptions options)
 }
 
 std::string Conversion::plan_text() const {
-  std::string all = fmt::format("{} {} {} {}", kVersion, options_.search, checkpoint_fingerprint(source_),
+  std::string all = fmt::format("{} {} {} {}", kVersion, options_.search,
+                                gguf_ != nullptr ? checkpoint_fingerprint(*gguf_) : checkpoint_fingerprint(source_),
                                 dump_json(made_config(source_config_, units_)));
   for (const std::string& header : output_.headers()) all += header;
   return to_string(boost::uuids::name_generator_sha1(boost::uuids::uuid{})(all));
@@ -174,8 +183,20 @@ void Conversion::write_small_files(const fs::path& folder) const {
   for (const fs::path& file : copied_files(source_)) {
     write_file_atomically(folder / file.filename(), read_file(file, kMostSmallFile));
   }
+  if (gguf_ != nullptr) write_chat_template(folder);
   write_file_atomically(folder / kIndex, indented(output_.index()));
   write_file_atomically(folder / "config.json", indented(made_config(source_config_, units_)));
+}
+
+// A GGUF file's, where the folder of the tokenizer has none.
+void Conversion::write_chat_template(const fs::path& folder) const {
+  const fs::path own = folder / "chat_template.jinja", settings = folder / "tokenizer_config.json";
+  if (gguf_->chat_template().empty() || fs::exists(own)) return;
+  if (fs::exists(settings)) {
+    const json::value value = parse_json_file(settings);
+    if (value.is_object() && value.get_object().contains("chat_template")) return;
+  }
+  write_file_atomically(own, gguf_->chat_template());
 }
 
 }  // namespace glimt::convert

@@ -18,6 +18,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,10 @@ class Conversion {
   // Reads the headers and plans everything. Throws what reading the source throws, and plan_units.
   Conversion(const std::filesystem::path& source, ConvertOptions options);
 
+  // Of a GGUF file, with the small files of `tokenizer`, a folder. What is quantized there keeps its codes where the
+  // recipe has the same quantization for it: see gguf_recipe.
+  Conversion(std::shared_ptr<const GgufModel> source, const std::filesystem::path& tokenizer, ConvertOptions options);
+
   std::uint64_t source_bytes() const { return source_bytes_; }         // of the tensors
   std::uint64_t result_bytes() const { return output_.file_bytes(); }  // of the files of weights
   std::uint64_t parameters() const { return output_.parameters(); }
@@ -51,12 +56,18 @@ class Conversion {
            const std::function<void(const ConvertProgress&)>& tell);
 
  private:
+  Conversion(const std::filesystem::path& small_files, std::shared_ptr<const GgufModel> gguf,
+             const json::object& config, const std::string& config_name, ConvertOptions options);
+
   std::string plan_text() const;
   void begin(const std::filesystem::path& folder, Journal& journal);
   void write_units(Journal& journal, const std::function<void(const ConvertProgress&)>& tell);
   void write_small_files(const std::filesystem::path& folder) const;
 
-  std::filesystem::path source_;
+  void write_chat_template(const std::filesystem::path& folder) const;
+
+  std::filesystem::path source_;  // of the small files, and of the weights if there is no GGUF file
+  std::shared_ptr<const GgufModel> gguf_;
   ConvertOptions options_;
   json::object source_config_;
   Config config_;

@@ -242,7 +242,7 @@ class Planner {
   void check_all_taken() const {
     for (const auto& [name, tensor] : folder_.tensors()) {
       if (taken_.contains(name) || name.ends_with("rotary_emb.inv_freq")) continue;
-      fail(ErrorKind::bad_file, tensor.file->path().string(), "tensor '{}' belongs to no part of the model",
+      fail(ErrorKind::bad_file, tensor.file_path().string(), "tensor '{}' belongs to no part of the model",
            tensor.stored_name);
     }
   }

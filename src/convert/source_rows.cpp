@@ -23,11 +23,13 @@ std::string name_of(MatrixPart part) {
 }  // namespace
 
 SourceFiles::SourceFiles(const CheckpointFolder& folder) : folder_(folder) {
-  for (const auto& file : folder.files()) {
-    const int fd = ::open(file->path().c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) fail(ErrorKind::bad_file, file->path().string(), "cannot open: {}", std::strerror(errno));
+  for (const auto& [name, tensor] : folder.tensors()) {
+    const std::filesystem::path& path = tensor.file_path();
+    if (descriptors_.contains(path)) continue;
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) fail(ErrorKind::bad_file, path.string(), "cannot open: {}", std::strerror(errno));
     static_cast<void>(::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL));
-    descriptors_.emplace(file.get(), fd);
+    descriptors_.emplace(path, fd);
   }
 }
 
@@ -36,13 +38,26 @@ SourceFiles::~SourceFiles() {
 }
 
 void SourceFiles::read(const StoredTensor& tensor, std::size_t offset, std::span<std::byte> out) const {
-  const int fd = descriptors_.at(tensor.file.get());
-  std::size_t at = tensor.info.offset + offset;
+  if (tensor.gguf != nullptr) return read_gguf(tensor, offset, out);
+  read_at(tensor, tensor.info.offset + offset, out);
+}
+
+void SourceFiles::read_gguf(const StoredTensor& tensor, std::size_t offset, std::span<std::byte> out) const {
+  const FileRange range = gguf_range(tensor.gguf_part, offset, offset + out.size());
+  std::vector<std::byte> blocks(range.nbytes);
+  read_at(tensor, range.offset, blocks);
+  if (decode_gguf(tensor.gguf_part, blocks, out)) return;
+  fail(ErrorKind::bad_file, tensor.file_path().string(), "tensor '{}' has scales that are no finite float16",
+       tensor.stored_name);
+}
+
+void SourceFiles::read_at(const StoredTensor& tensor, std::size_t at, std::span<std::byte> out) const {
+  const int fd = descriptors_.at(tensor.file_path());
   while (!out.empty()) {
     const ssize_t n = ::pread(fd, out.data(), out.size(), static_cast<off_t>(at));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
-      fail(ErrorKind::bad_file, tensor.file->path().string(), "cannot read tensor '{}': {}", tensor.stored_name,
+      fail(ErrorKind::bad_file, tensor.file_path().string(), "cannot read tensor '{}': {}", tensor.stored_name,
            n < 0 ? std::strerror(errno) : "the file became shorter");
     }
     at += static_cast<std::size_t>(n);
@@ -112,7 +127,7 @@ void StoredRows::read(std::size_t first, std::size_t count, Dtype type, float* v
   const std::size_t at = loops().first_not_finite(Dtype::f32, values, n);
   if (at == n) return;
   const StoredTensor& stored = tensor(MatrixPart::codes);
-  fail(ErrorKind::bad_file, stored.file->path().string(), "tensor '{}': row {}, column {} must be a finite {}, got {}",
+  fail(ErrorKind::bad_file, stored.file_path().string(), "tensor '{}': row {}, column {} must be a finite {}, got {}",
        stored.stored_name, first + at / columns_, at % columns_, to_string(type), values[at]);
 }
 

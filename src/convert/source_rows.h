@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <span>
@@ -25,12 +26,16 @@ class SourceFiles {
 
   const CheckpointFolder& folder() const { return folder_; }
 
-  // The bytes of `tensor` from `offset` on. REQUIRES that it has so many. Throws bad_file with the file's name.
+  // The bytes of `tensor` from `offset` on. REQUIRES that it has so many; of a part of a GGUF file, whole rows. Throws
+  // bad_file with the file's name.
   void read(const StoredTensor& tensor, std::size_t offset, std::span<std::byte> out) const;
 
  private:
+  void read_at(const StoredTensor& tensor, std::size_t at, std::span<std::byte> out) const;
+  void read_gguf(const StoredTensor& tensor, std::size_t offset, std::span<std::byte> out) const;
+
   const CheckpointFolder& folder_;
-  std::map<const SafetensorsFile*, int> descriptors_;
+  std::map<std::filesystem::path, int> descriptors_;
 };
 
 // Room that a thread reads into, kept between pieces.

@@ -110,7 +110,7 @@ void UnitWriter::write_vector(const Unit& unit, const VectorJob& job) {
     loops().narrow(job.type, values.data(), bytes.data(), n);
   }
   if (const std::size_t at = loops().first_not_finite(job.type, bytes.data(), n); at < n) {
-    fail(ErrorKind::bad_file, job.tensor.file->path().string(), "tensor '{}': value {} must be a finite {}",
+    fail(ErrorKind::bad_file, job.tensor.file_path().string(), "tensor '{}': value {} must be a finite {}",
          job.tensor.stored_name, at, to_string(job.type));
   }
   output_.write(unit.name, 0, bytes);

@@ -107,8 +107,9 @@ class GoldenGguf {
   }
 
   // All tensors; one-dimensional ones and the router are float32, as in every file.
-  std::string build(const Store& store) const {
+  std::string build(const Store& store, const char* chat_template = nullptr) const {
     GgufBytes gguf = metadata();
+    if (chat_template != nullptr) gguf.set("tokenizer.chat_template", chat_template);
     const auto add = [&](const std::string& name, const GgufSourceTensor& tensor) {
       const std::vector<std::uint64_t> shape(tensor.shape.begin(), tensor.shape.end());
       const bool plain = tensor.shape.size() == 1 || name.find("ffn_gate_inp") != std::string::npos;
