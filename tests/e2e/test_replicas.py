@@ -85,7 +85,7 @@ def hits(conversation):
     return [turn.cached >= before.prompt - TEMPLATE_TOKENS for before, turn in zip(conversation, conversation[1:])]
 
 
-def all_at_once(proxy, conversations, at_once=48, **options):
+def all_at_once(proxy, conversations, at_once=24, **options):
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
         return list(pool.map(lambda name: converse(proxy, str(name), **options), range(conversations)))
 
@@ -189,24 +189,50 @@ def test_no_request_is_lost_when_a_server_dies_and_one_is_stopped(behind, replic
             assert hits(conversation).count(False) <= moves, conversation
 
 
-def test_a_full_server_passes_requests_on(tmp_path):
-    """Each runs one request and lets one wait. What one name asks beyond that goes to a second server, then gets 503."""
-    command = [serving.SCRIPTED, "--repeat", "--step-us", "20000", "--parallel", "1", "--queue", "1"]
-    servers = [serving.Running(command) for _ in range(3)]
-    proxy = proxies.HaProxy(tmp_path, [server.port for server in servers])
-    try:
-        streams = [Stream(proxy, "same", {}) for _ in range(4)]
-        assert len({stream.server for stream in streams}) == 2
-        response = request(proxy, serving.chat(stream=False, max_tokens=1), {"x-session-id": "long-same"})
-        assert response.status == 503 and int(response.headers["Retry-After"]) > 0
-        assert "error" in json.loads(response.read())
-        free = {request(proxy, serving.chat(stream=False, max_tokens=1)).headers["x-served-by"] for _ in range(3)}
-        assert free == {"a", "b", "c"} - {stream.server for stream in streams}, "requests without a name find no free server"
-    finally:
-        proxy.stop()
-        for server in servers:
-            server.process.kill()
-            server.process.wait()
+@pytest.fixture
+def scripted_behind(tmp_path):
+    """scripted_behind(kind, flags…): the proxy in front of three servers that write a token every 20 ms."""
+    started = []
+
+    def start(kind, *flags):
+        servers = [serving.Running([serving.SCRIPTED, "--repeat", "--step-us", "20000", *flags]) for _ in range(3)]
+        started.extend(servers)
+        started.insert(0, kind(tmp_path, [server.port for server in servers]))
+        return started[0], servers
+
+    yield start
+    for running in started:
+        running.process.kill()
+        running.process.wait()
+
+
+# A request that is refused goes on to one more server in HAProxy, and to all in nginx.
+@pytest.mark.parametrize(("kind", "asked"), [(proxies.HaProxy, 2), (proxies.Nginx, 3)])
+def test_a_full_server_passes_requests_on(scripted_behind, kind, asked):
+    """Each runs one request and lets one wait. When all that are asked are full, the client learns when to come back."""
+    proxy, servers = scripted_behind(kind, "--parallel", "1", "--queue", "1")
+    for number in range(2 * asked):
+        Stream(proxy, "same", {})
+        assert requests_at(servers) == number + 1
+    response = request(proxy, serving.chat(stream=False, max_tokens=1), {"x-session-id": "long-same"})
+    assert response.status == 503 and int(response.headers["Retry-After"]) > 0
+    assert "queue is full" in json.loads(response.read())["error"]["message"]
+    assert [bool(requests_at([server])) for server in servers].count(True) == asked
+
+
+@pytest.mark.parametrize("kind", [proxies.HaProxy, proxies.Nginx])
+def test_what_had_not_begun_is_answered_by_another(scripted_behind, kind):
+    proxy, servers = scripted_behind(kind)
+
+    def whole(number):
+        response = request(proxy, serving.chat(stream=False, max_tokens=60), {"x-session-id": f"whole-{number}"})
+        return response.status, json.loads(response.read())["usage"]["completion_tokens"]
+
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        answers = [pool.submit(whole, number) for number in range(12)]
+        assert serving.wait_until(lambda: requests_at(servers) == 12) and requests_at(servers[:1]) > 0
+        servers[0].process.kill()
+        assert [answer.result() for answer in answers] == [(200, 60)] * 12
 
 
 def test_without_any_server_the_proxy_answers_in_json(behind, replicas):
