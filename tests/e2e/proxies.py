@@ -1,5 +1,6 @@
 """HAProxy and nginx with the configurations of packaging/, in which only addresses and paths are replaced."""
 
+import os
 import pathlib
 import re
 import shutil
@@ -81,7 +82,8 @@ class Nginx(Proxy):
         file = self.folder / "nginx.conf"
         # What Debian's /etc/nginx/nginx.conf has around the files of conf.d, in a folder of the test.
         paths = "".join(f"{kind}_temp_path {self.folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        file.write_text(f"pid {self.folder}/nginx.pid; daemon off; worker_processes 1; error_log stderr; events {{}}\n"
+        user = "user root; " if os.geteuid() == 0 else ""  # the folder is ours alone
+        file.write_text(f"{user}pid {self.folder}/nginx.pid; daemon off; worker_processes 1; error_log stderr; events {{}}\n"
                         f"http {{ access_log off; {paths} include {self.folder}/glimt.conf; }}\n")
         subprocess.run([nginx, "-t", "-q", "-c", file], check=True)
         return [nginx, "-c", str(file)]

@@ -1,5 +1,6 @@
 """The unit, the image and the Kubernetes example of packaging/, as the tools of their systems judge them."""
 
+import json
 import os
 import pathlib
 import re
@@ -9,6 +10,7 @@ import subprocess
 import pytest
 
 import proxies
+import serving
 
 ROOT = proxies.PACKAGING.parent
 
@@ -51,6 +53,22 @@ def test_the_unit_allows_what_the_server_asks_of_the_kernel():
 
 def test_the_image():
     checked(tool("hadolint"), "--failure-threshold", "style", proxies.PACKAGING / "container/Containerfile")
+
+
+def test_the_health_check_of_the_image():
+    """The command that stands there, against a server that answers, and one that is gone."""
+    text = (proxies.PACKAGING / "container/Containerfile").read_text()
+    command = json.loads(re.search(r"HEALTHCHECK .*\\\n  CMD (.*)", text)[1])
+    server = serving.Running([serving.SCRIPTED])
+    try:
+        assert "11434" in command[-1]
+        command[-1] = command[-1].replace("11434", str(server.port))
+        checked(*command)
+        server.process.terminate()
+        server.process.wait(30)
+        assert subprocess.run(command, capture_output=True, timeout=10).returncode != 0
+    finally:
+        server.process.kill()
 
 
 def test_kubernetes():

@@ -235,6 +235,54 @@ def test_what_had_not_begun_is_answered_by_another(scripted_behind, kind):
         assert [answer.result() for answer in answers] == [(200, 60)] * 12
 
 
+def message(role, text, parts=False):
+    return {"role": role, "content": [{"type": "text", "text": text}] if parts else text}
+
+
+def history(name, turns, first=(), parts=False, long=False):
+    """A conversation whose first message of the user has its name."""
+    said = [message("user", f"I am {name}, \\ \"and\" so on.", parts)]
+    for turn in range(turns):
+        said += [message("assistant", f"Answer {turn}.", parts), message("user", "word " * (70000 if long else 5), parts)]
+    return {"model": "demo", "max_tokens": 1, "messages": [*first, *said]}
+
+
+CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
+# What a client says: (path, headers, body) of the turn of a conversation.
+NAMED = {
+    "x-session-id": lambda name, turn: (CHAT, {"x-session-id": name}, history(turn, turn)),
+    "session_id": lambda name, turn: (CHAT, {"session_id": name}, history(turn, turn)),
+    "prompt_cache_key": lambda name, turn: (CHAT, {}, {**history(turn, turn), "prompt_cache_key": name}),
+    "metadata.user_id": lambda name, turn: (MESSAGES, {}, {**history(turn, turn), "metadata": {"user_id": name}}),
+    "user": lambda name, turn: (CHAT, {}, {**history(turn, turn), "user": name}),
+    "key": lambda name, turn: ("/v1/completions", {"authorization": f"Bearer {name}"}, {"model": "demo", "prompt": f"{turn}"}),
+    "first message": lambda name, turn: (CHAT, {}, history(name, turn)),
+    "behind a system message": lambda name, turn: (CHAT, {}, history(name, turn, [message("system", SYSTEM)])),
+    "behind a developer's": lambda name, turn: (CHAT, {}, history(name, turn, [message("developer", SYSTEM)])),
+    "in parts": lambda name, turn: (CHAT, {}, history(name, turn, [message("system", SYSTEM, True)], parts=True)),
+    "longer than is read": lambda name, turn: (CHAT, {}, history(name, 1, long=turn == 2)),
+    "of this key": lambda name, turn: (CHAT, {"x-api-key": name}, history("the same", turn)),
+}
+
+
+@pytest.mark.parametrize("kind", [proxies.HaProxy, proxies.Nginx])
+def test_what_names_a_conversation(scripted_behind, kind):
+    """Two turns with one name find one server, and 16 names find all three."""
+    proxy, _ = scripted_behind(kind, "--step-us", "0", "--context", "1000000")
+    wrong = {}
+    for what, turn in NAMED.items():
+        def server(name, number):
+            path, headers, body = turn(name, number)
+            response = request(proxy, body, headers, path=path)
+            assert response.status == 200, (what, response.read())
+            return response.headers["x-served-by"]
+        found = [{server(f"name-{name}", number) for number in (1, 2)} for name in range(16)]
+        if any(len(servers) != 1 for servers in found) or len(set.union(*found)) != 3:
+            wrong[what] = found
+    # nginx drops fields with an underscore in their names, and does not read bodies that it has written to a file.
+    assert sorted(wrong) == ([] if kind is proxies.HaProxy else ["longer than is read", "session_id"]), wrong
+
+
 def test_without_any_server_the_proxy_answers_in_json(behind, replicas):
     kinds = [behind(kind) for kind in (proxies.HaProxy, proxies.Nginx)]
     for server in replicas:
