@@ -56,10 +56,11 @@ class Proxy:
                 return
             except OSError:
                 time.sleep(0.02)
-        self.process.kill()
+        self.stop()
         raise AssertionError(f"{self.process.args[0]} does not listen:\n{self.log.read_text()}")
 
     def stop(self):
+        """SIGTERM, at which nginx ends its workers as well; killed, it would leave them."""
         self.process.terminate()
         self.process.wait(10)
 

@@ -192,18 +192,19 @@ def test_no_request_is_lost_when_a_server_dies_and_one_is_stopped(behind, replic
 @pytest.fixture
 def scripted_behind(tmp_path):
     """scripted_behind(kind, flags…): the proxy in front of three servers that write a token every 20 ms."""
-    started = []
+    proxy, servers = [], []
 
     def start(kind, *flags):
-        servers = [serving.Running([serving.SCRIPTED, "--repeat", "--step-us", "20000", *flags]) for _ in range(3)]
-        started.extend(servers)
-        started.insert(0, kind(tmp_path, [server.port for server in servers]))
-        return started[0], servers
+        servers.extend(serving.Running([serving.SCRIPTED, "--repeat", "--step-us", "20000", *flags]) for _ in range(3))
+        proxy.append(kind(tmp_path, [server.port for server in servers]))
+        return proxy[0], servers
 
     yield start
-    for running in started:
-        running.process.kill()
-        running.process.wait()
+    for running in proxy:
+        running.stop()
+    for server in servers:
+        server.process.kill()
+        server.process.wait()
 
 
 # A request that is refused goes on to one more server in HAProxy, and to all in nginx.
