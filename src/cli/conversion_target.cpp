@@ -94,7 +94,9 @@ void ConversionTarget::remove_leftovers() const {
 
 void ConversionTarget::tidy() const {
   if (in_store_) return;
-  for (const char* name : {".unfinished", ".removed"}) ::rmdir((place_ / name).c_str());  // fails while others use it
+  std::error_code ignored;
+  fs::remove_all(place_ / ".removed", ignored);  // what a killed process had begun to remove
+  ::rmdir((place_ / ".unfinished").c_str());     // fails while others use it
 }
 
 }  // namespace glimt

@@ -2,11 +2,11 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "checkpoint/fingerprint.h"
 #include "convert/made_config.h"
 #include "convert/unit_writer.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -15,7 +15,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
+#include <set>
 #include <system_error>
 
 namespace glimt::convert {
@@ -123,9 +123,16 @@ Conversion::Conversion(const fs::path& small_files, std::shared_ptr<const GgufMo
 }
 
 std::string Conversion::plan_text() const {
-  std::string all = fmt::format("{} {} {} {}", kVersion, options_.search,
-                                gguf_ != nullptr ? checkpoint_fingerprint(*gguf_) : checkpoint_fingerprint(source_),
-                                dump_json(made_config(source_config_, units_)));
+  std::string all =
+      fmt::format("{} {} {}\n", kVersion, options_.search, dump_json(made_config(source_config_, units_)));
+  std::set<fs::path> files;
+  for (const auto& [name, tensor] : checkpoint_.tensors()) files.insert(tensor.file_path());
+  for (const fs::path& file : files) {
+    struct stat info {};
+    if (::stat(file.c_str(), &info) != 0) continue;
+    all += fmt::format("{} {} {} {}.{}\n", fs::absolute(file).string(), info.st_ino, info.st_size, info.st_mtim.tv_sec,
+                       info.st_mtim.tv_nsec);
+  }
   for (const std::string& header : output_.headers()) all += header;
   return to_string(boost::uuids::name_generator_sha1(boost::uuids::uuid{})(all));
 }

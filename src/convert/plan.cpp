@@ -204,10 +204,12 @@ class Planner {
   }
 
   void add(const std::string& path, const MatrixSize& size, SourceMatrix source) {
+    const Dtype type = type_of(source);
+    const std::optional<Quantization> quantization = quantization_of(path, size, source);
     MatrixJob job{.path = path,
                   .size = size,
-                  .type = type_of(source),
-                  .quantization = quantization_of(path, size, source),
+                  .type = type,
+                  .quantization = quantization,
                   .copies_codes = false,
                   .global_scales = {},
                   .source = std::move(source)};

@@ -30,11 +30,10 @@ inline float from_bits(std::uint32_t bits) {
 }
 inline float magnitude(float value) { return value < 0 ? -value : value; }
 
+constexpr float kRounder = 0x1.8p23f;
+
 // Half to even, for |x| < 2^22.
-inline float rounded(float x) {
-  constexpr float kMagic = 0x1.8p23f;
-  return (x + kMagic) - kMagic;
-}
+inline float rounded(float x) { return (x + kRounder) - kRounder; }
 
 struct AsF32 {
   using Stored = float;

@@ -10,48 +10,86 @@
 namespace glimt::convert::GLIMT_LOOPS {
 namespace {
 
-inline float sum_of(float (&lanes)[kLanes]) {
-  for (int half = kLanes / 2; half > 0; half /= 2) {
-    for (int l = 0; l < half; ++l) lanes[l] += lanes[l + half];
-  }
-  return lanes[0];
+using Lanes = float __attribute__((vector_size(kLanes * sizeof(float))));
+
+inline Lanes load(const float* values) {
+  Lanes lanes;
+  __builtin_memcpy(&lanes, values, sizeof lanes);
+  return lanes;
 }
 
-// The float codes of `pair`, and sum of importance * error².
+inline float sum_of(const Lanes& lanes) {
+  float sums[kLanes];
+  __builtin_memcpy(sums, &lanes, sizeof sums);
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+    for (int l = 0; l < half; ++l) sums[l] += sums[l + half];
+  }
+  return sums[0];
+}
+
+// As code_of a float.
+inline Lanes codes_of(const Lanes& w, const Pair& pair, float inverse, float most_code) {
+  const Lanes low = Lanes{} - 1, high = Lanes{} + (most_code + 1), zero = {}, most = Lanes{} + most_code;
+  Lanes x = (w - pair.bias) * inverse;
+  x = x < low ? low : x;
+  x = x > high ? high : x;
+  x = (x + kRounder) - kRounder;
+  x = x < zero ? zero : x;
+  return x > most ? most : x;
+}
+
+// Sum of importance * error² with the codes that are best for `pair`.
 template <int Group>
 inline float error_of(const float* w, const float* importance, const Pair& pair, float most_code) {
   const float inverse = pair.scale == 0 ? 0 : 1 / pair.scale;
-  float errors[kLanes] = {};
+  Lanes errors = {};
   for (int i = 0; i < Group; i += kLanes) {
-    for (int l = 0; l < kLanes; ++l) {
-      const float code = code_of((w[i + l] - pair.bias) * inverse, most_code);
-      const float error = w[i + l] - (code * pair.scale + pair.bias);
-      errors[l] += importance[i + l] * error * error;
-    }
+    const Lanes value = load(w + i), code = codes_of(value, pair, inverse, most_code);
+    const Lanes error = value - (code * pair.scale + pair.bias);
+    errors += load(importance + i) * error * error;
   }
   return sum_of(errors);
 }
 
-// The pair of weighted least squares for the codes of `pair`; `pair` itself where these codes are all one.
+// What does not depend on the codes: sums of importance, and of it times the values and their squares.
+struct Moments {
+  double ones, values, squares;
+};
+
 template <int Group>
-inline Pair fitted(const float* w, const float* importance, const Pair& pair, float most_code) {
-  const float inverse = 1 / pair.scale;
-  float ones[kLanes] = {}, codes[kLanes] = {}, squares[kLanes] = {}, values[kLanes] = {}, products[kLanes] = {};
+inline Moments moments_of(const float* w, const float* importance) {
+  Lanes ones = {}, values = {}, squares = {};
   for (int i = 0; i < Group; i += kLanes) {
-    for (int l = 0; l < kLanes; ++l) {
-      const float h = importance[i + l], code = code_of((w[i + l] - pair.bias) * inverse, most_code);
-      ones[l] += h;
-      codes[l] += h * code;
-      squares[l] += h * code * code;
-      values[l] += h * w[i + l];
-      products[l] += h * code * w[i + l];
-    }
+    const Lanes h = load(importance + i), product = h * load(w + i);
+    ones += h;
+    values += product;
+    squares += product * load(w + i);
   }
-  const double n = sum_of(ones), q = sum_of(codes), qq = sum_of(squares), v = sum_of(values), qv = sum_of(products);
-  const double determinant = n * qq - q * q;
-  if (!(determinant > 1e-9 * n * qq)) return pair;
-  const double scale = (n * qv - q * v) / determinant;
-  return {static_cast<float>(scale), static_cast<float>((v - scale * q) / n)};
+  return {sum_of(ones), sum_of(values), sum_of(squares)};
+}
+
+struct Fit {
+  Pair pair;
+  double error;  // what least squares leave, before the pair is rounded and the codes are made anew
+};
+
+// Weighted least squares for the codes of `pair`; `pair` itself where these codes are all one.
+template <int Group>
+inline Fit fitted(const float* w, const float* importance, const Moments& m, const Pair& pair, float most_code) {
+  const float inverse = 1 / pair.scale;
+  Lanes codes = {}, squares = {}, products = {};
+  for (int i = 0; i < Group; i += kLanes) {
+    const Lanes value = load(w + i), code = codes_of(value, pair, inverse, most_code);
+    const Lanes weighted = load(importance + i) * code;
+    codes += weighted;
+    squares += weighted * code;
+    products += weighted * value;
+  }
+  const double q = sum_of(codes), qq = sum_of(squares), qv = sum_of(products);
+  const double determinant = m.ones * qq - q * q;
+  if (!(determinant > 1e-9 * m.ones * qq)) return {pair, m.squares};
+  const double scale = (m.ones * qv - q * m.values) / determinant, bias = (m.values - scale * q) / m.ones;
+  return {{static_cast<float>(scale), static_cast<float>(bias)}, m.squares - bias * m.values - scale * qv};
 }
 
 template <typename T>
@@ -59,7 +97,8 @@ inline Pair as_stored(const Pair& pair) {
   return {rounded_to<T>(pair.scale), rounded_to<T>(pair.bias)};
 }
 
-// The best of MLX's own pair and those that fit narrower and wider ranges, all rounded as they will be stored.
+// The best of MLX's own pair and of those two, of fifteen that fit narrower and wider ranges, that promise most; all
+// rounded as they will be stored.
 template <typename T, int Group>
 inline Pair best_pair(const float* w, const float* importance, const Range& range, float most_code) {
   constexpr int kShrinks = 15;
@@ -67,10 +106,22 @@ inline Pair best_pair(const float* w, const float* importance, const Range& rang
   Pair best = as_stored<T>(plain_pair(range, most_code));
   const float middle = (range.min + range.max) / 2, width = range.max - range.min;
   if (!(width > 1e-7f)) return best;
-  float least = error_of<Group>(w, importance, best, most_code);
+  const Moments moments = moments_of<Group>(w, importance);
+  Fit first = {best, moments.squares}, second = first;
   for (int k = 0; k < kShrinks; ++k) {
     const float scale = width * (kNarrowest + kStep * static_cast<float>(k)) / most_code;
-    const Pair pair = as_stored<T>(fitted<Group>(w, importance, {scale, middle - scale * most_code / 2}, most_code));
+    const Fit fit = fitted<Group>(w, importance, moments, {scale, middle - scale * most_code / 2}, most_code);
+    if (fit.error < first.error) {
+      second = first;
+      first = fit;
+    } else if (fit.error < second.error) {
+      second = fit;
+    }
+  }
+  float least = error_of<Group>(w, importance, best, most_code);
+  const Fit fits[] = {first, second};
+  for (const Fit& fit : fits) {
+    const Pair pair = as_stored<T>(fit.pair);
     const float error = error_of<Group>(w, importance, pair, most_code);
     if (pair.scale != 0 && error < least) {
       least = error;
