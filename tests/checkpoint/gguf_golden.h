@@ -59,6 +59,27 @@ inline std::string q4_0_bytes(const std::vector<float>& values) {
   return bytes;
 }
 
+// With a code book, which MLX does not have.
+inline std::string iq4_nl_bytes(const std::vector<float>& values) {
+  constexpr float kBook[] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+  std::string bytes;
+  for (std::size_t at = 0; at < values.size(); at += 32) {
+    float largest = 0;
+    for (std::size_t i = 0; i < 32; ++i) largest = std::max(largest, std::abs(values[at + i]));
+    const std::uint16_t scale = f16_of_float(largest / 113);
+    const float d = float_of_f16(scale);
+    const auto code = [&](std::size_t i) {
+      const auto nearer = [&](float a, float b) {
+        return std::abs(a * d - values[at + i]) < std::abs(b * d - values[at + i]);
+      };
+      return std::min_element(std::begin(kBook), std::end(kBook), nearer) - std::begin(kBook);
+    };
+    bytes += bytes_of(scale);
+    for (std::size_t i = 0; i < 16; ++i) bytes += static_cast<char>(code(i) | code(i + 16) << 4);
+  }
+  return bytes;
+}
+
 class GoldenGguf {
  public:
   // How a matrix is stored, and what is left out: nullopt.

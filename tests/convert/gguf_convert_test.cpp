@@ -88,6 +88,31 @@ TEST_F(GgufConversion, TheModelComputesWhatItsValuesDo) {
   }
 }
 
+// A code book is no group of MLX: affine with two bits more, whose error is a sixty-fourth of the group's range at most.
+TEST_F(GgufConversion, WhatIsNoGroupIsQuantizedAgain) {
+  const auto model = open("base", [](const std::string& name, const GgufSourceTensor& tensor) {
+    if (name.find("ffn_down") == std::string::npos) return mixed(name, tensor);
+    return std::pair(GgufType::iq4_nl, iq4_nl_bytes(tensor.values));
+  });
+  const Recipe recipe = gguf_recipe(*model);
+  const SafetensorsFile made(convert(model, recipe) / "model.safetensors");
+  const std::string path = "model.layers.1.mlp.switch_mlp.down_proj";
+  const mx::array wanted = array_of_values(*model, model->tensors().at(path + ".weight"));
+  const mx::array got =
+      mx::dequantize(array_of(made, path + ".weight"), mx::astype(array_of(made, path + ".scales"), mx::float32),
+                     mx::astype(array_of(made, path + ".biases"), mx::float32), 32, 6);
+  const mx::array groups = mx::unflatten(wanted, -1, {-1, 32});
+  const mx::array range = mx::subtract(mx::max(groups, -1, true), mx::min(groups, -1, true));
+  const mx::array error = mx::abs(mx::subtract(mx::unflatten(got, -1, {-1, 32}), groups));
+  EXPECT_LT(mx::max(mx::divide(error, range)).item<float>(), 1.0f / 64);
+  const std::vector<GgufUse> uses = gguf_uses(*model, recipe);
+  const auto use = std::find_if(uses.begin(), uses.end(), [](const GgufUse& one) { return one.type == "IQ4_NL"; });
+  ASSERT_NE(use, uses.end());
+  EXPECT_EQ(use->becomes, "affine 6 bits group 32");
+  EXPECT_FALSE(use->carried);
+  EXPECT_EQ(use->matrices, 5u) << "of a dense layer, and of two layers' experts and shared experts";
+}
+
 TEST_F(GgufConversion, ThePredictionLayerComesAlong) {
   const auto model = open("mtp");
   EXPECT_TRUE(load_model(convert(model, gguf_recipe(*model))).model->has_mtp());
