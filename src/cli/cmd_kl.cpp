@@ -1,6 +1,7 @@
 // glimt kl: how far a model's predictions are from a reference's, e.g. a quantized model's from the original's.
 #include "cli/commands.h"
 #include "cli/progress.h"
+#include "cli/pull_model.h"
 #include "cli/text_flags.h"
 #include "hub/store.h"
 
@@ -52,6 +53,7 @@ void print_table(const DivergenceReport& report, const KlArguments& arguments) {
 }
 
 void run(const KlArguments& arguments) {
+  for (const std::string& name : {arguments.reference, arguments.model}) offer_to_pull(name);
   const std::filesystem::path reference = resolve_model(arguments.reference);
   const std::filesystem::path folder = resolve_model(arguments.model);
   const Tokenizer tokenizer(reference);

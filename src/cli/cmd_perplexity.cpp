@@ -1,6 +1,7 @@
 // glimt perplexity: how well a model predicts a text.
 #include "cli/commands.h"
 #include "cli/progress.h"
+#include "cli/pull_model.h"
 #include "cli/text_flags.h"
 #include "hub/store.h"
 
@@ -35,6 +36,7 @@ void print_table(const PerplexityReport& report, const PerplexityArguments& argu
 }
 
 void run(const PerplexityArguments& arguments) {
+  offer_to_pull(arguments.model);
   const std::filesystem::path folder = resolve_model(arguments.model);
   const std::vector<TokenId> tokens = arguments.text.read_tokens(folder, Tokenizer(folder));
   arguments.text.set_up_process();
