@@ -134,8 +134,8 @@ class TextPass {
   }
 
   void visit(const Section& section, Batches batches, Counter& counter) const {
-    const int portion = static_cast<int>(
-        std::max<std::size_t>(1, kLogitsBytes / (sizeof(float) * static_cast<std::size_t>(vocab_size_))));
+    const std::size_t row_bytes = sizeof(float) * static_cast<std::size_t>(std::max(1, vocab_size_));
+    const int portion = static_cast<int>(std::max<std::size_t>(1, kLogitsBytes / row_bytes));
     for (std::size_t b = 0; b < batches.size(); ++b) {
       const int predicted = batches[b].length - 1;
       for (int window = 0; window < batches[b].windows; ++window) {
@@ -159,6 +159,7 @@ class TextPass {
     const auto width = static_cast<std::size_t>(vocab_size_);
     for (int i = from; i < to; ++i) {
       std::vector<LogitsRow> rows;
+      rows.reserve(logits.size());
       for (const mx::array& of_model : logits) {
         rows.emplace_back(std::span(of_model.data<float>() + static_cast<std::size_t>(i - from) * width, width));
       }
