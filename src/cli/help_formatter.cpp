@@ -10,7 +10,7 @@ namespace glimt {
 namespace {
 
 constexpr std::size_t kWidth = 80;         // also of a wider terminal: long lines are hard to read
-constexpr std::size_t kCommandWidth = 12;  // of the column with the commands' names
+constexpr std::size_t kCommandWidth = 14;  // of the column with the commands' names
 
 std::size_t help_width() {
   const std::size_t terminal = terminal_width(stdout);
