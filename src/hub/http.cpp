@@ -94,7 +94,7 @@ struct HttpConnection::State {
   std::exception_ptr thrown;
 
   void set_up(const HttpLimits& limits);
-  void perform(const HttpRequest& request);
+  void perform(const HttpGet& request);
 };
 
 namespace {
@@ -173,7 +173,7 @@ HttpConnection::HttpConnection(HttpLimits limits, const std::atomic<bool>& cance
 
 HttpConnection::~HttpConnection() { curl_easy_cleanup(state_->curl); }
 
-void HttpConnection::State::perform(const HttpRequest& request) {
+void HttpConnection::State::perform(const HttpGet& request) {
   // A range is of the stored bytes, and so are lengths and hashes: nothing may be compressed on the way.
   curl_slist* headers = curl_slist_append(nullptr, "Accept-Encoding: identity");
   if (!request.token.empty()) headers = curl_slist_append(headers, ("Authorization: Bearer " + request.token).c_str());
@@ -192,7 +192,7 @@ void HttpConnection::State::perform(const HttpRequest& request) {
   throw NetworkError(fmt::format("{}: {}", origin_of(request.url), why));
 }
 
-HttpHead HttpConnection::get(const HttpRequest& request, const Body& body) {
+HttpHead HttpConnection::get(const HttpGet& request, const Body& body) {
   state_->head = {};
   state_->body = &body;
   state_->message[0] = '\0';

@@ -25,7 +25,7 @@ class NetworkError : public Error {
   explicit NetworkError(const std::string& message) : Error(ErrorKind::overloaded, message) {}
 };
 
-struct HttpRequest {
+struct HttpGet {
   std::string url;
   std::string token;                                                            // sent as a bearer's; empty: none
   std::optional<std::pair<std::uint64_t, std::uint64_t>> range = std::nullopt;  // first and last byte
@@ -56,7 +56,7 @@ class HttpConnection {
   // GET. `body` gets the answer's content in pieces, after the head is known; what it throws ends the request and comes
   // out. Throws NetworkError, also if the body is shorter than the head says.
   using Body = std::function<void(const HttpHead&, std::span<const std::byte>)>;
-  HttpHead get(const HttpRequest& request, const Body& body);
+  HttpHead get(const HttpGet& request, const Body& body);
 
   struct State;  // what libcurl's callbacks see
 

@@ -14,7 +14,9 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <mutex>
 #include <random>
+#include <set>
 #include <system_error>
 
 namespace glimt {
@@ -95,11 +97,27 @@ bool was_silent(const fs::path& folder) {
   return silent;
 }
 
+// The names of the folders that this process works in now.
+struct Claims {
+  std::mutex mutex;
+  std::set<std::string> names;
+};
+
+Claims& claims() {
+  static auto* all = new Claims;  // outlives whatever a thread still works in at the end of the process
+  return *all;
+}
+
+bool is_claimed(const fs::path& folder) {
+  const std::lock_guard lock(claims().mutex);
+  return claims().names.contains(folder.filename().string());
+}
+
 bool is_dead(const fs::path& folder, const std::vector<std::string>& fields) {
   if (fields[2] != host()) return was_silent(folder);
   long pid = 0;
   std::from_chars(fields[3].data(), fields[3].data() + fields[3].size(), pid);
-  if (pid == ::getpid()) return false;
+  if (pid == ::getpid()) return !is_claimed(folder);
   const std::string start = start_of(pid);
   return pid <= 0 || start.empty() || fields[4].substr(0, fields[4].find('.')) != start;
 }
@@ -130,19 +148,36 @@ bool exchange(const fs::path& a, const fs::path& b) {
 
 }  // namespace
 
+struct Workspace::Claim {
+  explicit Claim(const fs::path& folder) : name(folder.filename().string()) {
+    const std::lock_guard lock(claims().mutex);
+    claims().names.insert(name);
+  }
+  ~Claim() {
+    const std::lock_guard lock(claims().mutex);
+    claims().names.erase(name);
+  }
+  Claim(const Claim&) = delete;
+  Claim& operator=(const Claim&) = delete;
+
+  const std::string name;
+};
+
 Workspace Workspace::make(const fs::path& store, std::string_view kind, std::string_view key) {
   make_folder(store / kUnfinished);
   fs::path folder = store / kUnfinished / own_name(kind, key);
+  auto claim = std::make_shared<const Claim>(folder);
   if (::mkdir(folder.c_str(), 0777) != 0) fail_to("make the folder", folder);
-  return {store, std::move(folder)};
+  return {store, std::move(folder), std::move(claim)};
 }
 
 Workspace Workspace::take_over_or_make(const fs::path& store, std::string_view kind, std::string_view key) {
   for (const Unfinished& one : list_unfinished(store)) {
     if (one.kind != kind || one.key != key || !one.is_dead) continue;
     fs::path folder = store / kUnfinished / own_name(kind, key);
-    if (::rename(one.path.c_str(), folder.c_str()) != 0) continue;  // another process was first
-    Workspace space(store, std::move(folder));
+    auto claim = std::make_shared<const Claim>(folder);
+    if (::rename(one.path.c_str(), folder.c_str()) != 0) continue;  // another owner was first
+    Workspace space(store, std::move(folder), std::move(claim));
     space.keep();
     return space;
   }

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,11 +21,12 @@ class Workspace {
   // store cannot be written.
   static Workspace make(const std::filesystem::path& store, std::string_view kind, std::string_view key);
 
-  // The one of this kind and key that a dead process left, with what is in it; else a new one. An owner on this machine
-  // is dead when its process is gone; another is when it has not called keep() for a minute.
+  // The one of this kind and key that a dead owner left, with what is in it; else a new one. An owner on this machine is
+  // dead when its process is gone, or its Workspace if that is this process; another is when it has not called keep()
+  // for a minute.
   static Workspace take_over_or_make(const std::filesystem::path& store, std::string_view kind, std::string_view key);
 
-  // Leaves the folder as it is, for a process to come, unless publish() or discard() was called.
+  // Leaves the folder as it is, for the next owner, unless publish() or discard() was called.
   ~Workspace() = default;
 
   const std::filesystem::path& path() const { return path_; }
@@ -42,11 +44,14 @@ class Workspace {
   void discard();
 
  private:
-  Workspace(std::filesystem::path store, std::filesystem::path path)
-      : store_(std::move(store)), path_(std::move(path)) {}
+  struct Claim;  // says to this process that the folder has an owner in it
+
+  Workspace(std::filesystem::path store, std::filesystem::path path, std::shared_ptr<const Claim> claim)
+      : store_(std::move(store)), path_(std::move(path)), claim_(std::move(claim)) {}
 
   std::filesystem::path store_;
   std::filesystem::path path_;
+  std::shared_ptr<const Claim> claim_;
 };
 
 struct Unfinished {

@@ -88,6 +88,25 @@ TEST_F(StoreChanges, ACopyIsAModelThatSharesItsLargeFiles) {
   EXPECT_THAT(list_unfinished(store()), IsEmpty());
 }
 
+TEST_F(StoreChanges, AFolderThatThisProcessHasLeftIsTakenOver) {
+  fs::path left;
+  {
+    const Workspace first = Workspace::take_over_or_make(store(), "pull", "org%a");
+    const Workspace second = Workspace::take_over_or_make(store(), "pull", "org%a");
+    EXPECT_NE(first.path(), second.path()) << "both are at work";
+    for (const Unfinished& one : list_unfinished(store())) EXPECT_FALSE(one.is_dead);
+    folder_.write((first.path() / "part").lexically_relative(store()).string(), "bytes");
+    Workspace done = second;
+    done.discard();
+    left = first.path();
+  }
+  EXPECT_TRUE(list_unfinished(store()).at(0).is_dead);
+  const Workspace third = Workspace::take_over_or_make(store(), "pull", "org%a");
+  EXPECT_NE(third.path(), left);
+  EXPECT_TRUE(fs::exists(third.path() / "part"));
+  EXPECT_EQ(list_unfinished(store()).size(), 1U);
+}
+
 TEST_F(StoreChanges, VerifyNamesWhatDiffers) {
   const fs::path folder = make("a");
   EXPECT_THAT(verify_model(folder), IsEmpty());
