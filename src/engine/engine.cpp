@@ -46,8 +46,6 @@ std::size_t default_cache_memory(std::size_t weight_bytes) {
   return std::max(kSmallCache, available > weight_bytes ? (available - weight_bytes) / 2 : 0);
 }
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
 void check_embedding(const GenerationRequest& request, const EngineInfo& info) {
   if (request.prompt.size() > info.context) {
     fail(ErrorKind::invalid_request, "prompt", "is {} tokens long, the context holds {}", request.prompt.size(),
@@ -95,8 +93,6 @@ struct Mailbox {
   // Written by the engine's thread.
   EngineMetrics metrics;
   bool stalled = false;
-  std::optional<Clock::time_point> step_start;
-  Clock::time_point step_end = Clock::now();
 
   void wake() {
     {
@@ -133,6 +129,7 @@ class Engine::Impl {
   std::unique_ptr<HugePages> huge_pages_;
   std::string model_key_;  // what a session file must agree with
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
+  std::shared_ptr<StepWatch> watch_;
   std::optional<EngineThread> thread_;
 };
 
@@ -174,6 +171,7 @@ std::unique_ptr<EngineLoop> Engine::Impl::start(const std::function<EngineModel(
       fmt::format("{}; {} layers of {} columns, {}, blocks of {}{}", loaded.fingerprint, shape.layers, shape.width,
                   kernels::to_string(shape.type), kernels::kBlockRows, options_.exact ? ", exact" : "");
   mailbox_->metrics = loop->metrics();
+  watch_ = loop->watch();
   if (options_.huge_pages && !loaded.files.empty()) huge_pages_ = std::make_unique<HugePages>(std::move(loaded.files));
   return loop;
 }
@@ -212,8 +210,7 @@ bool Engine::Impl::take_turn(EngineLoop& loop, bool busy) {
     for (const auto& sequence : box.submissions) ++box.queued[sequence->request().name_space];
     box.stalled = loop.stalled();
     box.taken = 0;
-    if (box.step_start) box.step_end = Clock::now();
-    box.step_start.reset();
+    watch_->end(Clock::now());
     if (!busy) {
       box.changed.wait(lock, [&] { return box.woken || box.stop || !box.submissions.empty() || !box.tasks.empty(); });
     }
@@ -222,7 +219,7 @@ bool Engine::Impl::take_turn(EngineLoop& loop, bool busy) {
     submissions.swap(box.submissions);
     tasks.swap(box.tasks);
     box.taken = submissions.size();
-    box.step_start = Clock::now();
+    watch_->begin(Clock::now());
   }
   for (Mailbox::Task& task : tasks) task(loop);
   for (std::unique_ptr<Sequence>& sequence : submissions) loop.submit(std::move(sequence));
@@ -306,13 +303,10 @@ EngineHealth Engine::Impl::health() const {
   EngineHealth health;
   health.metrics = mailbox_->metrics;
   health.metrics.waiting = static_cast<int>(mailbox_->waiting());
-  if (mailbox_->step_start) {
-    health.step_seconds = seconds_since(*mailbox_->step_start);
-  } else {
-    health.idle_seconds = seconds_since(mailbox_->step_end);
-  }
-  health.ok =
-      !mailbox_->ended && !mailbox_->stalled && health.step_seconds <= static_cast<double>(options_.step_limit.count());
+  const StepWatch::View view = watch_->look(Clock::now());
+  health.step_seconds = view.step_seconds;
+  health.idle_seconds = view.idle_seconds;
+  health.ok = !mailbox_->ended && !mailbox_->stalled && view.gets_on;
   return health;
 }
 

@@ -32,11 +32,19 @@ SchedulerLimits limits_of(const EngineOptions& options, int blocks) {
 // A mask that takes longer than the model's step has this much time more, before the others go on without it.
 constexpr std::chrono::milliseconds kMaskGrace{10};
 
+StepWork work_of(const std::vector<SequenceStep>& steps) {
+  StepWork work;
+  for (const SequenceStep& s : steps) work.add(s.start, s.count);
+  return work;
+}
+
 }  // namespace
 
 EngineLoop::EngineLoop(std::unique_ptr<CausalLm> model, const EngineOptions& options, const StartThread& start)
     : model_(std::move(model)),
       options_(options),
+      watch_(std::make_shared<StepWatch>(StepWatch::Limits{options.stall_limit, options.step_limit},
+                                         [queue = model_->device().shared_queue()] { return queue->progress(); })),
       plan_(cache_plan(*model_, options)),
       cache_(plan_.shape, plan_.blocks, plan_.keeps_mtp_rows),
       speculation_(*model_, cache_, options.speculation),
@@ -68,18 +76,18 @@ bool EngineLoop::step() {
   // Sequences that were set back or ended have made room: the next plan uses it.
   if (steps.empty()) return !next.empty() || wait_for_masks() || fail_the_first_in_line();
   ++totals_.steps;
+  const StepWork work = work_of(steps);
+  watch_->expect(times_.expected(work));
   const auto start = EventQueue::Clock::now();
   const std::uint64_t generated_before = totals_.generated_tokens;
   compute(steps);
-  measure(steps, std::chrono::duration<double>(EventQueue::Clock::now() - start).count(),
-          totals_.generated_tokens - generated_before);
+  const double seconds = std::chrono::duration<double>(EventQueue::Clock::now() - start).count();
+  times_.record(work, seconds);
+  measure(steps, seconds, totals_.generated_tokens - generated_before);
   return true;
 }
 
 void EngineLoop::measure(const std::vector<SequenceStep>& steps, double seconds, std::uint64_t generated) {
-  StepWork work;
-  for (const SequenceStep& s : steps) work.add(s.start, s.count);
-  times_.record(work, seconds);
   if (!std::all_of(steps.begin(), steps.end(), [](const SequenceStep& s) { return s.decodes && !s.waits; })) return;
   int rows = 0;
   for (const SequenceStep& s : steps) rows += s.count;

@@ -13,6 +13,7 @@
 #include "engine/step_costs.h"
 #include "engine/step_sampler.h"
 #include "engine/step_times.h"
+#include "engine/step_watch.h"
 #include "model/causal_lm.h"
 
 #include <cstddef>
@@ -47,6 +48,9 @@ class EngineLoop {
 
   // The last step could run nothing although sequences wait.
   bool stalled() const { return stalled_; }
+
+  // For any thread, also when this has gone: begin() and end() of a step are for who calls step().
+  const std::shared_ptr<StepWatch>& watch() const { return watch_; }
 
   EngineMetrics metrics() const;
   std::map<std::string, int> waiting_by_name_space() const { return scheduler_.waiting_by_name_space(); }
@@ -83,6 +87,7 @@ class EngineLoop {
 
   std::unique_ptr<CausalLm> model_;
   EngineOptions options_;
+  std::shared_ptr<StepWatch> watch_;
   CachePlan plan_;
   CacheSpace cache_;
   SpeculativeDecoding speculation_;

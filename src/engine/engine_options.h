@@ -29,7 +29,10 @@ struct EngineOptions {
   std::chrono::seconds mask_time{10};
   bool huge_pages = true;  // copy the weights into huge pages meanwhile, where there is room
   Speculation speculation = Speculation::adaptive;
-  std::chrono::seconds step_limit{60};  // a longer step is reported by health()
+  // What health() reports: a step that does not get on for so long; and, where it cannot be seen how far a step is (on a
+  // GPU), one that takes longer, and ten times as long as such steps take, if that is known.
+  std::chrono::milliseconds stall_limit{4'000};
+  std::chrono::milliseconds step_limit{60'000};
 };
 
 }  // namespace glimt

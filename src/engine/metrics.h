@@ -29,8 +29,8 @@ struct EngineMetrics {
 };
 
 struct EngineHealth {
-  // False: the step at hand has run for longer than step_limit, the last step could run nothing although requests wait,
-  // or the engine's thread has ended.
+  // False: the step at hand does not get on (EngineOptions::stall_limit, step_limit), the last step could run nothing
+  // although requests wait, or the engine's thread has ended.
   bool ok = true;
   double step_seconds = 0;  // of the step at hand; 0 between steps
   double idle_seconds = 0;  // since the last step ended

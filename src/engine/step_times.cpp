@@ -66,11 +66,19 @@ Row solve_not_negative(const Equations& equations) {
 
 }  // namespace
 
+std::size_t StepTimes::key_order(const StepWork& work) {
+  return static_cast<std::size_t>(order_of(work.keys / work.rows, kKeyOrders));
+}
+
+std::size_t StepTimes::row_order(const StepWork& work) {
+  return static_cast<std::size_t>(order_of(work.rows, kRowOrders));
+}
+
 void StepTimes::record(const StepWork& work, double seconds) {
   if (work.rows <= 0 || !(seconds > 0)) return;
-  const auto key_order = static_cast<std::size_t>(order_of(work.keys / work.rows, kKeyOrders));
-  Bucket& bucket = buckets_[key_order][static_cast<std::size_t>(order_of(work.rows, kRowOrders))];
-  largest_[key_order] = std::max(largest_[key_order], work.rows);
+  const std::size_t order = key_order(work);
+  Bucket& bucket = buckets_[order][row_order(work)];
+  largest_[order] = std::max(largest_[order], work.rows);
   const double weight = bucket.seconds > 0 ? kWeight : 1;
   bucket.rows += weight * (work.rows - bucket.rows);
   bucket.keys += weight * (work.keys - bucket.keys);
@@ -99,6 +107,11 @@ void StepTimes::fit() {
   base_ = x[0] / scale[0];
   row_ = x[1] / scale[1];
   key_ = x[2] / scale[2];
+}
+
+std::optional<double> StepTimes::expected(const StepWork& work) const {
+  if (work.rows <= 0 || buckets_[key_order(work)][row_order(work)].seconds == 0) return std::nullopt;
+  return base_ + row_ * work.rows + key_ * work.keys;
 }
 
 double StepTimes::cost(int depth, int rows) const {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstddef>
+#include <optional>
 
 namespace glimt {
 
@@ -31,6 +32,9 @@ class StepTimes {
   double base() const { return base_; }
   double cost(int depth, int rows) const;
 
+  // Seconds of a step of such an order of magnitude. Nothing where none was measured.
+  std::optional<double> expected(const StepWork& work) const;
+
   // How many rows behind `depth` others fit into `seconds`, beside the base. Grows with what was measured: at most
   // twice as many rows as the largest step at such a depth, and kFirstRows where there was none. So the first step at
   // a depth is small, whatever the model says there.
@@ -46,6 +50,8 @@ class StepTimes {
   static constexpr int kRowOrders = 16, kKeyOrders = 24;
   static constexpr double kWeight = 0.25;  // of a new measurement
 
+  static std::size_t key_order(const StepWork& work);
+  static std::size_t row_order(const StepWork& work);
   void fit();
   int most_rows(int depth) const;
 

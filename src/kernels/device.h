@@ -43,6 +43,7 @@ class Device {
   RowType rows() const { return exact_ ? RowType::f32 : RowType::bf16; }
 
   KernelQueue& queue() const { return *queue_; }
+  std::shared_ptr<const KernelQueue> shared_queue() const { return queue_; }  // for who only counts
 
   // What the plain definitions keep from call to call.
   plain::State& plain_state() const { return *plain_state_; }

@@ -1,5 +1,7 @@
 #include "kernels/kernel_queue.h"
 
+#include "kernels/cpu/thread_pool.h"
+
 namespace glimt::kernels {
 namespace {
 
@@ -17,8 +19,15 @@ void KernelQueue::begin(std::size_t bytes) {
 
 void KernelQueue::finish(std::size_t bytes, Duration time) {
   nanoseconds_ += std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
+  ++finished_;
   bytes_ahead_ -= bytes;
   bytes_ahead_.notify_all();
+}
+
+std::optional<std::uint64_t> KernelQueue::progress() const {
+  const std::uint64_t finished = finished_;
+  if (finished == 0) return std::nullopt;
+  return bytes_ahead_ > 0 ? finished + cpu::items_done() : finished;
 }
 
 }  // namespace glimt::kernels

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace glimt::kernels {
 
@@ -20,12 +21,18 @@ class KernelQueue {
   // It has run, for so long.
   void finish(std::size_t bytes, Duration time);
 
+  // A number that changes while kernels get on, also within a long one. Nothing before the first one has run: then the
+  // device has none that could be seen. (While a kernel of this queue runs, those of another may change it, too: they
+  // share the threads.)
+  std::optional<std::uint64_t> progress() const;
+
   // Of all kernels so far; the rest of a step is graph building, MLX's own operations and waiting.
   double seconds() const { return static_cast<double>(nanoseconds_.load()) * 1e-9; }
 
  private:
   std::atomic<std::int64_t> nanoseconds_{0};
   std::atomic<std::size_t> bytes_ahead_{0};
+  std::atomic<std::uint64_t> finished_{0};
 };
 
 }  // namespace glimt::kernels

@@ -561,7 +561,8 @@ TEST(EngineLife, HealthTellsASlowStep) {
   run(*engine, request_for(some_prompts()[0], 2));
   settled(*engine);
   EXPECT_GE(engine->health().idle_seconds, 0);
-  const auto strict = load("base", {.step_limit = std::chrono::seconds(0)});
+  const auto strict =
+      load("base", {.stall_limit = std::chrono::milliseconds(0), .step_limit = std::chrono::milliseconds(0)});
   const auto stream = strict->submit(request_for(some_prompts()[4], 0));
   bool seen = false;
   for (bool ended = false; !seen && !ended;) {

@@ -55,6 +55,16 @@ TEST(StepTimes, LearnsRowsAndKeys) {
   }
 }
 
+TEST(StepTimes, ExpectsOnlyWhatItHasSeenTheLikeOf) {
+  StepTimes times;
+  EXPECT_EQ(times.expected(work(0, 64)), std::nullopt);
+  Machine machine{0.03, 0.0004, 2e-7};
+  learn(times, machine);
+  EXPECT_NEAR(times.expected(work(4000, 70)).value(), machine.step(work(4000, 70)), 0.01);
+  EXPECT_EQ(times.expected(work(4000, 1000)), std::nullopt);
+  EXPECT_EQ(times.expected(work(4'000'000, 64)), std::nullopt);
+}
+
 TEST(StepTimes, WhatIsAffordableCostsWhatItMay) {
   StepTimes times;
   Machine machine{0.03, 0.0004, 2e-7};

@@ -74,6 +74,9 @@ bool spin_until(Done done, FetchAhead& ahead) {
   return false;
 }
 
+// Written by the caller of a loop alone, of which there is one at a time.
+std::atomic<std::uint64_t> g_items_done{0};
+
 // The items of a job, shared out: each thread has a range of neighbours, which it takes from the front, so that it
 // reads memory in long streams. A thread that has finished its own range steals from the others.
 struct Job {
@@ -102,6 +105,8 @@ struct Job {
       for (std::size_t i = range.next.fetch_add(1, std::memory_order_relaxed); i < range.end;
            i = range.next.fetch_add(1, std::memory_order_relaxed)) {
         function(body, i);
+        if (thread == 0)
+          g_items_done.store(g_items_done.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
       }
     }
   }
@@ -219,6 +224,8 @@ void run_parallel(const Loop& loop) {
 }
 
 }  // namespace detail
+
+std::uint64_t items_done() { return g_items_done.load(std::memory_order_relaxed); }
 
 int threads() {
   const std::lock_guard lock(g_mutex);

@@ -7,6 +7,7 @@
 #include "kernels/cpu/read_order.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <type_traits>
 
@@ -29,6 +30,10 @@ void parallel_for_if(bool worth_waking, std::size_t count, const Body& body);
 
 // How many threads take part: base/machine.h's usable_cores(), or what set_threads gave.
 int threads();
+
+// How many items the callers of all loops have done so far: it grows while a kernel gets on. Costs the threads next to
+// nothing, and never waits.
+std::uint64_t items_done();
 
 // Of the whole process. Throws invalid_request unless 1 <= count <= kMostThreads. Waits for running work. Where the
 // system refuses to start so many, those that it did start do the work; threads() says how many.
