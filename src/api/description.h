@@ -16,6 +16,7 @@ struct ApiOperation {
   const ApiObject* request = nullptr;   // the JSON body; null: none
   const ApiObject* answer = nullptr;    // of a 200 that is JSON; null: an object that is not described
   std::string_view streamed_type = {};  // content type where the request asks for a stream; empty: never streamed
+  const ApiObject* query = nullptr;     // what may stand behind '?'; null: nothing does anything
 };
 
 // One part of the API. `objects` are those that schemas refer to, "#/components/schemas/NAME", besides the bodies.

@@ -108,13 +108,22 @@ json::object responses_of(const ApiOperation& operation) {
   return {{"200", std::move(good)}, {"4XX", bad}, {"5XX", bad}};
 }
 
-// One for each {name} in the path.
-json::array parameters_of(std::string_view path) {
+// One for each {name} in the path, and those of the query.
+json::array parameters_of(const ApiOperation& operation) {
+  const std::string_view path = operation.path;
   json::array parameters;
   for (std::size_t open = path.find('{'); open != path.npos; open = path.find('{', open + 1)) {
     const std::string_view name = path.substr(open + 1, path.find('}', open) - open - 1);
     parameters.push_back(
         {{"name", name}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}, {"minLength", 1}}}});
+  }
+  if (operation.query == nullptr) return parameters;
+  for (const ApiField& field : operation.query->fields) {
+    parameters.push_back({{"name", field.name},
+                          {"in", "query"},
+                          {"required", field.required},
+                          {"description", field.about},
+                          {"schema", parse_json(field.schema, field.name)}});
   }
   return parameters;
 }
@@ -141,7 +150,7 @@ json::object operation_object(const ApiDescription& part, const ApiOperation& op
   json::object object{{"tags", {part.title}},
                       {"summary", operation.summary},
                       {"operationId", operation_id(operation)},
-                      {"parameters", parameters_of(operation.path)}};
+                      {"parameters", parameters_of(operation)}};
   if (operation.request != nullptr) {
     object["requestBody"] = {{"required", true}, {"content", content(kJsonType, operation.request->name)}};
   }

@@ -57,6 +57,18 @@ std::optional<json::object> ResponseStore::body(const std::string& owner, const 
   return parse_kept(text).as_object();
 }
 
+std::optional<json::array> ResponseStore::input(const std::string& owner, const std::string& id) {
+  std::string text;
+  {
+    const std::lock_guard lock(mutex_);
+    Owner* owned = find_owner(owner);
+    const Entry* entry = owned == nullptr ? nullptr : use(*owned, id);
+    if (entry == nullptr) return std::nullopt;
+    text = entry->input;
+  }
+  return parse_kept(text).as_array();
+}
+
 std::optional<json::object> ResponseStore::item(const std::string& owner, const std::string& item_id) {
   std::string text;
   {

@@ -40,6 +40,7 @@ class ResponseStore {
 
   // Nothing for an unknown id. They count as use.
   std::optional<json::object> body(const std::string& owner, const std::string& id);
+  std::optional<json::array> input(const std::string& owner, const std::string& id);
   std::optional<json::object> item(const std::string& owner, const std::string& item_id);  // of an output
 
   // Inputs and outputs of the response and of all those that it goes on from, oldest first. Nothing if one of them is

@@ -18,6 +18,8 @@
 namespace glimt {
 namespace {
 
+constexpr std::size_t kShownBytes = 100;  // of an unknown id
+
 constexpr SamplingName kSampling[] = {
     {"temperature", "temperature", 0, 2},
     {"top_p", "top_p"},
@@ -123,11 +125,6 @@ json::array with_instructions(const FieldReader& body, json::array messages) {
   return messages;
 }
 
-ApiError not_found(const std::string& id) {
-  return {ErrorKind::not_found,
-          {.status = 404, .message = fmt::format("Response with id '{}' not found.", id), .param = "id", .code = {}}};
-}
-
 }  // namespace
 
 ParsedRequest parse_responses(const json::object& body_json, const ApiOptions& options) {
@@ -153,15 +150,23 @@ ParsedRequest parse_responses(const json::object& body_json, const ApiOptions& o
   return {std::move(request), [plan](const AnswerHead& head) { return make_responses_writer(plan, head); }};
 }
 
+ApiError response_not_found(const std::string& id) {
+  return {ErrorKind::not_found,
+          {.status = 404,
+           .message = fmt::format("Response with id '{}' not found.", id.substr(0, kShownBytes)),
+           .param = "id",
+           .code = {}}};
+}
+
 json::object get_response(const std::string& id, const ApiOptions& options) {
   std::optional<json::object> body;
   if (options.responses != nullptr) body = options.responses->body(options.key_owner, id);
-  if (!body) throw not_found(id);
+  if (!body) throw response_not_found(id);
   return std::move(*body);
 }
 
 json::object delete_response(const std::string& id, const ApiOptions& options) {
-  if (options.responses == nullptr || !options.responses->erase(options.key_owner, id)) throw not_found(id);
+  if (options.responses == nullptr || !options.responses->erase(options.key_owner, id)) throw response_not_found(id);
   return {{"id", id}, {"object", "response"}, {"deleted", true}};
 }
 

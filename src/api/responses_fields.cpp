@@ -1,5 +1,7 @@
 #include "api/responses_fields.h"
 
+#include "api/response_input.h"
+
 namespace glimt {
 namespace {
 
@@ -9,6 +11,7 @@ constexpr auto kCarried = Use::carried;
 constexpr auto kRefused = Use::refused;
 
 constexpr std::string_view kString = R"({"type": "string"})";
+constexpr std::string_view kStringOrNull = R"({"type": ["string", "null"]})";
 constexpr std::string_view kBoolean = R"({"type": "boolean"})";
 constexpr std::string_view kObject = R"({"type": "object"})";
 constexpr std::string_view kAny = "{}";
@@ -164,6 +167,38 @@ constexpr ApiField kTextPartFields[] = {
     {"prompt_cache_breakpoint", kCarried, kObject, ""},
     {"cache_control", kCarried, kAny, ""},
 };
+constexpr ApiField kResponseFields[] = {
+    {"id", kHonoured, kString, "for previous_response_id, GET and DELETE", true},
+    {"object", kHonoured, R"({"type": "string", "enum": ["response"]})", "", true},
+    {"created_at", kHonoured, R"({"type": "integer"})", "seconds since 1970", true},
+    {"status", kHonoured, R"({"type": "string", "enum": ["completed", "incomplete", "in_progress", "failed"]})", "incomplete: it was cut, and incomplete_details says why", true},
+    {"error", kHonoured, R"({"type": ["object", "null"]})", "of a stream that failed", true},
+    {"incomplete_details", kHonoured, R"({"type": ["object", "null"]})", "reason: max_output_tokens", true},
+    {"model", kHonoured, kString, "as it was asked for", true},
+    {"output", kHonoured, R"({"type": "array", "items": {"type": "object", "required": ["id", "type"]}})", "items: reasoning, message, function_call, custom_tool_call", true},
+    {"usage", kHonoured, R"({"type": ["object", "null"], "required": ["input_tokens", "input_tokens_details", "output_tokens", "output_tokens_details", "total_tokens"]})", "numbers of tokens; null until the end", true},
+    {"background", kHonoured, kBoolean, "false", true},
+    {"instructions", kHonoured, kStringOrNull, "this and what follows: as the request had it", true},
+    {"max_output_tokens", kHonoured, R"({"type": ["integer", "null"]})", "", true},
+    {"metadata", kHonoured, kObject, "", true},
+    {"parallel_tool_calls", kHonoured, kBoolean, "", true},
+    {"previous_response_id", kHonoured, kStringOrNull, "", true},
+    {"reasoning", kHonoured, kObject, "", true},
+    {"store", kHonoured, kBoolean, "", true},
+    {"temperature", kHonoured, R"({"type": ["number", "null"]})", "", true},
+    {"text", kHonoured, kObject, "", true},
+    {"tool_choice", kHonoured, R"({"type": ["string", "object"]})", "", true},
+    {"tools", kHonoured, R"({"type": "array", "items": {"type": "object"}})", "", true},
+    {"top_logprobs", kHonoured, R"({"type": "integer"})", "", true},
+    {"top_p", kHonoured, R"({"type": ["number", "null"]})", "", true},
+    {"truncation", kHonoured, kString, "", true},
+    {"user", kHonoured, kStringOrNull, "", true},
+};
+constexpr ApiField kDeletedFields[] = {
+    {"id", kHonoured, kString, "", true},
+    {"object", kHonoured, R"({"type": "string", "enum": ["response"]})", "", true},
+    {"deleted", kHonoured, R"({"type": "boolean", "enum": [true]})", "", true},
+};
 // clang-format on
 
 }  // namespace
@@ -184,13 +219,22 @@ const ApiObject kResponsesCallOutput{"ResponsesCallOutput", kCallOutputFields};
 const ApiObject kResponsesItemReference{"ResponsesItemReference", kItemReferenceFields};
 const ApiObject kResponsesAdditionalTools{"ResponsesAdditionalTools", kAdditionalToolsFields};
 const ApiObject kResponsesTextPart{"ResponsesTextPart", kTextPartFields};
+const ApiObject kResponse{"Response", kResponseFields};
+const ApiObject kDeletedResponse{"DeletedResponse", kDeletedFields};
 
 const ApiDescription& responses_description() {
   static constexpr std::string_view kStream = "text/event-stream";
   static const ApiOperation operations[] = {
-      {"POST", "/v1/responses", "An answer to a conversation, as items", &kResponsesRequest, nullptr, kStream},
-      {"GET", "/v1/responses/{id}", "A response that was kept"},
-      {"DELETE", "/v1/responses/{id}", "Forgets a response that was kept"},
+      {"POST", "/v1/responses", "An answer to a conversation, as items", &kResponsesRequest, &kResponse, kStream},
+      {"GET", "/v1/responses/{id}", "A response that was kept", nullptr, &kResponse},
+      {"DELETE", "/v1/responses/{id}", "Forgets a response that was kept", nullptr, &kDeletedResponse},
+      {"GET",
+       "/v1/responses/{id}/input_items",
+       "The items that a kept response answered",
+       nullptr,
+       &kInputItems,
+       {},
+       &kInputItemsQuery},
   };
   static const ApiObject* const objects[] = {
       &kResponsesReasoning,     &kResponsesText,

@@ -27,6 +27,9 @@ extern const ApiObject kResponsesItemReference;
 extern const ApiObject kResponsesAdditionalTools;
 extern const ApiObject kResponsesTextPart;  // of a content, a summary or an output
 
+extern const ApiObject kResponse;         // the answer
+extern const ApiObject kDeletedResponse;  // of DELETE
+
 const ApiDescription& responses_description();
 
 }  // namespace glimt

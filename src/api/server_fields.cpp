@@ -24,7 +24,11 @@ constexpr ApiField kDetokenizeFields[] = {
 constexpr ApiField kTextFields[] = {
     {"content", Use::honoured, kString, "the text", true},
 };
+constexpr ApiField kModelQueryFields[] = {
+    {"model", Use::honoured, kString, "the default model if absent"},
+};
 constexpr ApiField kHealthFields[] = {
+    {"device", Use::honoured, kString, "what computes"},
     {"status", Use::honoured, kString, "ok; with status 503 what is wrong", true},
 };
 // clang-format on
@@ -34,16 +38,23 @@ constexpr ApiObject kTokens{"Tokens", kTokensFields};
 constexpr ApiObject kDetokenizeRequest{"DetokenizeRequest", kDetokenizeFields};
 constexpr ApiObject kText{"DetokenizedText", kTextFields};
 constexpr ApiObject kHealth{"Health", kHealthFields};
+constexpr ApiObject kModelQuery{"ModelQuery", kModelQueryFields};
 
 constexpr ApiOperation kOperations[] = {
     {"GET", "/", "\"Ollama is running\", for the clients that look for it; a page for browsers"},
     {"GET", "/health", "Whether the engine answers", nullptr, &kHealth},
     {"GET", "/v1/status", "Progress of loading, memory and context"},
-    {"GET", "/v1/settings", "What chat completions can be asked for: bounds, and the defaults of ?model=NAME"},
+    {"GET",
+     "/v1/settings",
+     "What chat completions can be asked for: bounds, and the model's defaults",
+     nullptr,
+     nullptr,
+     {},
+     &kModelQuery},
     {"GET", "/slots", "What each model's engine is doing, and its requests one by one"},
     {"GET", "/metrics", "Numbers for Prometheus"},
     {"GET", "/openapi.json", "This document"},
-    {"POST", "/v1/tokenize", "A text as token ids", &kTokenizeRequest, &kTokens},
+    {"POST", "/v1/tokenize", "A text as token ids", &kTokenizeRequest, &kTokens, {}, &kModelQuery},
     {"POST", "/v1/detokenize", "Token ids as a text", &kDetokenizeRequest, &kText},
 };
 
