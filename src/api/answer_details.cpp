@@ -44,6 +44,15 @@ json::object answer_details(const AnswerHead& head, const AnswerSummary& summary
   return details;
 }
 
+json::object progress_details(const AnswerProgress& progress) {
+  switch (progress.phase) {
+    case AnswerProgress::Phase::loading: return {{"loading", progress.loaded}};
+    case AnswerProgress::Phase::queued: return {{"queued", progress.place}};
+    case AnswerProgress::Phase::prefill: break;
+  }
+  return {{"prefill", {{"done", progress.done}, {"total", progress.total}}}};
+}
+
 void add_token_details(json::array& items, const std::vector<ContentToken>& tokens) {
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     items[i].as_object()["id"] = tokens[i].id;

@@ -17,6 +17,7 @@ namespace glimt {
 // What is known of an answer before it begins.
 struct AnswerHead {
   std::string request_id;                               // also the response's header
+  std::string id;                                       // of the answer, where it has been told; else it gets one
   std::string model;                                    // as it was asked for
   std::int64_t created = 0;                             // seconds since 1970
   std::string fingerprint;                              // of weights and program: same seed, same text
@@ -25,6 +26,19 @@ struct AnswerHead {
   double load_seconds = 0;                              // that this request waited for its model
   std::function<std::string(std::string_view)> new_id;  // new_id("call_") is "call_" and 24 letters and digits
   std::function<std::string()> now;                     // RFC 3339 with nanoseconds, UTC
+};
+
+// Where an answer is before its first token.
+struct AnswerProgress {
+  enum class Phase : std::uint8_t { loading, queued, prefill };
+
+  Phase phase = Phase::queued;
+  double loaded = 0;      // loading: the part of the model that is in memory
+  std::size_t place = 0;  // queued: 1 is next
+  std::size_t done = 0;   // prefill: tokens of the prompt whose rows are there
+  std::size_t total = 0;
+
+  bool operator==(const AnswerProgress&) const = default;
 };
 
 // A token of the visible content with its probability; only where the request asked for it.
@@ -82,6 +96,9 @@ class AnswerWriter {
 
   // What may be sent while nothing happens, so that no client takes silence for death.
   virtual std::string keep_alive() = 0;
+
+  // What is sent of it where the request asked to be told (ApiRequest::tells_progress), also before start().
+  virtual std::string progress(const AnswerProgress& /*progress*/) { return {}; }
 
   // Ends a response whose status 200 is gone already; after it comes nothing. A whole answer has not sent anything, so
   // whoever drives it sends a real error instead and does not call this.

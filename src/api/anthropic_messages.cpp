@@ -142,6 +142,7 @@ void MessagesReader::read_tools() {
 }
 
 void MessagesReader::read_tool_choice() {
+  check_tools_of_choice(body_);
   ToolChoice choice;
   if (body_.has("tool_choice")) {
     const FieldReader fields_of_choice =

@@ -20,6 +20,7 @@ namespace glimt {
 struct SamplingChanges {
   std::vector<std::pair<const SamplingField*, double>> numbers;  // checked
   std::map<TokenId, float> logit_bias;
+  std::optional<std::vector<std::string>> dry_breakers;  // texts that no repeat crosses; nothing: the usual ones
   std::optional<std::uint64_t> seed;
   bool logprobs = false;
   int top_logprobs = 0;
@@ -44,6 +45,7 @@ struct ApiRequest {
   std::size_t context = 0;        // most tokens of prompt and answer, if below the model's; 0: the model's
   bool drop_oldest = false;       // messages, where the prompt does not fit; else that is an error
   bool continues_answer = false;  // the last message is the beginning of the answer
+  bool tells_progress = false;    // of a stream: AnswerWriter::progress is wanted
   KeepAlive keep_alive;
 
   // No answer is wanted, and `chat.messages` and `prompts` are empty: the model is loaded, or unloaded where keep_alive

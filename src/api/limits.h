@@ -11,6 +11,7 @@ inline constexpr std::size_t kMaxTools = 1024;
 inline constexpr std::size_t kMaxChoices = 16;      // `n`
 inline constexpr std::size_t kMaxStopStrings = 32;  // OpenAI takes 4; agents and editors send more
 inline constexpr std::size_t kMaxStopBytes = 1024;  // of each
+inline constexpr std::size_t kMaxDryBreakers = 32;
 inline constexpr std::size_t kMaxPrompts = 64;
 inline constexpr std::size_t kMaxAnswers = 64;  // prompts times n
 inline constexpr std::size_t kMaxEmbeddingInputs = 2048;

@@ -32,7 +32,8 @@ constexpr ApiField kRequestFields[] = {
     openai_fields::kTemperature, openai_fields::kTopP, openai_fields::kTopK, openai_fields::kMinP,
     openai_fields::kTypicalP, openai_fields::kFrequencyPenalty, openai_fields::kPresencePenalty,
     openai_fields::kRepetitionPenalty, openai_fields::kRepeatLastN, openai_fields::kDryMultiplier,
-    openai_fields::kDryBase, openai_fields::kDryAllowedLength, openai_fields::kDryLastN, openai_fields::kLogitBias,
+    openai_fields::kDryBase, openai_fields::kDryAllowedLength, openai_fields::kDryLastN, openai_fields::kDryBreakers,
+    openai_fields::kLogitBias,
     openai_fields::kSeed,
     {"logprobs", Use::honoured, R"({"type": "boolean"})", "of the tokens of the content"},
     {"top_logprobs", Use::honoured, R"({"type": "integer", "minimum": 0, "maximum": 20})", "so many alternatives of each; needs logprobs"},
@@ -45,7 +46,7 @@ constexpr ApiField kRequestFields[] = {
     {"thinking", Use::honoured, R"({"type": "object", "$ref": "#/components/schemas/ChatThinking"})", "Z.ai's form"},
     {"chat_template_kwargs", Use::honoured, R"({"type": "object", "$ref": "#/components/schemas/ChatTemplateOptions"})", "these count over the fields above"},
     {"continue_final_message", Use::honoured, R"({"type": "boolean"})", "the last message, an assistant's, is the beginning of the answer; an extension"},
-    {"glimt", Use::honoured, R"({"type": "boolean"})", "tell how the answer was made, in \"glimt\" beside the usage and in each token's logprobs; an extension"},
+    {"glimt", Use::honoured, R"({"type": "boolean"})", "tell how the answer is made: in \"glimt\" of chunks before the first token, beside the usage, and in each token's logprobs; an extension"},
     {"modalities", Use::honoured, R"({"type": "array"})", "[\"text\"]; there is no other"},
     {"user", Use::carried, "{}", "clients' bookkeeping"},
     {"safety_identifier", Use::carried, "{}", "clients' bookkeeping"},
@@ -134,6 +135,7 @@ class Parser {
              .logprobs = body_.boolean_or("logprobs", false),
              .details = body_.boolean_or("glimt", false),
              .choices = request_.choices};
+    request_.tells_progress = form_.stream && form_.details;
   }
 
   void read_response_format() {
@@ -163,6 +165,7 @@ class Parser {
 
   void read_tools() {
     request_.chat.tools = read_function_tools(body_.array_or_empty("tools"), unknown_, request_.ignored);
+    check_tools_of_choice(body_);
     ToolChoice choice = read_openai_tool_choice(body_.find("tool_choice"), "tool_choice");
     choice.parallel = body_.boolean_or("parallel_tool_calls", true);
     apply_tool_choice(choice, "tool_choice", request_.chat);

@@ -101,10 +101,17 @@ class WholeChat final : public AnswerWriter {
 class StreamedChat final : public AnswerWriter {
  public:
   StreamedChat(AnswerHead head, ChatAnswerForm form)
-      : head_(std::move(head)), id_(head_.new_id("chatcmpl-")), form_(form), choices_(form.choices) {}
+      : head_(std::move(head)),
+        id_(head_.id.empty() ? head_.new_id("chatcmpl-") : head_.id),
+        form_(form),
+        choices_(form.choices) {}
 
   std::string_view content_type() const override { return kEventStreamType; }
   std::string keep_alive() override { return sse_comment("still at it"); }
+
+  std::string progress(const AnswerProgress& progress) override {
+    return form_.details ? sse_data(chunk_object(0, {}, nullptr, {}, progress_details(progress))) : std::string();
+  }
 
   std::string start() override {
     std::string out;
@@ -153,14 +160,20 @@ class StreamedChat final : public AnswerWriter {
     bool cut = false;            // a call was shown that came to nothing
   };
 
-  std::string chunk(std::size_t choice, json::object delta, json::value logprobs = nullptr,
-                    std::string_view finish_reason = {}) const {
+  json::object chunk_object(std::size_t choice, json::object delta, json::value logprobs,
+                            std::string_view finish_reason, json::object details = {}) const {
     json::object body = openai_response(head_, id_, kChunk);
     const json::value reason = finish_reason.empty() ? json::value() : json::value(finish_reason);
     body["choices"] = json::array{
         {{"index", choice}, {"delta", std::move(delta)}, {"logprobs", std::move(logprobs)}, {"finish_reason", reason}}};
     if (form_.include_usage) body["usage"] = nullptr;
-    return sse_data(body);
+    if (!details.empty()) body["glimt"] = std::move(details);
+    return body;
+  }
+
+  std::string chunk(std::size_t choice, json::object delta, json::value logprobs = nullptr,
+                    std::string_view finish_reason = {}) const {
+    return sse_data(chunk_object(choice, std::move(delta), std::move(logprobs), finish_reason));
   }
 
   std::string text(std::size_t choice, std::string_view field, const std::string& text) const {

@@ -22,6 +22,7 @@ inline constexpr ApiField kDryMultiplier{"dry_multiplier", Use::honoured, R"({"t
 inline constexpr ApiField kDryBase{"dry_base", Use::honoured, R"({"type": "number", "minimum": 1, "maximum": 1000})", "DRY: growth with the length of the repeat; an extension"};
 inline constexpr ApiField kDryAllowedLength{"dry_allowed_length", Use::honoured, R"({"type": "integer", "minimum": 1})", "DRY: shorter repeats are free; an extension"};
 inline constexpr ApiField kDryLastN{"dry_last_n", Use::honoured, R"({"type": "integer", "minimum": -1})", "DRY: tokens searched; -1: all; an extension"};
+inline constexpr ApiField kDryBreakers{"dry_sequence_breakers", Use::honoured, R"({"type": "array", "maxItems": 32, "items": {"type": "string", "minLength": 1}})", "DRY: texts that no repeat crosses; absent: a line's end, ':', '\"' and '*'; an extension"};
 inline constexpr ApiField kLogitBias{"logit_bias", Use::honoured, R"({"type": "object", "additionalProperties": {"type": "number", "minimum": -100, "maximum": 100}})", "added to the logits of tokens, by their decimal ids"};
 inline constexpr ApiField kSeed{"seed", Use::honoured, R"({"type": "integer"})", "same seed, same text, in any company, while system_fingerprint is the same"};
 

@@ -53,6 +53,20 @@ void read_bias(const FieldReader& body, SamplingChanges& changes) {
   }
 }
 
+void read_breakers(const FieldReader& body, SamplingChanges& changes) {
+  if (!body.has("dry_sequence_breakers")) return;
+  const json::array& texts = body.array_or_empty("dry_sequence_breakers");
+  const std::string path = body.path("dry_sequence_breakers");
+  check_count(path, texts.size(), kMaxDryBreakers);
+  std::vector<std::string>& breakers = changes.dry_breakers.emplace();
+  for (const json::value& text : texts) {
+    if (!is_text(text) || text.get_string().empty() || text.get_string().size() > kMaxStopBytes) {
+      refuse(path, fmt::format("texts of 1 to {} bytes are wanted, got {}", kMaxStopBytes, shown_json(text)));
+    }
+    breakers.emplace_back(text.get_string());
+  }
+}
+
 }  // namespace
 
 void read_openai_sampling(const FieldReader& body, SamplingChanges& changes) {
@@ -62,6 +76,7 @@ void read_openai_sampling(const FieldReader& body, SamplingChanges& changes) {
   if (changes.numbers.size() > before) changes.numbers.emplace_back(find_sampling_field("repeat_last_n"), -1);
   read_sampling(body, kLookBack, changes);
   read_bias(body, changes);
+  read_breakers(body, changes);
   if (body.has("seed")) {
     using Limits = std::numeric_limits<std::int64_t>;
     changes.seed = static_cast<std::uint64_t>(body.integer_or("seed", 0, Limits::min(), Limits::max()));

@@ -1,9 +1,12 @@
 #include "api/tool_choice.h"
 
-#include "api/fields.h"
 #include "chat/tool_schemas.h"
 
 namespace glimt {
+
+void check_tools_of_choice(const FieldReader& body) {
+  if (body.has("tool_choice") && !body.has("tools")) refuse("tool_choice", "is only allowed when 'tools' are given");
+}
 
 void apply_tool_choice(const ToolChoice& choice, const std::string& path, ChatRequest& request) {
   const bool wants_tools = choice.mode == ToolChoice::Mode::required || !choice.allowed.empty();

@@ -155,17 +155,6 @@ void empty(ChatSettings& settings, std::string_view name) {
   if (name == "logit_bias") settings.sampling.logit_bias.clear();
 }
 
-std::vector<TokenId> tokens_that_hold(const std::vector<std::string>& texts, const Tokenizer& tokenizer) {
-  std::vector<TokenId> tokens;
-  for (std::size_t i = 0; i < tokenizer.vocab_size(); ++i) {
-    const auto token = static_cast<TokenId>(i);
-    const std::string_view piece = tokenizer.piece(token);
-    const auto holds = [piece](const std::string& text) { return piece.find(text) != std::string_view::npos; };
-    if (std::any_of(texts.begin(), texts.end(), holds)) tokens.push_back(token);
-  }
-  return tokens;
-}
-
 }  // namespace
 
 std::string Setting::shown(const ChatSettings& settings) const {
@@ -205,6 +194,17 @@ void set_chat_setting(ChatSettings& settings, std::string_view name, std::string
   settings = std::move(changed);
 }
 
+std::vector<TokenId> dry_breaker_tokens(const std::vector<std::string>& texts, const Tokenizer& tokenizer) {
+  std::vector<TokenId> tokens;
+  for (std::size_t i = 0; i < tokenizer.vocab_size(); ++i) {
+    const auto token = static_cast<TokenId>(i);
+    const std::string_view piece = tokenizer.piece(token);
+    const auto holds = [piece](const std::string& text) { return piece.find(text) != std::string_view::npos; };
+    if (std::any_of(texts.begin(), texts.end(), holds)) tokens.push_back(token);
+  }
+  return tokens;
+}
+
 ChatRequest make_request(const ChatSettings& settings, const json::array& messages, const Tokenizer& tokenizer) {
   ChatRequest request;
   if (!settings.system.empty()) request.messages.push_back({{"role", "system"}, {"content", settings.system}});
@@ -213,7 +213,7 @@ ChatRequest make_request(const ChatSettings& settings, const json::array& messag
   request.thinking = settings.thinking;
   request.sampling = settings.sampling;
   if (request.sampling.dry.multiplier > 0) {
-    request.sampling.dry.breakers = tokens_that_hold(settings.dry_breakers, tokenizer);
+    request.sampling.dry.breakers = dry_breaker_tokens(settings.dry_breakers, tokenizer);
   }
   request.max_tokens = settings.max_tokens;
   request.thinking_budget = settings.thinking_budget;

@@ -56,6 +56,9 @@ const Setting& find_chat_setting(std::string_view name);
 // leaves the settings as they were. Without `read` no value can name a text.
 void set_chat_setting(ChatSettings& settings, std::string_view name, std::string_view value, const ReadText& read = {});
 
+// The tokens whose text holds one of these: what DRY's breakers are to the sampler. Looks at the whole vocabulary.
+std::vector<TokenId> dry_breaker_tokens(const std::vector<std::string>& texts, const Tokenizer& tokenizer);
+
 // The request for `messages` (normalized_messages; the system message goes in front). Names of DRY breakers become
 // token ids here.
 ChatRequest make_request(const ChatSettings& settings, const json::array& messages, const Tokenizer& tokenizer);

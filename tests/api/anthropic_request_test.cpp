@@ -333,7 +333,9 @@ TEST(AnthropicRequest, ChoosesTools) {
   EXPECT_FALSE(with(R"({"type": "auto", "disable_parallel_tool_use": true})").tool_use.parallel);
   EXPECT_TRUE(with(R"({"type": "auto"})").tool_use.parallel);
 
-  EXPECT_THAT(error_of(R"(, "tool_choice": {"type": "any"})"), HasSubstr("tool_choice"));
+  for (const char* type : {"any", "auto", "none"}) {
+    EXPECT_THAT(error_of(fmt::format(R"(, "tool_choice": {{"type": "{}"}})", type)), HasSubstr("tool_choice"));
+  }
   const auto refused = [](std::string_view choice) {
     return error_of(fmt::format(R"(, "tools": {}, "tool_choice": {})", kTools, choice));
   };

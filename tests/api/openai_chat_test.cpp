@@ -262,7 +262,11 @@ TEST(ChatRequest, WhatIsWrongWithAToolChoice) {
             "tool_choice.tools: must be a list of tools, got []");
   EXPECT_EQ(message(R"({"type": "allowed_tools", "allowed_tools": {"mode": "none", "tools": [{"name": "a"}]}})"),
             R"(tool_choice.mode: must be 'auto' or 'required', got "none")");
-  EXPECT_EQ(message_with(R"("tool_choice": "required")"), "tool_choice: is only allowed when 'tools' are given");
+  for (const char* choice : {"required", "auto", "none"}) {
+    EXPECT_EQ(message_with(fmt::format(R"("tool_choice": "{}")", choice)),
+              "tool_choice: is only allowed when 'tools' are given");
+  }
+  EXPECT_TRUE(with(R"("tools": [], "tool_choice": "auto")").chat.tools.empty()) << "who sends both may say so";
   EXPECT_EQ(message_with(R"("tools": [], "tool_choice": {"type": "function", "function": {"name": "a"}})"),
             "tool_choice: is only allowed when 'tools' are given");
 }

@@ -435,6 +435,31 @@ TEST(ChatDetails, AreBesideTheUsage) {
   EXPECT_EQ(whole({says("Hi")}, made_summary(), {.details = true}).at("glimt"), wanted);
 }
 
+TEST(ChatCompletionStream, TellsWhereItIsToWhoAsks) {
+  const auto told = [](const AnswerProgress& progress, bool asks) {
+    return writer({.stream = true, .details = asks})->progress(progress);
+  };
+  using Phase = AnswerProgress::Phase;
+  for (const auto& [progress, wanted] : std::initializer_list<std::pair<AnswerProgress, const char*>>{
+           {{.phase = Phase::loading, .loaded = 0.4}, R"({"loading": 0.4})"},
+           {{.phase = Phase::queued, .place = 3}, R"({"queued": 3})"},
+           {{.phase = Phase::prefill, .done = 512, .total = 2048}, R"({"prefill": {"done": 512, "total": 2048}})"}}) {
+    const auto chunks = data_of(told(progress, true));
+    ASSERT_EQ(chunks.size(), 1U);
+    EXPECT_EQ(chunks[0].at("glimt"), parse_json(wanted, "wanted"));
+    EXPECT_TRUE(choice_of(chunks[0]).at("delta").as_object().empty());
+    EXPECT_EQ(told(progress, false), "");
+    EXPECT_EQ(writer({.details = true})->progress(progress), "") << "a whole answer says all at its end";
+  }
+}
+
+TEST(ChatCompletionStream, HasTheIdThatWasToldBefore) {
+  AnswerHead head = scripted_head();
+  head.id = "chatcmpl-7";
+  const auto stream = chat_completion_writer(head, {.stream = true});
+  EXPECT_EQ(data_of(stream->start()).front().at("id").as_string(), "chatcmpl-7");
+}
+
 TEST(ChatDetails, OnlyWhereTheyWereAskedFor) {
   EXPECT_THAT(streamed({says("Hi")}, made_summary(), {.include_usage = true}), Not(HasSubstr("glimt\"")));
   EXPECT_FALSE(whole({says("Hi")}, made_summary()).contains("glimt"));
