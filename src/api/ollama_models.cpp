@@ -129,14 +129,7 @@ json::object ollama_show(const ModelCard& card) {
 
 json::object ollama_version() { return {{"version", kOllamaVersion}}; }
 
-json::object ollama_pull_status(std::string_view status) { return {{"status", status}}; }
-
-json::object ollama_pull_progress(std::string_view digest, std::uint64_t total, std::uint64_t completed) {
-  return {
-      {"status", fmt::format("pulling {}", digest)}, {"digest", digest}, {"total", total}, {"completed", completed}};
-}
-
-json::object ollama_pull_done() { return ollama_pull_status("success"); }
+json::object ollama_pull_done() { return {{"status", "success"}}; }
 
 OllamaModelRequest parse_ollama_show(const json::object& body) { return parse_model(body, kOllamaShowRequest); }
 

@@ -22,9 +22,7 @@ json::object ollama_ps(std::span<const RunningModel> running);  // GET /api/ps
 json::object ollama_show(const ModelCard& card);                // POST /api/show
 json::object ollama_version();                                  // GET /api/version: of the dialect, not of glimt
 
-// Lines of POST /api/pull. Streamed, the last one is ollama_pull_done(); not streamed, it is the answer.
-json::object ollama_pull_status(std::string_view status);  // "pulling manifest"
-json::object ollama_pull_progress(std::string_view digest, std::uint64_t total, std::uint64_t completed);
+// POST /api/pull: the answer, or the last line of a streamed one. The others are pull_event_json's (hub/pull_event.h).
 json::object ollama_pull_done();
 
 // ---- requests; all throw ApiError ----

@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/load_flags.h"
 #include "cli/pull_model.h"
+#include "kernels/process.h"
 #include "server/server.h"
 
 #include <algorithm>
@@ -116,7 +117,9 @@ void serve(ServeArguments arguments) {
   arguments.manager.cache_memory = arguments.load.options.cache_memory;
   arguments.server.context = arguments.load.options.context;
   arguments.server.version = GLIMT_VERSION;
+  arguments.server.pulling = [] { return pull_options(); };
   arguments.load.set_up_process();
+  arguments.server.device = kernels::process_device();
   ModelManager models(stored_models(model_places(), also, arguments.load.options), arguments.manager);
   Server server(arguments.server, models);
   fmt::print(stderr, "glimt listens on {}\n", server.url());
@@ -180,6 +183,9 @@ void add_request_flags(CLI::App& command, ServeArguments& arguments) {
       .add_option("--memory", arguments.manager.memory, "Memory of all models, e.g. 24GB (default: what is available)")
       ->transform(CLI::AsSizeValue(true).description(""))
       ->type_name("SIZE");
+  command.add_flag(
+      "--fixed-models", arguments.server.fixed_models,
+      "Nobody may pull, copy or remove models over HTTP (default: this machine and keys with models=change)");
   command.add_flag("--strict-models", arguments.manager.strict_models,
                    "claude-*, gpt-* and other vendors' names are unknown, and do not mean the default model");
   command.add_flag_callback(

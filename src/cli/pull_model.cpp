@@ -19,15 +19,6 @@
 namespace glimt {
 namespace {
 
-PullOptions options_for(int connections) {
-  PullOptions options;
-  options.hub = hub_settings_from_environment();
-  options.store = store_folder();
-  options.connections = connections;
-  options.check = [](const std::filesystem::path& folder) { Config::from_folder(folder); };
-  return options;
-}
-
 // Cancels a pull when Ctrl-C is pressed, while it lives.
 class CancelOnInterrupt {
  public:
@@ -68,8 +59,17 @@ bool says_yes(const std::string& name) {
 
 }  // namespace
 
+PullOptions pull_options(int connections) {
+  PullOptions options;
+  options.hub = hub_settings_from_environment();
+  options.store = store_folder();
+  options.connections = connections;
+  options.check = [](const std::filesystem::path& folder) { Config::from_folder(folder); };
+  return options;
+}
+
 void pull_model(const std::string& name, PullOutput output, int connections) {
-  Pull pull(name, options_for(connections));
+  Pull pull(name, pull_options(connections));
   catch_interrupts();
   std::filesystem::path folder;
   try {

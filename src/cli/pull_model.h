@@ -1,9 +1,15 @@
 // Getting a model in front of somebody who waits: `glimt pull`, and the question of commands whose model is not here.
 #pragma once
 
+#include "hub/pull.h"
+
 #include <string>
 
 namespace glimt {
+
+// From the hub and into the store that the environment names; models that glimt cannot run are refused before their
+// weights come. Throws what hub_settings_from_environment and store_folder throw.
+PullOptions pull_options(int connections = 8);
 
 enum class PullOutput { people, json_lines };
 

@@ -3,17 +3,21 @@
 #include "api/timestamps.h"
 #include "api/wire.h"
 #include "server/choice.h"
+#include "server/loading.h"
 #include "server/requests.h"
 #include "server/waiting.h"
 
 #include <fmt/format.h>
 #include <algorithm>
 
+#include <optional>
 #include <utility>
 #include <vector>
 
 namespace glimt {
 namespace {
+
+constexpr std::chrono::milliseconds kNewsPause{250};  // between two words about where an answer is
 
 asio::awaitable<ParsedRequest> read_request(Exchange& exchange, ParseRequest parse, const ApiOptions& options) {
   auto read = [body = std::move(exchange.request().body), parse, options] { return parse(object_of(body), options); };
@@ -35,15 +39,21 @@ AnswerHead make_head(Exchange& exchange, const ModelLease& lease, const std::str
   return head;
 }
 
+// The form of an answer that does not depend on its prompt.
+struct SentForm {
+  bool streamed = false;
+  bool tells_progress = false;
+  HttpFields fields;
+};
+
 // Everything between the prompt and the end of the response. Whatever ends it, the engine's work ends with it.
 class Answer {
  public:
-  Answer(Exchange& exchange, ModelLease lease, PreparedAnswers prepared, bool streamed, HttpFields fields)
+  Answer(Exchange& exchange, ModelLease lease, PreparedAnswers prepared, SentForm form)
       : exchange_(exchange),
         lease_(std::move(lease)),
         prepared_(std::move(prepared)),
-        streamed_(streamed),
-        fields_(std::move(fields)),
+        form_(std::move(form)),
         progress_(exchange.service().requests.add(exchange.id(), lease_.model->name(), exchange.request().path,
                                                   prepared_.prompt_tokens, exchange.came())) {
     ++exchange_.service().answering;
@@ -66,12 +76,16 @@ class Answer {
       std::string out;
       const bool more = take(out);
       const auto now = Connection::Clock::now();
-      if (out.empty() && now >= next_sign) check_engine();
-      if (out.empty() && now >= next_sign && streamed_) out = writer_->keep_alive();
+      if (out.empty() && now >= next_sign) check_engine(lease_);
+      if (out.empty() && is_told()) out = news(now);
+      if (out.empty() && now >= next_sign && form_.streamed) out = writer_->keep_alive();
       if (!out.empty() || now >= next_sign) next_sign = now + patience;
-      if (streamed_) exchange_.send(out);
-      check_client();
-      if (!more && !ended()) co_await exchange_.connection().changed(next_sign);
+      if (form_.streamed) exchange_.send(out);
+      if (exchange_.service().stopped) throw Error(ErrorKind::overloaded, "the server stops: the answer was ended");
+      check_client(exchange_);
+      if (!more && !ended()) {
+        co_await exchange_.connection().changed(is_told() ? std::min(next_sign, now + kNewsPause) : next_sign);
+      }
     }
     finish();
   }
@@ -90,8 +104,8 @@ class Answer {
     std::string first = writer_->start();
     for (std::size_t i = 0; i < prepared_.size(); ++i) submit(i);
     take(first);
-    if (streamed_ && !exchange_.started()) exchange_.begin(writer_->content_type(), fields_);
-    if (streamed_) exchange_.send(first);
+    if (form_.streamed && !exchange_.started()) exchange_.begin(writer_->content_type(), form_.fields);
+    if (form_.streamed) exchange_.send(first);
   }
 
   void submit(std::size_t index) {
@@ -112,27 +126,32 @@ class Answer {
     return std::all_of(choices_.begin(), choices_.end(), [](const auto& choice) { return choice->ended(); });
   }
 
-  // Of an engine that hangs no event would ever come.
-  void check_engine() {
-    if (!lease_.model->health().ok) throw Error(ErrorKind::internal, "engine: does not go on");
-  }
+  // Whether the client still wants to know where its answer is.
+  bool is_told() const { return form_.tells_progress && progress_->generated_tokens == 0; }
 
-  void check_client() {
-    if (exchange_.service().stopped) throw Error(ErrorKind::overloaded, "the server stops: the answer was ended");
-    if (exchange_.connection().ended()) throw ClientGone{};
-    if (exchange_.connection().unsent() <= exchange_.service().options.limits.unsent_bytes) return;
-    exchange_.record().note = "client does not read";
-    throw ClientGone{};
+  std::string news(Connection::Clock::time_point now) {
+    if (now < told_at_ + kNewsPause) return {};
+    AnswerProgress progress{.phase = AnswerProgress::Phase::prefill};
+    if (progress_->phase == RequestProgress::Phase::queued) {
+      progress = {.phase = AnswerProgress::Phase::queued, .place = exchange_.service().requests.place_of(*progress_)};
+    } else {
+      progress.done = progress_->prefilled_tokens;
+      progress.total = progress_->prompt_tokens;
+    }
+    if (told_ == progress) return {};
+    told_ = progress;
+    told_at_ = now;
+    return writer_->progress(progress);
   }
 
   void finish() {
     const std::string last = writer_->finish();
     complete_ = true;
-    if (streamed_) {
+    if (form_.streamed) {
       exchange_.send(last);
       exchange_.end();
     } else {
-      exchange_.respond({200, std::string(writer_->content_type()), last, fields_});
+      exchange_.respond({200, std::string(writer_->content_type()), last, form_.fields});
     }
   }
 
@@ -154,9 +173,10 @@ class Answer {
   Exchange& exchange_;
   ModelLease lease_;
   PreparedAnswers prepared_;
-  bool streamed_;
-  HttpFields fields_;
+  SentForm form_;
   std::shared_ptr<RequestProgress> progress_;  // of the first choice
+  std::optional<AnswerProgress> told_;         // where it was when the client was told last
+  Connection::Clock::time_point told_at_{};
   std::unique_ptr<AnswerWriter> writer_;
   std::vector<std::unique_ptr<Choice>> choices_;
   bool complete_ = false, failed_ = false;
@@ -167,37 +187,35 @@ void respond_loaded(Exchange& exchange, const ParsedRequest& parsed, const Answe
   const std::unique_ptr<AnswerWriter> writer = parsed.make_writer(head);
   std::string body = writer->start();
   body += writer->finish();
-  exchange.respond({200, std::string(writer->content_type()), body, ignored_fields(parsed.request.ignored)});
-}
-
-// Of an event stream whose model is being loaded: a comment, so that the client does not take silence for death. The
-// status is gone then. Other forms have nothing that says as little.
-std::function<void()> say_that_it_loads(Exchange& exchange, const ApiRequest& request) {
-  if (!request.stream || exchange.dialect() == Dialect::ollama) return {};
-  return [&exchange, fields = ignored_fields(request.ignored)] {
-    if (!exchange.started()) exchange.begin(kEventStreamType, fields);
-    exchange.send(sse_comment("the model is being loaded"));
-  };
+  if (!exchange.started()) {
+    return exchange.respond({200, std::string(writer->content_type()), body, ignored_fields(parsed.request.ignored)});
+  }
+  exchange.send(body);
+  exchange.end();
 }
 
 asio::awaitable<void> answer_parsed(Exchange& exchange, ParsedRequest parsed) {
   const std::string asked_name = parsed.request.model;
-  auto while_loading = say_that_it_loads(exchange, parsed.request);
-  ModelLease lease = co_await acquire(exchange, asked_name, parsed.request.keep_alive, std::move(while_loading));
-  AnswerHead head = make_head(exchange, lease, asked_name);
+  std::string id;  // that a client may see while the model is being loaded
+  if (parsed.request.tells_progress) id = exchange.service().ids.next("chatcmpl-");
+  AnswerHead head = make_head(exchange, {}, asked_name);
+  head.id = id;
+  Meanwhile meanwhile = while_loading(exchange, parsed, head);
+  ModelLease lease = co_await acquire(exchange, asked_name, parsed.request.keep_alive, std::move(meanwhile));
+  head = make_head(exchange, lease, asked_name);
+  head.id = id;
   if (parsed.request.load_only) {
     respond_loaded(exchange, parsed, head);
     co_return;
   }
-  const bool streamed = parsed.request.stream;
-  HttpFields fields = ignored_fields(parsed.request.ignored);
+  SentForm form{parsed.request.stream, parsed.request.tells_progress, ignored_fields(parsed.request.ignored)};
   auto prepare = [model = lease.model, request = std::move(parsed.request), space = name_space_of(exchange)] {
     return prepare_answers(*model, request, space);
   };
   PreparedAnswers prepared = co_await in_pool(exchange, std::move(prepare));
   head.prompt_tokens = prepared.prompt_tokens;
   head.max_tokens = prepared.most_tokens(prepared.prompts.front());
-  Answer running(exchange, std::move(lease), std::move(prepared), streamed, std::move(fields));
+  Answer running(exchange, std::move(lease), std::move(prepared), std::move(form));
   const std::exception_ptr error = co_await failure_of(running.run(parsed, head));
   if (!error) co_return;
   log_failure(exchange, error);
@@ -237,20 +255,22 @@ struct KeptCall {
         parameter(call.parameter),
         dialect(call.dialect),
         service(&call.service),
-        api(call.api) {}
+        api(call.api),
+        key(call.key) {}
 
-  Call get() const { return {request, parameter, dialect, *service, api}; }
+  Call get() const { return {request, parameter, dialect, *service, api, key}; }
 
   HttpRequest request;
   std::string parameter;
   Dialect dialect;
   Service* service;
   ApiOptions api;
+  std::shared_ptr<const ApiKey> key;
 };
 
-asio::awaitable<void> work_or_throw(Exchange& exchange, Handler handle, const Call& call) {
+asio::awaitable<void> work_or_throw(Exchange& exchange, WorkerPool& pool, Handler handle, const Call& call) {
   auto handled = [kept = KeptCall(call), handle] { return handle(kept.get()); };
-  const HttpResponse response = co_await in_pool(exchange, std::move(handled));
+  const HttpResponse response = co_await in_pool(exchange, pool, std::move(handled));
   exchange.respond(response);
 }
 
@@ -275,8 +295,8 @@ asio::awaitable<void> count_tokens(Exchange& exchange, const Counted& route, con
   return respond_to_errors(exchange, count_or_throw(exchange, route, options));
 }
 
-asio::awaitable<void> work(Exchange& exchange, const Worked& route, const Call& call) {
-  return respond_to_errors(exchange, work_or_throw(exchange, route.handle, call));
+asio::awaitable<void> work(Exchange& exchange, WorkerPool& pool, Handler handle, const Call& call) {
+  return respond_to_errors(exchange, work_or_throw(exchange, pool, handle, call));
 }
 
 asio::awaitable<void> work_with_model(Exchange& exchange, const Modelled& route, const Call& call) {

@@ -11,8 +11,8 @@ namespace glimt {
 asio::awaitable<void> answer(Exchange& exchange, const Answered& route, const ApiOptions& options);
 asio::awaitable<void> count_tokens(Exchange& exchange, const Counted& route, const ApiOptions& options);
 
-// The responses of handlers that run on the pool.
-asio::awaitable<void> work(Exchange& exchange, const Worked& route, const Call& call);
+// The responses of handlers that run on a pool.
+asio::awaitable<void> work(Exchange& exchange, WorkerPool& pool, Handler handle, const Call& call);
 asio::awaitable<void> work_with_model(Exchange& exchange, const Modelled& route, const Call& call);
 
 }  // namespace glimt

@@ -70,6 +70,10 @@ void Connection::write(std::string_view bytes) {
 }
 
 void Connection::end_output() {
+  if (secured_) {
+    asio::co_spawn(socket_.get_executor(), say_goodbye(shared_from_this()), asio::detached);
+    return;
+  }
   boost::system::error_code ignored;
   socket_.shutdown(Socket::shutdown_send, ignored);
 }
@@ -87,7 +91,15 @@ void Connection::close() {
 asio::awaitable<bool> Connection::shake_hands() {
   if (!tls_) co_return true;
   const auto [error] = co_await tls_->async_handshake(asio::ssl::stream_base::server, kToken);
+  secured_ = !error;
   co_return !error;
+}
+
+// Without close_notify a client cannot know that nothing was cut off. Ends when the client has answered it or has gone,
+// or with close().
+asio::awaitable<void> Connection::say_goodbye([[maybe_unused]] std::shared_ptr<Connection> self) {
+  const auto [ignored] = co_await tls_->async_shutdown(kToken);
+  static_cast<void>(ignored);
 }
 
 asio::awaitable<bool> Connection::read_some() {

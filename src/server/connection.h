@@ -52,7 +52,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Whether bytes wait and the client has taken none since `then`.
   bool stuck_since(Clock::time_point then) const { return unsent() > 0 && progress_ < then; }
 
-  void end_output();  // FIN, when all is sent; call it once nothing is unsent
+  void end_output();  // close_notify or FIN; call it once nothing is unsent
   void close();       // at once
 
   static constexpr std::size_t kInputBytes = std::size_t{64} << 10;
@@ -60,6 +60,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   asio::awaitable<void> read_all(std::shared_ptr<Connection> self);
   asio::awaitable<void> write_all(std::shared_ptr<Connection> self);
+  asio::awaitable<void> say_goodbye(std::shared_ptr<Connection> self);
   asio::awaitable<bool> shake_hands();
   asio::awaitable<bool> read_some();
   asio::awaitable<bool> write_some(std::string_view bytes, std::size_t& written);
@@ -68,7 +69,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<asio::ssl::context> tls_context_;
   std::unique_ptr<asio::ssl::stream<Socket&>> tls_;
   asio::steady_timer changed_, room_, work_;
-  bool woken_ = false, ended_ = false, broken_ = false, discards_ = false;
+  bool woken_ = false, ended_ = false, broken_ = false, discards_ = false, secured_ = false;
   std::shared_ptr<IoGate> gate_;
   std::shared_ptr<Waker> waker_;
   std::string client_, input_, output_, sending_;

@@ -40,30 +40,37 @@ class Embedding {
         dimensions_(dimensions),
         streams_(prompts_.size()),
         vectors_(prompts_.size()) {}
+  ~Embedding() {
+    exchange_.record().prompt_tokens = tokens_;
+    if (exchange_.key) exchange_.key->spend_tokens(tokens_);
+  }
+  Embedding(const Embedding&) = delete;
+  Embedding& operator=(const Embedding&) = delete;
 
   asio::awaitable<void> run() {
+    const auto patience = exchange_.service().options.timeouts.keep_alive;
     while (done_ < prompts_.size()) {
       while (submitted_ < prompts_.size() && submitted_ < done_ + kAtOnce) submit(submitted_++);
       const std::size_t before = done_;
       for (std::size_t i = 0; i < submitted_; ++i) take(i);
       if (exchange_.connection().ended()) throw ClientGone{};
       if (exchange_.service().stopped) throw Error(ErrorKind::overloaded, "the server stops");
-      if (done_ == before) co_await exchange_.connection().changed(Connection::Clock::time_point::max());
+      if (done_ > before) continue;
+      const auto next_look = Connection::Clock::now() + patience;
+      co_await exchange_.connection().changed(next_look);
+      if (Connection::Clock::now() >= next_look) check_engine(lease_);
     }
   }
 
   const std::vector<std::vector<float>>& vectors() const { return vectors_; }
-  std::size_t tokens() const {
-    std::size_t all = 0;
-    for (const auto& prompt : prompts_) all += prompt.size();
-    return all;
-  }
+  std::size_t tokens() const { return tokens_; }  // of the prompts that the engine was given
   const ModelLease& lease() const { return lease_; }
 
  private:
   void submit(std::size_t index) {
     GenerationRequest request;
     request.prompt = prompts_[index];
+    tokens_ += request.prompt.size();
     request.embed = true;
     if (exchange_.key) request.name_space = exchange_.key->name();
     streams_[index] = lease_.model->submit(std::move(request));
@@ -91,7 +98,7 @@ class Embedding {
   std::size_t dimensions_;
   std::vector<std::shared_ptr<Stream>> streams_;
   std::vector<std::vector<float>> vectors_;
-  std::size_t submitted_ = 0, done_ = 0;
+  std::size_t submitted_ = 0, done_ = 0, tokens_ = 0;
 };
 
 asio::awaitable<void> embed_or_throw(Exchange& exchange, const Embedded& route, const ApiOptions& options) {
@@ -105,8 +112,6 @@ asio::awaitable<void> embed_or_throw(Exchange& exchange, const Embedded& route, 
   Prompts prompts = co_await in_pool(exchange, std::move(tokenize));
   Embedding embedding(exchange, std::move(lease), std::move(prompts), asked.request.dimensions);
   co_await embedding.run();
-  exchange.record().prompt_tokens = embedding.tokens();
-  if (exchange.key) exchange.key->spend_tokens(embedding.tokens());
   const std::string name = asked.request.model.empty() ? embedding.lease().model->name() : asked.request.model;
   auto write = [answer = std::move(asked.answer), name, vectors = embedding.vectors(), tokens = embedding.tokens(),
                 times = EmbeddingsTimes{exchange.seconds(), embedding.lease().load_seconds}] {

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <ctime>
 #include <optional>
+#include <utility>
 
 namespace glimt {
 namespace {
@@ -40,6 +41,7 @@ constexpr Reason kReasons[] = {
     {503, "Service Unavailable"},
     {504, "Gateway Timeout"},
     {505, "HTTP Version Not Supported"},
+    {507, "Insufficient Storage"},
 };
 
 void append_field(std::string& header, std::string_view name, std::string_view value) {
@@ -119,6 +121,27 @@ HttpFields ignored_fields(const std::vector<std::string>& ignored) {
   std::string list;
   for (const std::string& field : ignored) list += (list.empty() ? "" : ", ") + field;
   return list.empty() ? HttpFields() : HttpFields{{"x-glimt-ignored", printable(list)}};
+}
+
+HttpFields query_of(std::string_view query) {
+  HttpFields fields;
+  while (!query.empty()) {
+    const std::size_t end = std::min(query.find('&'), query.size());
+    std::string pair(query.substr(0, end));
+    std::replace(pair.begin(), pair.end(), '+', ' ');
+    const std::size_t equals = std::min(pair.find('='), pair.size());
+    const std::string_view value = std::string_view(pair).substr(std::min(equals + 1, pair.size()));
+    fields.emplace_back(percent_decoded(std::string_view(pair).substr(0, equals)), percent_decoded(value));
+    query.remove_prefix(std::min(end + 1, query.size()));
+  }
+  return fields;
+}
+
+std::string query_value(std::string_view query, std::string_view name) {
+  for (auto& [given, value] : query_of(query)) {
+    if (given == name) return std::move(value);
+  }
+  return {};
 }
 
 std::string percent_decoded(std::string_view text) {

@@ -55,6 +55,10 @@ std::string printable(std::string_view text);
 // The field that names what a request said without effect; none where it said nothing such.
 HttpFields ignored_fields(const std::vector<std::string>& ignored);
 
+// "a=1&b=x%20y" as names and values, decoded as a path is, '+' as a space.
+HttpFields query_of(std::string_view query);
+std::string query_value(std::string_view query, std::string_view name);  // the first of this name; empty: there is none
+
 // Of a path. Nothing is '\0' or a broken escape behind it: those give an empty string.
 std::string percent_decoded(std::string_view text);
 

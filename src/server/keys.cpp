@@ -48,12 +48,6 @@ Problem too_many(std::string_view what, double wait) {
   return problem;
 }
 
-// One line of the file, without the key itself.
-struct KeySettings {
-  std::string name;
-  double requests = 0, tokens = 0;
-};
-
 double per_minute(std::string_view value, std::string_view where) {
   double number = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
@@ -63,7 +57,7 @@ double per_minute(std::string_view value, std::string_view where) {
   return number;
 }
 
-void set(KeySettings& settings, std::string_view word, const std::string& where) {
+void set(ApiKey::Settings& settings, std::string_view word, const std::string& where) {
   const std::size_t equals = word.find('=');
   const std::string_view name = word.substr(0, equals);
   const std::string_view value = equals == word.npos ? std::string_view() : word.substr(equals + 1);
@@ -73,8 +67,11 @@ void set(KeySettings& settings, std::string_view word, const std::string& where)
     settings.requests = per_minute(value, where + ": requests");
   } else if (name == "tokens") {
     settings.tokens = per_minute(value, where + ": tokens");
+  } else if (word == "models=change") {
+    settings.changes_models = true;
   } else {
-    fail(ErrorKind::bad_file, where, "behind the key: name=N, requests=N or tokens=N is wanted, got '{}'", word);
+    fail(ErrorKind::bad_file, where,
+         "behind the key: name=N, requests=N, tokens=N or models=change is wanted, got '{}'", word);
   }
 }
 
@@ -98,8 +95,12 @@ double Allowance::wait(Clock::time_point now) {
   return left_ >= 1 ? 0 : (1 - left_) / per_minute_ * 60;
 }
 
-ApiKey::ApiKey(std::string name, std::string_view key, double requests, double tokens)
-    : name_(std::move(name)), hash_(sha256(key)), requests_(requests), tokens_(tokens) {
+ApiKey::ApiKey(Settings settings, std::string_view key)
+    : name_(std::move(settings.name)),
+      changes_models_(settings.changes_models),
+      hash_(sha256(key)),
+      requests_(settings.requests),
+      tokens_(settings.tokens) {
   if (name_.empty()) name_ = short_name(hash_);
 }
 
@@ -137,9 +138,9 @@ ApiKeys ApiKeys::from_text(std::string_view text, std::string_view where) {
     if (key.size() < kLeastKeyBytes || key.size() > kMostKeyBytes) {
       fail(ErrorKind::bad_file, here, "a key has {} to {} characters", kLeastKeyBytes, kMostKeyBytes);
     }
-    KeySettings settings;
+    ApiKey::Settings settings;
     for (std::size_t i = 1; i < words.size(); ++i) set(settings, words[i], here);
-    auto made = std::make_shared<ApiKey>(settings.name, key, settings.requests, settings.tokens);
+    auto made = std::make_shared<ApiKey>(std::move(settings), key);
     for (const auto& other : keys.keys_) {
       if (other->hash_ == made->hash_) fail(ErrorKind::bad_file, here, "the same key again");
       if (other->name_ == made->name_) fail(ErrorKind::bad_file, here, "the name '{}' again", made->name_);

@@ -37,9 +37,17 @@ class Allowance {
 
 class ApiKey {
  public:
-  ApiKey(std::string name, std::string_view key, double requests, double tokens);
+  // What the file says behind a key. Numbers are a minute's; 0: no limit.
+  struct Settings {
+    std::string name;  // empty: the beginning of the key's hash
+    double requests = 0, tokens = 0;
+    bool changes_models = false;
+  };
+
+  ApiKey(Settings settings, std::string_view key);
 
   const std::string& name() const { return name_; }  // prefixes are shared, and responses kept, within one name only
+  bool changes_models() const { return changes_models_; }  // it may pull, copy and remove them
 
   // Counts one request, or says why it may not come now: 429.
   std::optional<Problem> admit();
@@ -49,6 +57,7 @@ class ApiKey {
   friend class ApiKeys;
 
   std::string name_;
+  bool changes_models_;
   std::array<unsigned char, 32> hash_{};
   std::mutex mutex_;
   Allowance requests_, tokens_;
@@ -59,8 +68,8 @@ class ApiKeys {
  public:
   ApiKeys() = default;  // none: everybody may
 
-  // One key a line, then what is said of it: "KEY [name=N] [requests=N] [tokens=N]", both a minute; lines with # are
-  // comments. A key without a name is called by the beginning of its hash. Throws not_found, bad_file (with the line),
+  // One key a line, then what is said of it: "KEY [name=N] [requests=N] [tokens=N] [models=change]", numbers a minute;
+  // lines with # are comments. A key without a name is called by the beginning of its hash. Throws not_found, bad_file (with the line),
   // and bad_file where others may write the file.
   static ApiKeys from_file(const std::filesystem::path& file);
   static ApiKeys from_text(std::string_view text, std::string_view where);

@@ -15,6 +15,7 @@ constexpr LimitRow kRows[] = {
     {"connections", &ServerLimits::connections, 503, "connections"},
     {"queued_jobs", &ServerLimits::queued_jobs, 503, "requests that wait to be read"},
     {"unsent_bytes", &ServerLimits::unsent_bytes, 503, "bytes of an answer that its client has not read"},
+    {"pulls", &ServerLimits::pulls, 503, "models that are pulled at once"},
 };
 
 }  // namespace

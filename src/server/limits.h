@@ -20,6 +20,7 @@ struct ServerLimits {
   std::size_t connections = 1024;
   std::size_t queued_jobs = 256;
   std::size_t unsent_bytes = std::size_t{1} << 20;
+  std::size_t pulls = 4;
 };
 
 struct Timeouts {

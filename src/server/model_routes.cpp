@@ -104,12 +104,4 @@ HttpResponse show_model(const Call& call) {
   return json_response(ollama_show(card_named(call, asked.model)), asked.ignored);
 }
 
-HttpResponse pull_model(const Call& call) {
-  const OllamaModelRequest asked = parse_ollama_pull(body_of(call));
-  card_named(call, asked.model);
-  if (!asked.stream) return json_response(ollama_pull_done(), asked.ignored);
-  const std::string lines = json_line(ollama_pull_status("pulling manifest")) + json_line(ollama_pull_done());
-  return {200, std::string(kJsonLinesType), lines, ignored_fields(asked.ignored)};
-}
-
 }  // namespace glimt

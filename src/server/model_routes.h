@@ -11,6 +11,5 @@ HttpResponse get_model(const Call& call);    // GET /v1/models/{id}
 HttpResponse list_tags(const Call& call);     // GET /api/tags
 HttpResponse list_running(const Call& call);  // GET /api/ps
 HttpResponse show_model(const Call& call);    // POST /api/show
-HttpResponse pull_model(const Call& call);    // POST /api/pull: of a model that is here, there is nothing to do
 
 }  // namespace glimt

@@ -122,4 +122,13 @@ HttpFields preflight_fields(const HttpRequest& request) {
   return fields;
 }
 
+bool asks_from_here(const HttpRequest& request) {
+  for (const char* passed_on : {"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"}) {
+    if (request.field(passed_on) != nullptr) return false;
+  }
+  const std::string_view host = request.field_or("host", "localhost");
+  const std::string* origin = request.field("origin");
+  return is_loopback(host_without_port(host)) && (origin == nullptr || origin_allowed({}, *origin, host));
+}
+
 }  // namespace glimt

@@ -36,4 +36,8 @@ HttpFields preflight_fields(const HttpRequest& request);
 
 bool is_loopback(std::string_view host);  // without a port
 
+// Whether a program or a page of this machine asks, as far as the header tells: Host and Origin are loopback names, and
+// no proxy says that it passes on what another asked for.
+bool asks_from_here(const HttpRequest& request);
+
 }  // namespace glimt

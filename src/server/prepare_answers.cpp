@@ -1,6 +1,7 @@
 #include "server/prepare_answers.h"
 
 #include "api/problem.h"
+#include "chat/settings.h"
 #include "text/glm_tags.h"
 
 #include <algorithm>
@@ -133,6 +134,11 @@ RenderedPrompt literal_prompt(const ServedModel& model, const std::string& text,
 
 ApiRequest with_sampling(const ServedModel& model, ApiRequest request) {
   request.chat.sampling = request.sampling.over(model.defaults());
+  DryParams& dry = request.chat.sampling.dry;
+  if (dry.multiplier > 0) {
+    const std::vector<std::string> breakers = request.sampling.dry_breakers.value_or(ChatSettings().dry_breakers);
+    dry.breakers = dry_breaker_tokens(breakers, model.resources().tokenizer);
+  }
   request.chat.sampling.validate();
   return request;
 }

@@ -21,4 +21,16 @@ std::vector<std::shared_ptr<const RequestProgress>> RequestList::now() const {
   return all;
 }
 
+std::size_t RequestList::place_of(const RequestProgress& request) const {
+  std::size_t place = 0;
+  const std::lock_guard lock(mutex_);
+  for (const auto& listed : requests_) {
+    const auto other = listed.lock();
+    if (!other || other->model != request.model || other->phase != RequestProgress::Phase::queued) continue;
+    ++place;
+    if (other.get() == &request) break;
+  }
+  return place;
+}
+
 }  // namespace glimt

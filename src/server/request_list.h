@@ -43,6 +43,9 @@ class RequestList {
 
   std::vector<std::shared_ptr<const RequestProgress>> now() const;  // in the order in which they came
 
+  // How many of its model wait for their first turn that came before it, and itself.
+  std::size_t place_of(const RequestProgress& request) const;
+
  private:
   mutable std::mutex mutex_;
   std::list<std::weak_ptr<const RequestProgress>> requests_;

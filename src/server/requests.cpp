@@ -13,8 +13,7 @@ json::object object_of(std::string_view body) {
   return std::move(value.as_object());
 }
 
-asio::awaitable<ModelLease> acquire(Exchange& exchange, std::string name, KeepAlive keep_alive,
-                                    std::function<void()> while_waiting) {
+asio::awaitable<ModelLease> acquire(Exchange& exchange, std::string name, KeepAlive keep_alive, Meanwhile meanwhile) {
   auto lease = std::make_shared<Awaited<ModelLease>>(exchange.connection().waker());
   exchange.service().models.acquire(name, keep_alive, [lease](ModelLease got, std::exception_ptr error) {
     if (error) {
@@ -23,7 +22,18 @@ asio::awaitable<ModelLease> acquire(Exchange& exchange, std::string name, KeepAl
       lease->bring(std::move(got));
     }
   });
-  co_return co_await wait_for(exchange, lease, std::move(while_waiting));
+  co_return co_await wait_for(exchange, lease, std::move(meanwhile));
+}
+
+void check_engine(const ModelLease& lease) {
+  if (!lease.model->health().ok) throw Error(ErrorKind::internal, "engine: does not go on");
+}
+
+void check_client(Exchange& exchange) {
+  if (exchange.connection().ended()) throw ClientGone{};
+  if (exchange.connection().unsent() <= exchange.service().options.limits.unsent_bytes) return;
+  exchange.record().note = "client does not read";
+  throw ClientGone{};
 }
 
 void log_failure(Exchange& exchange, const std::exception_ptr& error) {

@@ -5,6 +5,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <chrono>
 #include <exception>
 #include <functional>
 #include <string>
@@ -14,10 +15,21 @@ namespace glimt {
 
 json::object object_of(std::string_view body);  // throws invalid_request for anything else
 
-// A model, loaded if it is not there. Throws what ModelManager::acquire tells, and what wait_for throws, which calls
-// `while_waiting`.
+// What is done each time that a client has waited for so long.
+struct Meanwhile {
+  std::function<void()> act;
+  std::chrono::milliseconds every{10'000};
+};
+
+// A model, loaded if it is not there. Throws what ModelManager::acquire tells, and what wait_for throws.
 asio::awaitable<ModelLease> acquire(Exchange& exchange, std::string name, KeepAlive keep_alive,
-                                    std::function<void()> while_waiting = {});
+                                    Meanwhile meanwhile = {});
+
+// Of an engine that hangs no event would ever come: throws internal.
+void check_engine(const ModelLease& lease);
+
+// Throws ClientGone if the client has gone, or does not read what it is sent.
+void check_client(Exchange& exchange);
 
 // A client is not told what broke inside of the server; its log is.
 void log_failure(Exchange& exchange, const std::exception_ptr& error);

@@ -9,15 +9,19 @@ namespace {
 std::optional<std::string> parameter_of(std::string_view pattern, std::string_view path) {
   const std::size_t brace = pattern.find('{');
   if (brace == pattern.npos) return path == pattern ? std::optional<std::string>("") : std::nullopt;
-  if (path.size() <= brace || !path.starts_with(pattern.substr(0, brace))) return std::nullopt;
-  return std::string(path.substr(brace));
+  const std::string_view before = pattern.substr(0, brace), behind = pattern.substr(pattern.find('}') + 1);
+  if (path.size() <= before.size() + behind.size()) return std::nullopt;
+  if (!path.starts_with(before) || !path.ends_with(behind)) return std::nullopt;
+  return std::string(path.substr(brace, path.size() - before.size() - behind.size()));
 }
 
 Match match(std::span<const Route> routes, std::string_view method, std::string_view path) {
   Match found;
+  std::string_view pattern;  // the first that fits: those behind it are wider
   for (const Route& route : routes) {
     const std::optional<std::string> parameter = parameter_of(route.path, path);
-    if (!parameter) continue;
+    if (!parameter || (!pattern.empty() && route.path != pattern)) continue;
+    pattern = route.path;
     const bool is_head = method == "HEAD" && route.method == "GET";
     if (found.route == nullptr && (route.method == method || is_head)) {
       found.route = &route;

@@ -7,6 +7,8 @@
 #include "server/http_message.h"
 #include "server/service.h"
 
+#include <boost/asio/awaitable.hpp>
+
 #include <functional>
 #include <memory>
 #include <span>
@@ -16,6 +18,8 @@
 
 namespace glimt {
 
+class Exchange;
+
 // One request for a handler that answers at once.
 struct Call {
   const HttpRequest& request;
@@ -23,6 +27,7 @@ struct Call {
   Dialect dialect;
   Service& service;
   ApiOptions api;
+  std::shared_ptr<const ApiKey> key;  // null where none is needed
 };
 
 using Handler = HttpResponse (*)(const Call&);  // may throw: problem_of
@@ -32,6 +37,12 @@ struct Quick {  // on the I/O thread: microseconds, and never waits
 };
 struct Worked {  // on the pool
   Handler handle;
+};
+struct Changed {  // on the thread that changes the store
+  Handler handle;
+};
+struct Waited {  // on the I/O thread, where it waits for others; responds in any case, and throws ClientGone alone
+  boost::asio::awaitable<void> (*respond)(Exchange& exchange);
 };
 struct Modelled {                            // on the pool, with a model that is loaded
   std::string (*model)(const HttpRequest&);  // its name as asked for
@@ -57,9 +68,9 @@ struct Embedded {
 
 struct Route {
   std::string_view method;  // HEAD follows from GET
-  std::string_view path;    // "/v1/models/{id}": the rest of the path, also with slashes
+  std::string_view path;    // "/v1/models/{id}": one or more characters, also slashes. Wider ones come last
   Dialect dialect;
-  std::variant<Quick, Worked, Modelled, Answered, Counted, Embedded> handler;
+  std::variant<Quick, Worked, Changed, Waited, Modelled, Answered, Counted, Embedded> handler;
   bool needs_key = true;
 };
 

@@ -8,11 +8,13 @@
 #include "api/openai_completions.h"
 #include "api/openai_embeddings.h"
 #include "api/openapi.h"
+#include "api/response_input.h"
 #include "api/responses.h"
 #include "server/model_routes.h"
 #include "server/problem_response.h"
 #include "server/settings.h"
 #include "server/status.h"
+#include "server/store_routes.h"
 #include "server/tokens.h"
 
 #include <utility>
@@ -23,6 +25,11 @@ namespace {
 HttpResponse json_response(const json::value& body) { return {200, "application/json", dump_json(body), {}}; }
 
 HttpResponse kept_response(const Call& call) { return json_response(get_response(call.parameter, call.api)); }
+HttpResponse kept_input(const Call& call) {
+  const InputItemsPage page = input_items_page(query_of(call.request.query));
+  return json_response(response_input_items(call.parameter, page, call.api));
+}
+
 HttpResponse forget_response(const Call& call) { return json_response(delete_response(call.parameter, call.api)); }
 
 HttpResponse get_openapi(const Call& call) { return json_response(openapi_document(call.service.options.version)); }
@@ -48,8 +55,7 @@ EmbeddingsCall ollama_embeddings(const json::object& body, const ApiOptions&) {
 HttpResponse get_version(const Call&) { return json_response(ollama_version()); }
 
 HttpResponse not_done(const Call& call) {
-  return problem_response(call.dialect, make_problem(501, "models are made, sent and removed as folders, not here"),
-                          {});
+  return problem_response(call.dialect, make_problem(501, "models are made and sent as folders, not here"), {});
 }
 
 constexpr Dialect kOpenai = Dialect::openai;
@@ -78,6 +84,7 @@ const Route kRoutes[] = {
     {"POST", "/v1/messages/count_tokens", kAnthropic, Counted{parse_count_tokens, count_tokens_answer}},
 
     {"POST", "/v1/responses", kOpenai, Answered{parse_responses}},
+    {"GET", "/v1/responses/{id}/input_items", kOpenai, Worked{kept_input}},
     {"GET", "/v1/responses/{id}", kOpenai, Worked{kept_response}},
     {"DELETE", "/v1/responses/{id}", kOpenai, Worked{forget_response}},
 
@@ -89,11 +96,11 @@ const Route kRoutes[] = {
     {"GET", "/api/tags", kOllama, Worked{list_tags}},
     {"GET", "/api/ps", kOllama, Worked{list_running}},
     {"POST", "/api/show", kOllama, Worked{show_model}},
-    {"POST", "/api/pull", kOllama, Worked{pull_model}},
+    {"POST", "/api/pull", kOllama, Waited{pull_model}},
+    {"POST", "/api/copy", kOllama, Changed{copy_stored_model}},
+    {"DELETE", "/api/delete", kOllama, Changed{delete_stored_model}},
     {"POST", "/api/create", kOllama, Quick{not_done}},
     {"POST", "/api/push", kOllama, Quick{not_done}},
-    {"POST", "/api/copy", kOllama, Quick{not_done}},
-    {"DELETE", "/api/delete", kOllama, Quick{not_done}},
 };
 
 }  // namespace

@@ -7,6 +7,8 @@ Service::Service(const ServerOptions& given, ModelManager& manager)
       models(manager),
       keys(given.api_key_file.empty() ? ApiKeys() : ApiKeys::from_file(given.api_key_file)),
       log(given.log),
-      pool(given.worker_threads, given.limits.queued_jobs) {}
+      pulls(given.limits),
+      pool(given.worker_threads, given.limits.queued_jobs),
+      store_pool(1, given.limits.queued_jobs) {}
 
 }  // namespace glimt

@@ -10,6 +10,7 @@
 #include "server/metrics.h"
 #include "server/origin.h"
 #include "server/outcomes.h"
+#include "server/pulls.h"
 #include "server/request_list.h"
 #include "server/worker_pool.h"
 #include "serving/model_facts.h"
@@ -20,6 +21,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -38,6 +40,10 @@ struct ServerOptions {
   std::size_t worker_threads = 2;
   std::size_t context = 0;  // EngineOptions::context of the models
   std::string version;      // the program's
+  std::string device;       // what computes, for those who ask; may be empty
+
+  bool fixed_models = false;             // nobody may pull, copy or remove models
+  std::function<PullOptions()> pulling;  // how a pull is done, asked for each; may throw. Empty: there are none
 };
 
 // All of it may be used from any thread. Destroyed behind the connections and before the models.
@@ -59,7 +65,8 @@ struct Service {
   std::atomic<std::size_t> answering = 0;   // requests whose answer is being written
   std::atomic<bool> stopping = false;       // no more requests are read
   std::atomic<bool> stopped = false;        // the answers that still run end now
-  WorkerPool pool;                          // last: its jobs use the rest
+  Pulls pulls;
+  WorkerPool pool, store_pool;  // last: their jobs use the rest. The second has one thread, for changes of the store
 };
 
 }  // namespace glimt

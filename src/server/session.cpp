@@ -228,7 +228,7 @@ asio::awaitable<void> Session::handle(Exchange& exchange) {
   const Route& route = *match_.route;
   const std::string owner = exchange.key ? exchange.key->name() : std::string();
   const ApiOptions options{service_.options.unknown, owner, &service_.responses};
-  const Call call{exchange.request(), match_.parameter, exchange.dialect(), service_, options};
+  const Call call{exchange.request(), match_.parameter, exchange.dialect(), service_, options, exchange.key};
   if (const auto* quick = std::get_if<Quick>(&route.handler)) {
     try {
       exchange.respond(quick->handle(call));
@@ -236,7 +236,11 @@ asio::awaitable<void> Session::handle(Exchange& exchange) {
       exchange.respond(problem_of(std::current_exception()));
     }
   } else if (const auto* worked = std::get_if<Worked>(&route.handler)) {
-    co_await work(exchange, *worked, call);
+    co_await work(exchange, service_.pool, worked->handle, call);
+  } else if (const auto* changed = std::get_if<Changed>(&route.handler)) {
+    co_await work(exchange, service_.store_pool, changed->handle, call);
+  } else if (const auto* waited = std::get_if<Waited>(&route.handler)) {
+    co_await waited->respond(exchange);
   } else if (const auto* modelled = std::get_if<Modelled>(&route.handler)) {
     co_await work_with_model(exchange, *modelled, call);
   } else if (const auto* answered = std::get_if<Answered>(&route.handler)) {

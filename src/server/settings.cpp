@@ -52,10 +52,6 @@ HttpResponse get_settings(const Call&, const ServedModel& model) {
   return {200, "application/json", dump_json(body), {}};
 }
 
-std::string settings_model(const HttpRequest& request) {
-  constexpr std::string_view kName = "model=";
-  const std::string_view query = request.query;
-  return query.starts_with(kName) ? percent_decoded(query.substr(kName.size(), query.find('&') - kName.size())) : "";
-}
+std::string settings_model(const HttpRequest& request) { return query_value(request.query, "model"); }
 
 }  // namespace glimt

@@ -108,6 +108,12 @@ HttpResponse json_response(int status, const json::value& body) {
   return response;
 }
 
+HttpResponse health_response(const Call& call, int status, std::string_view word) {
+  json::object body{{"status", word}};
+  if (!call.service.options.device.empty()) body["device"] = call.service.options.device;
+  return json_response(status, body);
+}
+
 }  // namespace
 
 HttpResponse get_root(const Call& call) {
@@ -119,15 +125,15 @@ HttpResponse get_health(const Call& call) {
   const ManagerStatus status = call.service.models.status();
   const auto& models = status.models;
   if (std::any_of(models.begin(), models.end(), is_stalled)) {
-    return json_response(503, json::object{{"status", "stalled"}});
+    return health_response(call, 503, "stalled");
   }
   const bool loaded = std::any_of(models.begin(), models.end(),
                                   [](const ModelStatus& m) { return m.state == ModelStatus::State::loaded; });
   if (!loaded && std::any_of(models.begin(), models.end(), is_loading)) {
-    return json_response(503, json::object{{"status", "loading"}});
+    return health_response(call, 503, "loading");
   }
-  if (call.service.stopping) return json_response(503, json::object{{"status", "stopping"}});
-  return json_response(200, json::object{{"status", "ok"}});
+  if (call.service.stopping) return health_response(call, 503, "stopping");
+  return health_response(call, 200, "ok");
 }
 
 HttpResponse get_status(const Call& call) {
@@ -152,6 +158,7 @@ HttpResponse get_status(const Call& call) {
                                          {"memory_limit", status.memory},
                                          {"answering", call.service.answering.load()},
                                          {"version", call.service.options.version},
+                                         {"device", call.service.options.device},
                                          {"uptime_seconds", seconds_since(call.service.started)},
                                          {"requests", call.service.outcomes.counts()},
                                          {"errors", call.service.outcomes.errors()},

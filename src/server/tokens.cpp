@@ -39,8 +39,7 @@ std::string tokens_model(const HttpRequest& request) {
     const json::object body = body_of(request);
     return JsonFields(body, "body", ErrorKind::invalid_request).string_or("model", "");
   }
-  constexpr std::string_view kName = "model=";
-  return request.query.starts_with(kName) ? percent_decoded(request.query.substr(kName.size())) : std::string();
+  return query_value(request.query, "model");
 }
 
 HttpResponse tokenize(const Call& call, const ServedModel& model) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "server/exchange.h"
+#include "server/requests.h"
 
 #include <boost/asio/awaitable.hpp>
 
@@ -48,30 +49,29 @@ class Awaited {
   std::atomic<bool> there_ = false;
 };
 
-// Throws ClientGone if the client goes meanwhile, overloaded if the server's time is up, and what was brought. Calls
-// `while_waiting` each time that it has waited for Timeouts::keep_alive.
+// Throws ClientGone if the client goes meanwhile, overloaded if the server's time is up, and what was brought. Does
+// what is to be done meanwhile as often as it says.
 template <typename T>
-asio::awaitable<T> wait_for(Exchange& exchange, std::shared_ptr<Awaited<T>> result,
-                            std::function<void()> while_waiting = {}) {
-  const auto patience = exchange.service().options.timeouts.keep_alive;
+asio::awaitable<T> wait_for(Exchange& exchange, std::shared_ptr<Awaited<T>> result, Meanwhile meanwhile = {}) {
+  const auto patience = meanwhile.every;
   auto next = Connection::Clock::now() + patience;
   while (!result->there()) {
     if (exchange.connection().ended()) throw ClientGone{};
     if (exchange.service().stopped) throw Error(ErrorKind::overloaded, "the server stops");
     co_await exchange.connection().changed(next);
     if (result->there() || Connection::Clock::now() < next) continue;
-    if (while_waiting) while_waiting();
+    if (meanwhile.act) meanwhile.act();
     next = Connection::Clock::now() + patience;
   }
   co_return result->take();
 }
 
-// What `work` returns, computed on the pool. It must own what it uses. Throws overloaded if too many wait for the pool.
+// What `work` returns, computed on a pool. It must own what it uses. Throws overloaded if too many wait for the pool.
 template <typename Work>
-asio::awaitable<std::invoke_result_t<Work&>> in_pool(Exchange& exchange, Work work) {
+asio::awaitable<std::invoke_result_t<Work&>> in_pool(Exchange& exchange, WorkerPool& pool, Work work) {
   using Result = std::invoke_result_t<Work&>;
   auto result = std::make_shared<Awaited<Result>>(exchange.connection().waker());
-  const bool taken = exchange.service().pool.post([result, work = std::move(work)]() mutable {
+  const bool taken = pool.post([result, work = std::move(work)]() mutable {
     try {
       result->bring(work());
     } catch (...) {
@@ -82,6 +82,11 @@ asio::awaitable<std::invoke_result_t<Work&>> in_pool(Exchange& exchange, Work wo
     throw ApiError(ErrorKind::overloaded, over_limit(exchange.service().options.limits, "queued_jobs"));
   }
   co_return co_await wait_for(exchange, result);
+}
+
+template <typename Work>
+asio::awaitable<std::invoke_result_t<Work&>> in_pool(Exchange& exchange, Work work) {
+  return in_pool(exchange, exchange.service().pool, std::move(work));
 }
 
 }  // namespace glimt

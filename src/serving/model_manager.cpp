@@ -58,7 +58,9 @@ class ModelManager::Impl : public std::enable_shared_from_this<Impl> {
   void start();
   void shutdown();
   void acquire(const std::string& name, KeepAlive keep_alive, Callback callback);
-  bool unload(const StoredModel& model);
+  bool unload(const std::filesystem::path& folder);
+  void forget(const std::filesystem::path& folder);
+  std::optional<LoadState> loading(const std::string& name) const;
   ModelNames names() const;
   ManagerStatus status() const;
 
@@ -91,6 +93,7 @@ class ModelManager::Impl : public std::enable_shared_from_this<Impl> {
   // Both, and callers.
   std::size_t waiting() const { return asks_.size() + (answering_ ? 1 : 0) + table_.waiting(); }
   Entry known(const std::string& name) const;
+  std::optional<StoredModel> default_of(const ModelNames& names) const;
   bool attach(const Entry& entry, KeepAlive keep_alive, ModelEntry::Waiter& waiter, ModelLease& lease);
   ModelLease lease_of(const Entry& entry, double load_seconds);
   void release(const Entry& entry) noexcept;
@@ -372,7 +375,7 @@ void ModelManager::Impl::destroy(const Entry& entry) {
 ModelNames ModelManager::Impl::names() const {
   ModelNames names{source_.list(), std::nullopt, options_.strict_models};
   if (!options_.default_model.empty()) {
-    names.default_model = find_model(names, options_.default_model);
+    names.default_model = default_of(names);
     return names;
   }
   const std::lock_guard lock(mutex_);
@@ -384,13 +387,40 @@ ModelNames ModelManager::Impl::names() const {
   return names;
 }
 
-bool ModelManager::Impl::unload(const StoredModel& model) {
+// One that has been removed since the start is no reason that the others cannot be found.
+std::optional<StoredModel> ModelManager::Impl::default_of(const ModelNames& names) const {
+  try {
+    return find_model(names, options_.default_model);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    return std::nullopt;
+  }
+}
+
+bool ModelManager::Impl::unload(const std::filesystem::path& folder) {
   const std::lock_guard lock(mutex_);
-  const Entry entry = table_.find(model.folder);
+  const Entry entry = table_.find(folder);
   if (entry == nullptr) return false;
   entry->keep_alive = std::chrono::nanoseconds(0);
   keeper_wakes_.notify_one();
   return true;
+}
+
+void ModelManager::Impl::forget(const std::filesystem::path& folder) {
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(names_, [&](const auto& name) { return name.second.folder == folder; });
+  }
+  unload(folder);
+}
+
+// By what the name meant when it was asked for, however long ago.
+std::optional<LoadState> ModelManager::Impl::loading(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = names_.find(name);
+  const Entry entry = found == names_.end() ? nullptr : table_.find(found->second.folder);
+  if (entry == nullptr || entry->state != State::loading) return std::nullopt;
+  return entry->progress.state();
 }
 
 ManagerStatus ModelManager::Impl::status() const {
@@ -410,7 +440,9 @@ ModelManager::~ModelManager() { shutdown(); }
 void ModelManager::acquire(const std::string& name, KeepAlive keep_alive, Callback callback) {
   impl_->acquire(name, keep_alive, std::move(callback));
 }
-bool ModelManager::unload(const std::string& name) { return impl_->unload(find(name)); }
+bool ModelManager::unload(const std::string& name) { return impl_->unload(find(name).folder); }
+std::optional<LoadState> ModelManager::loading(const std::string& name) const { return impl_->loading(name); }
+void ModelManager::forget(const std::filesystem::path& folder) { impl_->forget(folder); }
 StoredModel ModelManager::find(const std::string& name) const { return find_model(impl_->names(), name); }
 std::vector<StoredModel> ModelManager::list() const { return impl_->names().models; }
 ManagerStatus ModelManager::status() const { return impl_->status(); }

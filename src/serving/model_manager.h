@@ -87,6 +87,13 @@ class ModelManager {
   // store's folders.
   bool unload(const std::string& name);
 
+  // How far the load is that acquires of this name wait for; nothing if none runs. Quick.
+  std::optional<LoadState> loading(const std::string& name) const;
+
+  // A folder's model has been removed or is another one now: names are looked up anew, and what is in memory goes as
+  // soon as nobody uses it.
+  void forget(const std::filesystem::path& folder);
+
   // Which model a name means, loaded or not. Throws what find_model throws. Reads the store's folders.
   StoredModel find(const std::string& name) const;
 

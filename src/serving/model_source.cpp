@@ -18,7 +18,8 @@ std::size_t bytes_of_files(const fs::path& folder) {
 }
 
 std::vector<StoredModel> with_also(std::vector<StoredModel> models, const std::optional<StoredModel>& also) {
-  if (!also) return models;
+  std::error_code ignored;
+  if (!also || !fs::exists(also->folder / "config.json", ignored)) return models;
   std::erase_if(models, [&](const StoredModel& m) { return m.name == also->name || m.folder == also->folder; });
   const auto by_name = [](const StoredModel& a, const StoredModel& b) { return a.name < b.name; };
   models.insert(std::upper_bound(models.begin(), models.end(), *also, by_name), *also);

@@ -9,6 +9,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 import threading
 
 import pytest
@@ -93,6 +94,27 @@ def demo(environment):
     """The demo model behind the real engine."""
     command = [program("GLIMT", "build/glimt"), "serve", str(ROOT / "models" / "demo"), "--port", "0"]
     server = start(command, lambda line: "listens on http" in line, environment)
+    yield server
+    stop(server)
+
+
+@pytest.fixture
+def hub():
+    """A hub that has the demo model as org/demo."""
+    sys.path.insert(0, str(ROOT / "tests" / "e2e"))
+    from fake_hub import Hub
+
+    wanted = (".json", ".jinja", ".safetensors")
+    hub = Hub({file.name: file.read_bytes() for file in (ROOT / "models" / "demo").iterdir() if file.name.endswith(wanted)}, "org/demo")
+    yield hub
+    hub.close()
+
+
+@pytest.fixture
+def empty(environment, hub, tmp_path):
+    """A server without a model of its own, which pulls from `hub`."""
+    more = {"GLIMT_HOME": str(tmp_path / "store"), "HF_ENDPOINT": hub.url, "HF_TOKEN": "", "GLIMT_PULL_BACKOFF": "5"}
+    server = start([program("GLIMT", "build/glimt"), "serve", "--port", "0"], lambda line: "listens on http" in line, {**environment, **more})
     yield server
     stop(server)
 

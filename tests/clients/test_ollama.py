@@ -137,6 +137,40 @@ def test_loading_and_unloading(client):
     assert client.chat(model="demo", messages=[]).done_reason == "load"
 
 
+# ---- models that come and go ----
+
+
+def test_pulling_copying_and_deleting(empty, hub):
+    client = ollama.Client(host=empty.url)
+    hub.rate = 2_000_000
+    parts = list(client.pull("org/demo", stream=True))
+    assert parts[0].status == "pulling manifest" and parts[-1].status == "success"
+    loads = [part for part in parts if part.digest]
+    assert all(0 <= part.completed <= part.total for part in loads) and any(0 < part.completed < part.total for part in loads)
+    assert client.copy("org/demo", "mine").status == "success"
+    assert {model.model for model in client.list().models} == {"demo:latest", "mine:latest", "org/demo:latest"}
+    assert "139" in client.chat(model="mine", messages=SUM, options=GREEDY).message.content
+    for name in ("mine", "org/demo:latest"):
+        assert client.delete(name).status == "success"
+    assert {model.model for model in client.list().models} == {"demo:latest"}
+    with pytest.raises(ollama.ResponseError, match="model 'mine' not found"):
+        client.delete("mine")
+
+
+def test_a_pull_that_fails_raises(empty, hub):
+    client = ollama.Client(host=empty.url)
+    with pytest.raises(ollama.ResponseError, match="no such model"):
+        list(client.pull("org/nothing", stream=True))
+    with pytest.raises(ollama.ResponseError, match="no such model") as error:
+        client.pull("org/nothing")
+    assert error.value.status_code == 404
+    hub.body = lambda path, content: content[:-1] + b"x" if path.endswith(".safetensors") else content
+    with pytest.raises(ollama.ResponseError, match="sha256 must be"):
+        client.pull("org/demo")
+    hub.body = lambda path, content: content
+    assert client.pull("org/demo").status == "success"
+
+
 # ---- errors ----
 
 
@@ -149,8 +183,10 @@ def test_errors_have_their_status(client):
 
     assert "nothing" in refused(404, client.chat, model="nothing", messages=SUM)
     refused(404, client.show, model="nothing")
-    refused(501, client.delete, model="nothing")
-    refused(501, client.copy, source="nothing", destination="x")
+    assert refused(404, client.delete, model="nothing") == "model 'nothing' not found"
+    assert refused(404, client.copy, source="nothing", destination="x") == "model 'nothing' not found"
+    refused(400, client.delete, model="demo")  # it ships with the program
+    refused(400, client.pull, model="nothing")
     refused(400, client.chat, model="demo", messages=SUM, options={"temperature": -1})
     refused(400, client.chat, model="demo", messages=SUM, options={"mirostat": 2})
     assert "prompt is too long" in refused(400, client.chat, model="demo", messages=[{"role": "user", "content": "a " * 5000}])

@@ -58,10 +58,10 @@ def test_models_in_each_dialect(server):
     status, _, lines = server.ask("POST", "/api/pull", {"model": "demo:latest"})
     assert status == 200 and json.loads(lines.split(b"\n")[-2]) == {"status": "success"}
     assert post(server, "/api/pull", {"model": "demo", "stream": False})[1] == {"status": "success"}
-    assert post(server, "/api/pull", {"model": "nope"})[0] == 404
+    assert post(server, "/api/pull", {"model": "nope"})[0] == 400, "no hub has a name without an owner"
     assert server.json("/api/version")["version"].count(".") == 2
-    for method, path in (("POST", "/api/create"), ("POST", "/api/push"), ("POST", "/api/copy"), ("DELETE", "/api/delete")):
-        assert server.ask(method, path, {"model": "demo"})[0] == 501
+    for path in ("/api/create", "/api/push"):
+        assert server.ask("POST", path, {"model": "demo"})[0] == 501
 
 
 def test_loading_and_unloading_by_a_request(server):

@@ -101,19 +101,59 @@ def test_headers_and_the_first_event_come_before_the_prompt_is_read():
         assert waited.count(b"\r\n: ") + waited.count(b"\n\n: ") >= 5, "comments say that the server lives"
 
 
-def test_a_stream_says_that_its_model_is_being_loaded():
+@pytest.mark.parametrize("path, sign, end", [
+    ("/v1/chat/completions", b": still at it\n", b"[DONE]"),
+    ("/v1/messages", b"event: ping\n", b"message_stop"),
+    ("/v1/responses", b": keep-alive\n", b"response.completed"),
+    ("/api/chat", b'"content": ""}, "done": false}\n', b'"done": true'),
+])
+def test_a_stream_lives_while_its_model_is_being_loaded(path, sign, end):
+    body = {"model": "demo", "input": "Hello", "stream": True} if "responses" in path else chat(max_tokens=50)
     with running("--load-ms", 1500, "--keep-alive-ms", 200) as server:
         start = time.monotonic()
         with server.connect() as client:
-            client.sendall(request("/v1/chat/completions", chat(), "Connection: close"))
+            client.sendall(request(path, body | ({"options": {}} if "api" in path else {}), "Connection: close"))
             assert b"200 OK" in client.recv(65536)
             assert time.monotonic() - start < 1
             assert server.ask("GET", "/health")[0] == 503
             assert server.json("/v1/status")["Status"] == "loading"
             rest = serving.read_all(client)
-        assert rest.count(b": the model is being loaded") >= 3
-        assert b"Hello" in rest and b"[DONE]" in rest
+        assert rest.count(sign) >= 3
+        assert b"Hello" in rest and end in rest
         assert server.ask("GET", "/health")[0] == 200
+
+
+def told(data):
+    """What a stream with "glimt": true says before its first token, and its other chunks."""
+    chunks = [json.loads(event) for event in events_of(data) if event != "[DONE]"]
+    news = [chunk["glimt"] for chunk in chunks if chunk["choices"] and "glimt" in chunk]
+    assert len({chunk["id"] for chunk in chunks}) == 1
+    return news, [chunk for chunk in chunks if "glimt" not in chunk or not chunk["choices"]]
+
+
+def test_a_stream_that_asks_is_told_where_it_is():
+    with running("--load-ms", 1600, "--prefill-ms", 700, "--parallel", 1) as server:
+        asks = {**chat(), "glimt": True, "stream_options": {"include_usage": True}}
+        news, chunks = told(server.ask("POST", "/v1/chat/completions", asks)[2])
+        loaded = [one["loading"] for one in news if "loading" in one]
+        assert len(loaded) >= 3 and loaded == sorted(set(loaded)) and 0 <= loaded[0] < loaded[-1] <= 1
+        (prefill,) = [one["prefill"] for one in news if "prefill" in one]
+        assert prefill == {"done": 0, "total": chunks[-1]["usage"]["prompt_tokens"]}
+        assert chunks[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+        results = [None] * 3
+        threads = []
+        for i in range(3):
+            threads.append(threading.Thread(target=lambda i=i: results.__setitem__(i, server.ask("POST", "/v1/chat/completions", asks)[2])))
+            threads[-1].start()
+            time.sleep(0.1)
+        for thread in threads:
+            thread.join()
+        places = [[one["queued"] for one in told(data)[0] if "queued" in one] for data in results]
+        assert places[1] == [1] and places[2] == [2, 1]
+        for data in results:
+            assert any("prefill" in one for one in told(data)[0])
+        assert not told(server.ask("POST", "/v1/chat/completions", chat())[2])[0]
+        assert "glimt" not in json.loads(server.ask("POST", "/v1/chat/completions", chat(stream=False))[2])
 
 
 @pytest.mark.parametrize("path, error", [("/v1/chat/completions", b'data: {"error"'), ("/v1/messages", b"event: error"),
@@ -537,6 +577,12 @@ def test_tls_and_a_new_certificate(tmp_path):
 
         data, name = ask()
         assert (b"[DONE]" in data, name) == (True, "one")
+        context = ssl.create_default_context(cafile=cert)
+        with context.wrap_socket(server.connect(), server_hostname="127.0.0.1", suppress_ragged_eofs=False) as client:
+            client.sendall(b"GET /api/version HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            start = time.monotonic()
+            assert b"200 OK" in serving.read_all(client), "the end is said: close_notify"
+            assert time.monotonic() - start < 1
         new_cert, new_key = certificate(tmp_path, "two")
         new_cert.rename(cert)
         new_key.rename(key)

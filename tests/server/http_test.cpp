@@ -158,6 +158,19 @@ TEST(Router, FindsByPathAndMethod) {
   EXPECT_TRUE(find_route(routes(), "GET", "/v1/responses/").allow.empty());
   EXPECT_TRUE(find_route(routes(), "GET", "/v1").allow.empty());
   EXPECT_EQ(find_route(routes(), "GET", "/v1/responses/a/b:c").parameter, "a/b:c");
+  const Match input = find_route(routes(), "GET", "/v1/responses/a/input_items");
+  EXPECT_EQ(input.route->path, "/v1/responses/{id}/input_items");
+  EXPECT_EQ(input.parameter, "a");
+  EXPECT_EQ(find_route(routes(), "DELETE", "/responses/a/input_items").allow, "GET, HEAD");
+  EXPECT_EQ(find_route(routes(), "GET", "/v1/responses/input_items").parameter, "input_items");
+}
+
+TEST(HttpMessage, QueriesAreNamesAndValues) {
+  EXPECT_EQ(query_of("a=1&b=x%20y+z&c&=d&e=f=g"),
+            (HttpFields{{"a", "1"}, {"b", "x y z"}, {"c", ""}, {"", "d"}, {"e", "f=g"}}));
+  EXPECT_TRUE(query_of("").empty());
+  EXPECT_EQ(query_value("limit=2&model=org%2Fname", "model"), "org/name");
+  EXPECT_EQ(query_value("limit=2", "model"), "");
 }
 
 TEST(Router, EveryRouteIsThereOnce) {

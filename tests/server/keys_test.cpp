@@ -36,6 +36,13 @@ TEST(ApiKeys, AreFoundInBothFields) {
   EXPECT_FALSE(ApiKeys().required());
 }
 
+TEST(ApiKeys, ChangeModelsOnlyWhereTheFileSaysSo) {
+  const ApiKeys keys = ApiKeys::from_text("first-key name=ann\nsecond-key models=change requests=5\n", "keys");
+  EXPECT_FALSE(keys.find(with("x-api-key", "first-key"))->changes_models());
+  EXPECT_TRUE(keys.find(with("x-api-key", "second-key"))->changes_models());
+  EXPECT_ERROR(ApiKeys::from_text("first-key models=all\n", "keys"), ErrorKind::bad_file, HasSubstr("models=change"));
+}
+
 TEST(ApiKeys, SayWhatIsWrongWithTheirFile) {
   const auto refused = [](const char* text, const char* why) {
     EXPECT_ERROR(ApiKeys::from_text(text, "keys"), ErrorKind::bad_file, HasSubstr(why));

@@ -113,8 +113,12 @@ int run(const Flags& flags) {
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   const auto model = std::make_shared<ScriptedModel>("demo", script_options(flags));
   ModelSource source = scripted_models({{"demo", script_options(flags)}});
-  source.load = [model, &flags](const StoredModel&, std::size_t, LoadProgress&) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(number(flags, "--load-ms", 0)));
+  source.load = [model, &flags](const StoredModel&, std::size_t, LoadProgress& progress) {
+    constexpr std::size_t kParts = 16;
+    progress.set_total(kParts);
+    for (std::size_t i = 0; i < kParts; ++i, progress.add(1)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(number(flags, "--load-ms", 0)) / kParts);
+    }
     if (flags.contains("--broken")) fail(ErrorKind::bad_file, "weights", "are cut short");
     return model;
   };

@@ -67,6 +67,27 @@ class ModelManagerTest : public testing::Test {
   FakeStore store_{{{"a", 1000}, {"b", 1000}, {"c", 1000}, {"huge", 1'000'000}}};
 };
 
+TEST_F(ModelManagerTest, ForgetsAFolderThatIsNotItsModelsAnyMore) {
+  ModelManager manager(store_.source(), with_memory(5000));
+  ModelLease used = take(manager, "a");
+  manager.forget(manager.find("a").folder);
+  EXPECT_EQ(manager.status().models.size(), 1U) << "somebody uses it";
+  used = {};
+  EXPECT_TRUE(soon([&] { return manager.status().models.empty(); })) << "it was to stay for ever";
+  manager.forget("/fake/a");
+  take(manager, "a");
+  EXPECT_EQ(store_.loads(), 2);
+}
+
+TEST_F(ModelManagerTest, WithoutItsDefaultModelTheOthersAreFound) {
+  ManagerOptions options = with_memory(5000);
+  options.default_model = "gone";
+  ModelManager manager(store_.source(), options);
+  EXPECT_EQ(manager.list().size(), 4U);
+  EXPECT_EQ(manager.find("b").name, "b");
+  EXPECT_ERROR(manager.find(""), ErrorKind::invalid_request, HasSubstr("no default model"));
+}
+
 TEST_F(ModelManagerTest, LoadsWhatIsAskedForAndKeepsIt) {
   ModelManager manager(store_.source(), with_memory(5000));
   EXPECT_TRUE(manager.status().models.empty());
