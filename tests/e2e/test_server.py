@@ -423,6 +423,14 @@ def test_answers_of_a_stalled_engine_end_with_an_error(stream):
         server.process.send_signal(signal.SIGUSR1)
 
 
+def test_vectors_of_a_stalled_engine_end_with_an_error():
+    with running("--repeat", "--step-us", 2000, "--keep-alive-ms", 300) as server:
+        server.ask("POST", "/v1/chat/completions", chat(max_tokens=1))
+        server.process.send_signal(signal.SIGUSR1)
+        assert server.ask("POST", "/v1/embeddings", {"model": "demo", "input": "Hello"}, timeout=5)[0] == 500
+        server.process.send_signal(signal.SIGUSR1)
+
+
 @pytest.mark.parametrize("path, error", [
     ("/v1/chat/completions", b'data: {"error": {"message"'),
     ("/v1/messages", b"event: error"),
