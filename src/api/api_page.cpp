@@ -4,6 +4,7 @@
 
 #include <fmt/ranges.h>
 
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -116,21 +117,26 @@ std::string operations_table(const ApiDescription& part) {
     if (!operation.streamed_type.empty()) {
       answer += fmt::format("{}{} if streamed", answer.empty() ? "" : ", ", code(operation.streamed_type));
     }
+    std::string body = name_or_dash(operation.request);
+    if (operation.query != nullptr) body += fmt::format("{}?…: {}", body.empty() ? "" : "; ", operation.query->name);
     text += fmt::format("| `{} {}` | {} | {} | {} |\n", operation.method, operation.path, cell(operation.summary),
-                        name_or_dash(operation.request), answer);
+                        body, answer);
   }
   return text;
 }
 
 std::string part_text(const ApiDescription& part) {
   std::string text = fmt::format("\n### {}\n{}", part.title, operations_table(part));
+  std::set<const ApiObject*> shown{nullptr};
+  const auto show = [&](const ApiObject* object) {
+    if (shown.insert(object).second) text += object_table(*object);
+  };
   for (const ApiOperation& operation : part.operations) {
-    if (operation.request != nullptr) text += object_table(*operation.request);
+    show(operation.query);
+    show(operation.request);
   }
-  for (const ApiObject* object : part.objects) text += object_table(*object);
-  for (const ApiOperation& operation : part.operations) {
-    if (operation.answer != nullptr) text += object_table(*operation.answer);
-  }
+  for (const ApiObject* object : part.objects) show(object);
+  for (const ApiOperation& operation : part.operations) show(operation.answer);
   return text;
 }
 
