@@ -15,6 +15,8 @@ void StepWatch::begin(Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   start_ = now;
   expected_.reset();
+  seen_ = progress_();
+  seen_at_ = now;
 }
 
 void StepWatch::expect(std::optional<double> expected) {
@@ -48,7 +50,7 @@ StepWatch::View StepWatch::look(Clock::time_point now) {
     return view;
   }
   view.step_seconds = seconds(now - *start_);
-  view.gets_on = progress ? now - std::max(*start_, seen_at_) <= limits_.stall : now - *start_ <= allowed();
+  view.gets_on = progress ? now - seen_at_ <= limits_.stall : now - *start_ <= allowed();
   return view;
 }
 

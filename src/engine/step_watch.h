@@ -36,7 +36,8 @@ class StepWatch {
     double idle_seconds = 0;  // since the last step ended
   };
 
-  // Compares with what the last look saw: whoever wants to see a stall soon looks about every second.
+  // Compares with what the last look, or the step's beginning, saw: whoever wants to see a stall soon looks about every
+  // second.
   View look(Clock::time_point now);
 
  private:

@@ -30,5 +30,6 @@ def test_every_answer_fits_its_schema(server, tmp_path):
     command = [sys.executable, "-m", "schemathesis.cli", "run", server.url + "/openapi.json", "--checks", ",".join(CHECKS)]
     command += ["--phases", "fuzzing", "--max-examples", str(EXAMPLES), "--seed", os.environ.get("SCHEMA_SEED", "1"), "--request-timeout", "60"]
     command += ["--generation-database", "none", "--warnings", "off", "--suppress-health-check", "all", "--continue-on-failure", "--no-shrink"]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=110 + 3 * EXAMPLES * 40)
+    hooks = {**os.environ, "SCHEMATHESIS_HOOKS": str(ROOT / "tests" / "clients" / "schema_hooks.py")}
+    result = subprocess.run(command, cwd=tmp_path, env=hooks, capture_output=True, text=True, timeout=110 + 3 * EXAMPLES * 40)
     assert result.returncode == 0, result.stdout[-20000:] + result.stderr[-2000:]
