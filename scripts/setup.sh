@@ -160,7 +160,7 @@ python_packages() {
 
 python_packages .venv requirements.txt "70 MB (less than a minute)"
 if [ $clients = yes ]; then
-  python_packages .venv-clients tests/clients/requirements.txt "480 MB (two minutes)"
+  python_packages .venv-clients tests/clients/requirements.txt "500 MB (two minutes)"
 fi
 if [ $tools = yes ]; then
   (python_packages .venv-packaging tests/packaging/requirements.txt "170 MB (less than a minute)") \

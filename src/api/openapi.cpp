@@ -102,7 +102,7 @@ json::object responses_of(const ApiOperation& operation) {
   if (!operation.streamed_type.empty()) {
     json::value& types = good["content"];
     if (types.is_null()) types = json::object{{kJsonType, json::object()}};
-    types.as_object()[operation.streamed_type] = {{"schema", {{"type", "string"}}}};
+    types.as_object()[operation.streamed_type] = json::object();  // events or lines, each a JSON value
   }
   const json::object bad{{"description", "An error"}, {"content", content(kJsonType, error_name(operation.path))}};
   return {{"200", std::move(good)}, {"4XX", bad}, {"5XX", bad}};

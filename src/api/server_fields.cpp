@@ -14,9 +14,6 @@ constexpr ApiField kTokenizeFields[] = {
     {"parse_special", Use::honoured, R"({"type": "boolean"})", "texts of control tokens are control tokens"},
     {"model", Use::honoured, kString, "whose tokenizer; the default model's if absent"},
 };
-constexpr ApiField kTokensFields[] = {
-    {"tokens", Use::honoured, kIds, "ids", true},
-};
 constexpr ApiField kDetokenizeFields[] = {
     {"tokens", Use::honoured, kIds, "ids", true},
     {"model", Use::honoured, kString, "whose tokenizer; the default model's if absent"},
@@ -34,7 +31,6 @@ constexpr ApiField kHealthFields[] = {
 // clang-format on
 
 constexpr ApiObject kTokenizeRequest{"TokenizeRequest", kTokenizeFields};
-constexpr ApiObject kTokens{"Tokens", kTokensFields};
 constexpr ApiObject kDetokenizeRequest{"DetokenizeRequest", kDetokenizeFields};
 constexpr ApiObject kText{"DetokenizedText", kTextFields};
 constexpr ApiObject kHealth{"Health", kHealthFields};
@@ -54,7 +50,13 @@ constexpr ApiOperation kOperations[] = {
     {"GET", "/slots", "What each model's engine is doing, and its requests one by one"},
     {"GET", "/metrics", "Numbers for Prometheus"},
     {"GET", "/openapi.json", "This document"},
-    {"POST", "/v1/tokenize", "A text as token ids", &kTokenizeRequest, &kTokens, {}, &kModelQuery},
+    {"POST",
+     "/v1/tokenize",
+     "A text as {\"tokens\": ids}; a body that is no JSON as a bare array of ids",
+     &kTokenizeRequest,
+     nullptr,
+     {},
+     &kModelQuery},
     {"POST", "/v1/detokenize", "Token ids as a text", &kDetokenizeRequest, &kText},
 };
 

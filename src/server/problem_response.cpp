@@ -1,5 +1,7 @@
 #include "server/problem_response.h"
 
+#include "api/wire.h"
+
 #include <utility>
 
 namespace glimt {
@@ -7,7 +9,7 @@ namespace glimt {
 HttpResponse problem_response(Dialect dialect, const Problem& problem, std::string_view request_id) {
   HttpResponse response;
   response.status = problem.status;
-  response.body = dump_json(problem_body(dialect, problem, request_id));
+  response.body = wire_json(problem_body(dialect, problem, request_id));
   const int retry_after = problem.retry_after == 0 && problem.status == 503 ? 1 : problem.retry_after;
   if (retry_after > 0) response.fields.emplace_back("Retry-After", std::to_string(retry_after));
   if (!problem.may_retry) response.fields.emplace_back("x-should-retry", "false");

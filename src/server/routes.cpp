@@ -10,6 +10,7 @@
 #include "api/openapi.h"
 #include "api/response_input.h"
 #include "api/responses.h"
+#include "api/wire.h"
 #include "server/model_routes.h"
 #include "server/problem_response.h"
 #include "server/settings.h"
@@ -22,7 +23,7 @@
 namespace glimt {
 namespace {
 
-HttpResponse json_response(const json::value& body) { return {200, "application/json", dump_json(body), {}}; }
+HttpResponse json_response(const json::value& body) { return {200, "application/json", wire_json(body), {}}; }
 
 HttpResponse kept_response(const Call& call) { return json_response(get_response(call.parameter, call.api)); }
 HttpResponse kept_input(const Call& call) {

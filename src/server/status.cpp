@@ -1,5 +1,6 @@
 #include "server/status.h"
 
+#include "api/wire.h"
 #include "server/web_page.h"
 
 #include <algorithm>
@@ -104,7 +105,7 @@ bool is_stalled(const ModelStatus& model) { return model.state == ModelStatus::S
 HttpResponse json_response(int status, const json::value& body) {
   HttpResponse response;
   response.status = status;
-  response.body = dump_json(body);
+  response.body = wire_json(body);
   return response;
 }
 

@@ -1,5 +1,6 @@
 #include "server/tokens.h"
 
+#include "api/wire.h"
 #include "base/json.h"
 
 #include <cstdint>
@@ -22,7 +23,7 @@ bool is_json(const HttpRequest& request) {
 
 json::value ids_of(const std::vector<TokenId>& tokens) { return json::array(tokens.begin(), tokens.end()); }
 
-HttpResponse json_response(const json::value& body) { return {200, "application/json", dump_json(body), {}}; }
+HttpResponse json_response(const json::value& body) { return {200, "application/json", wire_json(body), {}}; }
 
 TokenId token_of(const json::value& value, const Tokenizer& tokenizer) {
   const std::int64_t id = value.is_int64() ? value.get_int64() : -1;

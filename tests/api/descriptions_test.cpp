@@ -98,7 +98,7 @@ TEST(Descriptions, FitTheAnswers) {
   expect_described(ollama, "/api/ps", ollama_ps({}));
   expect_described(ollama, "/api/show", golden("ollama_show.json"));
   expect_described(ollama, "/api/version", ollama_version());
-  expect_described(ollama, "/api/pull", ollama_pull_progress("a", 1, 1));
+  expect_described(ollama, "/api/pull", ollama_pull_done());
   const std::vector<std::vector<float>> vectors{{1}};
   expect_described(ollama, "/api/embed", ollama_embed_answer("m", vectors, 1, {}));
   expect_described(ollama, "/api/embeddings", ollama_embeddings_answer(vectors[0]));

@@ -212,3 +212,10 @@ def test_a_model_that_cannot_be_loaded_ends_the_server(run, tmp_path, demo):
     result = run("serve", broken, "--port", 0)
     assert result.returncode == 2
     assert "broken" in result.stderr.splitlines()[-1] or "broken" in result.stderr
+
+
+def test_errors_are_utf8_whatever_they_name(server):
+    for method, path, body in (("GET", "/v1/models/%ff%fe", None), ("POST", "/api/show", {"model": "a" + "é" * 200}),
+                               ("GET", "/v1/responses/" + "a" + "%C3%A9" * 100, None), ("POST", "/api/copy", {"source": "é" * 200, "destination": "x"})):
+        status, _, data = server.ask(method, path, body)
+        assert status == 404 and json.loads(data.decode())

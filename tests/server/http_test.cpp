@@ -1,12 +1,14 @@
 // What HTTP is read and written as; the bytes themselves are in tests/e2e/test_http.py.
 #include "server/http_message.h"
 #include "server/origin.h"
+#include "server/problem_response.h"
 #include "server/request_reader.h"
 #include "server/router.h"
 
 #include "api/openapi.h"
 #include "base/file.h"
 #include "base/throws.h"
+#include "text/utf8.h"
 
 #include <gmock/gmock.h>
 
@@ -163,6 +165,17 @@ TEST(Router, FindsByPathAndMethod) {
   EXPECT_EQ(input.parameter, "a");
   EXPECT_EQ(find_route(routes(), "DELETE", "/responses/a/input_items").allow, "GET, HEAD");
   EXPECT_EQ(find_route(routes(), "GET", "/v1/responses/input_items").parameter, "input_items");
+}
+
+TEST(HttpMessage, AnErrorIsUtf8WhateverItNames) {
+  for (const Dialect dialect : {Dialect::openai, Dialect::anthropic, Dialect::ollama}) {
+    for (const std::string& name :
+         {"a" + std::string(300, '\xe2'), std::string(199, 'a') + "\u00e9", std::string("\xff")}) {
+      const HttpResponse response = problem_response(dialect, model_not_found(name), "req_1");
+      EXPECT_FALSE(find_invalid_utf8(response.body)) << response.body;
+      EXPECT_TRUE(parse_json(response.body, "body").is_object());
+    }
+  }
 }
 
 TEST(HttpMessage, QueriesAreNamesAndValues) {
