@@ -235,6 +235,17 @@ def test_responses_are_kept(client):
     assert error.value.code == "previous_response_not_found"
 
 
+def test_what_a_response_answered(client):
+    words = ["One.", "Two.", "Three.", "What is 4 plus 5?"]
+    answer = client.responses.create(model="demo", input=[{"role": "user", "content": word} for word in words], max_output_tokens=2)
+    items = list(client.responses.input_items.list(answer.id, limit=3, order="asc"))  # pages through
+    assert [item.content[0].text for item in items] == words
+    assert [item.role for item in items] == ["user"] * 4 and len({item.id for item in items}) == 4
+    assert [item.id for item in client.responses.input_items.list(answer.id)] == [item.id for item in reversed(items)]
+    with pytest.raises(openai.NotFoundError):
+        client.responses.input_items.list("resp_nothing")
+
+
 def test_responses_parse(client):
     answer = client.responses.parse(model="demo", input="Oslo", text_format=Answer, max_output_tokens=400, reasoning={"effort": "none"})
     assert answer.status == "incomplete" or isinstance(answer.output_parsed, Answer)
