@@ -151,6 +151,19 @@ describe.skipIf(!chromiumPath || !existsSync(GLIMT))('the served page', () => {
     await answers().last().locator('.markdown').waitFor({ timeout: 20_000 });
   }
 
+  it('tells how much of a long prompt is read', async () => {
+    await open.context.close();
+    open = await watched(browser, slow.url);
+    page = open.page;
+    await page.goto(slow.url);
+    await page.getByText('tokens of context').waitFor({ timeout: 30_000 });
+    await ask(Array.from({ length: 150 }, (_, i) => `What is ${i} plus ${i}?`).join(' '));
+    await answers().last().getByText(/^Reading the prompt, [\d,]+ of [\d,]+ tokens$/).waitFor({ timeout: 30_000 });
+    await page.getByRole('button', { name: 'Stop' }).dispatchEvent('click');
+    await ended();
+    await expect.poll(() => slow.running(), { timeout: 10_000 }).toBe(0);
+  });
+
   it('stops the engine when the user stops', async () => {
     await askForLong();
     await page.getByRole('button', { name: 'Stop' }).dispatchEvent('click');
