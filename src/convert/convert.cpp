@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 constexpr const char* kIndex = "model.safetensors.index.json";
-constexpr std::uint64_t kSpareBytes = std::uint64_t{64} << 20;
+constexpr std::uint64_t kSpareBytes = std::uint64_t{16} << 20;  // for the small files
 constexpr std::size_t kMostSmallFile = std::size_t{256} << 20;
 
 // What is finished goes to the disk and into the journal so often: a kill costs at most so much work, and the unit that
@@ -75,8 +75,9 @@ void check_space(const fs::path& folder, std::uint64_t wanted) {
   if (::statvfs(folder.c_str(), &disk) != 0) return;
   const std::uint64_t free = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
   if (free >= wanted + kSpareBytes) return;
-  fail(ErrorKind::out_of_memory, folder.string(), "the result has {:.2f} GB, {:.2f} GB of the disk are free",
-       static_cast<double>(wanted) / 1e9, static_cast<double>(free) / 1e9);
+  constexpr double kMegabyte = 1e6;
+  fail(ErrorKind::out_of_memory, folder.string(), "the result takes {:.0f} MB of the disk, {:.0f} MB are free",
+       static_cast<double>(wanted + kSpareBytes) / kMegabyte, static_cast<double>(free) / kMegabyte);
 }
 
 void make_folder(const fs::path& folder) {
