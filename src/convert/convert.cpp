@@ -106,7 +106,8 @@ PlanOptions plan_options(const ConvertOptions& options, const json::object& conf
 Conversion::Conversion(const fs::path& source, ConvertOptions options)
     : Conversion(source, nullptr, Config::read(source), (source / "config.json").string(), std::move(options)) {}
 
-Conversion::Conversion(std::shared_ptr<const GgufModel> source, const fs::path& tokenizer, ConvertOptions options)
+Conversion::Conversion(const std::shared_ptr<const GgufModel>& source, const fs::path& tokenizer,
+                       ConvertOptions options)
     : Conversion(tokenizer, source, source->config(), source->path().string(), std::move(options)) {}
 
 Conversion::Conversion(const fs::path& small_files, std::shared_ptr<const GgufModel> gguf, const json::object& config,

@@ -43,7 +43,8 @@ class Conversion {
 
   // Of a GGUF file, with the small files of `tokenizer`, a folder. What is quantized there keeps its codes where the
   // recipe has the same quantization for it: see gguf_recipe.
-  Conversion(std::shared_ptr<const GgufModel> source, const std::filesystem::path& tokenizer, ConvertOptions options);
+  Conversion(const std::shared_ptr<const GgufModel>& source, const std::filesystem::path& tokenizer,
+             ConvertOptions options);
 
   std::uint64_t source_bytes() const { return source_bytes_; }         // of the tensors
   std::uint64_t result_bytes() const { return output_.file_bytes(); }  // of the files of weights
