@@ -27,6 +27,7 @@ std::vector<PullEvent> PullNews::since(std::uint64_t& seen) const {
   }
   std::sort(fresh.begin(), fresh.end(), [](const auto* a, const auto* b) { return a->number < b->number; });
   std::vector<PullEvent> events;
+  events.reserve(fresh.size());
   for (const Numbered* numbered : fresh) events.push_back(numbered->event);
   seen = count_;
   return events;
