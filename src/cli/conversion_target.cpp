@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kKind = "convert";
 constexpr std::size_t kKeyDigits = 16;
+constexpr std::size_t kRemovedDigits = 16;  // of the names that remove_from_store gives
 
 bool is_name(const std::string& text) {
   const auto name = parse_model_name(text);
@@ -53,9 +54,9 @@ ConversionTarget::ConversionTarget(const std::string& text, const fs::path& sour
     place_ = folder_.parent_path();
     key_ = sha256_of(folder_.string()).substr(0, kKeyDigits);
   }
+  remove_leftovers();
   std::error_code ignored;
   if (fs::exists(fs::symlink_status(folder_, ignored))) {
-    remove_leftovers();
     fail(ErrorKind::invalid_request, folder_.string(), "is there already; the result wants a name that is free");
   }
   if (is_inside(folder_, source)) {
@@ -84,19 +85,28 @@ void ConversionTarget::discard(Workspace& space) const {
   tidy();
 }
 
-// Of a process that was killed after it had put the result in its place.
+// Of processes that were killed after they had put their result in its place, whichever it was: there is nothing to go
+// on from.
 void ConversionTarget::remove_leftovers() const {
+  std::error_code ignored;
   for (const Unfinished& one : list_unfinished(place_)) {
-    if (one.kind == kKind && one.key == key_ && one.is_dead) remove_from_store(place_, one.path);
+    const bool is_used = one.key == key_ ? !fs::exists(folder_, ignored) : fs::exists(one.path / "model", ignored);
+    if (one.kind == kKind && one.is_dead && !is_used) fs::remove_all(one.path, ignored);
   }
   tidy();
 }
 
 void ConversionTarget::tidy() const {
   if (in_store_) return;
+  // What a killed process had begun to remove; the folder may be the user's, and hold other things.
   std::error_code ignored;
-  fs::remove_all(place_ / ".removed", ignored);  // what a killed process had begun to remove
-  ::rmdir((place_ / ".unfinished").c_str());     // fails while others use it
+  for (fs::directory_iterator it(place_ / ".removed", ignored), end; !ignored && it != end; it.increment(ignored)) {
+    const std::string name = it->path().filename().string();
+    const bool is_ours = name.size() == kRemovedDigits && name.find_first_not_of("0123456789abcdef") == name.npos;
+    if (is_ours) fs::remove_all(it->path(), ignored);
+  }
+  ::rmdir((place_ / ".removed").c_str());  // both fail while others use them
+  ::rmdir((place_ / ".unfinished").c_str());
 }
 
 }  // namespace glimt
