@@ -109,12 +109,14 @@ def main():
     parser.add_argument("--glimt", default="build/glimt")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rest", type=float, default=8, help="seconds between the start of a server and its first request")
     a = parser.parse_args()
     rng = random.Random(1)
     found = {}
     for _ in range(a.rounds):
         for make in (Glimt, Llama):
             server = make(a)
+            time.sleep(a.rest)  # weights are moved into huge pages meanwhile
             try:
                 text, ids = prompt(a, rng, 2000)
                 found.setdefault(("first token, 2,000 tokens, s", make.name), []).append(first_token(server, text, ids))

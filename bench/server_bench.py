@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What HTTP costs on top of the engine: the server and its stream beside `glimt run` and `glimt bench`, in turns.
 
-    bench/server_bench.py [MODEL] [--glimt build/glimt] [--rounds 5] [--tokens 1500]
+    bench/server_bench.py [MODEL] [--glimt build/glimt] [--rounds 5] [--tokens 1500] [--rest 0]
 
 Prints time a token of one stream (server, and `glimt run` with the same prompt and sampling), the tokens/s of 32 streams
 together beside `glimt bench --parallel 32`, and, with `wrk` installed, the latency of /health while the streams run.
@@ -87,6 +87,7 @@ def main():
     parser.add_argument("--glimt", default="build/glimt")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tokens", type=int, default=1500)
+    parser.add_argument("--rest", type=float, default=0, help="seconds for a large model's weights to move into huge pages")
     a = parser.parse_args()
     alone, served, together, benched, health = [], [], [], [], []
     for _ in range(a.rounds):
@@ -96,6 +97,7 @@ def main():
         try:
             url = listening(server)
             streams(url, a.model, 1, 16)
+            time.sleep(a.rest)
             _, _, [[first, total]] = streams(url, a.model, 1, a.tokens)
             served.append(1000 * (total - first) / (a.tokens - 1))
             seconds, tokens, _ = streams(url, a.model, 32, a.tokens)
