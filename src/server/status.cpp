@@ -130,7 +130,7 @@ HttpResponse get_health(const Call& call) {
   }
   const bool loaded = std::any_of(models.begin(), models.end(),
                                   [](const ModelStatus& m) { return m.state == ModelStatus::State::loaded; });
-  if (!loaded && std::any_of(models.begin(), models.end(), is_loading)) {
+  if (!loaded && (status.asked > 0 || std::any_of(models.begin(), models.end(), is_loading))) {
     return health_response(call, 503, "loading");
   }
   if (call.service.stopping) return health_response(call, 503, "stopping");

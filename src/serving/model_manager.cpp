@@ -91,7 +91,8 @@ class ModelManager::Impl : public std::enable_shared_from_this<Impl> {
   void destroy(const Entry& entry);
 
   // Both, and callers.
-  std::size_t waiting() const { return asks_.size() + (answering_ ? 1 : 0) + table_.waiting(); }
+  std::size_t unseen() const { return asks_.size() + (answering_ ? 1 : 0); }
+  std::size_t waiting() const { return unseen() + table_.waiting(); }
   Entry known(const std::string& name) const;
   std::optional<StoredModel> default_of(const ModelNames& names) const;
   bool attach(const Entry& entry, KeepAlive keep_alive, ModelEntry::Waiter& waiter, ModelLease& lease);
@@ -425,7 +426,7 @@ std::optional<LoadState> ModelManager::Impl::loading(const std::string& name) co
 
 ManagerStatus ModelManager::Impl::status() const {
   const std::lock_guard lock(mutex_);
-  ManagerStatus status{{}, memory_, table_.used()};
+  ManagerStatus status{{}, memory_, table_.used(), unseen()};
   const auto now = Clock::now();
   for (const Entry& entry : table_.entries()) status.models.push_back(table_.status_of(*entry, now));
   return status;

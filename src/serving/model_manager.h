@@ -58,6 +58,7 @@ struct ManagerStatus {
   std::vector<ModelStatus> models;  // in memory, or on their way in or out
   std::size_t memory = 0;           // bytes that they may take together
   std::size_t used = 0;
+  std::size_t asked = 0;  // requests for models that were not looked at yet: one of them may begin a load
 };
 
 class ModelManager {
