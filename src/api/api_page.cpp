@@ -119,8 +119,8 @@ std::string operations_table(const ApiDescription& part) {
     }
     std::string body = name_or_dash(operation.request);
     if (operation.query != nullptr) body += fmt::format("{}?…: {}", body.empty() ? "" : "; ", operation.query->name);
-    text += fmt::format("| `{} {}` | {} | {} | {} |\n", operation.method, operation.path, cell(operation.summary),
-                        body, answer);
+    text += fmt::format("| `{} {}` | {} | {} | {} |\n", operation.method, operation.path, cell(operation.summary), body,
+                        answer);
   }
   return text;
 }

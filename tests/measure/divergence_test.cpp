@@ -36,9 +36,7 @@ Probabilities log_probabilities(const mx::array& logits) {  // [B, L, vocab]
   return result;
 }
 
-Probabilities golden_probabilities(const std::string& name) {
-  return log_probabilities(golden_array(name, "logits"));
-}
+Probabilities golden_probabilities(const std::string& name) { return log_probabilities(golden_array(name, "logits")); }
 
 double golden_loss(const std::string& name) {
   const std::vector<TokenId> text = golden_text(name);

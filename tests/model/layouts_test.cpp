@@ -1,8 +1,8 @@
 // One model in every layout and quantization that a checkpoint may have: the numbers must not depend on how it is
 // stored.
+#include "model/layouts.h"
 #include "kernels/kernels.h"
 #include "kernels/plain_ops.h"
-#include "model/layouts.h"
 
 #include <cctype>
 
