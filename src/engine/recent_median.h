@@ -7,12 +7,11 @@
 
 namespace glimt {
 
-// Unlike a mean it does not move when fewer than half of them were disturbed, as times are on a machine that has other
-// work.
+// Unlike a mean it does not move when fewer than half of the last kWindow were disturbed, as times are on a machine that
+// has other work.
+template <std::size_t kWindow>
 class RecentMedian {
  public:
-  static constexpr std::size_t kWindow = 9;
-
   void add(double value) { values_[count_++ % kWindow] = value; }
   std::size_t count() const { return count_; }  // of all that were added
 

@@ -34,12 +34,12 @@ bool StepCosts::wants_plain_step(int sequences) const {
 }
 
 double StepCosts::measured(int rows) const {
-  const RecentMedian& seconds = find(seconds_, rows);
+  const RecentMedian<9>& seconds = find(seconds_, rows);
   return seconds.count() < kEnough ? 0 : seconds.get();
 }
 
 double StepCosts::row_share(int sequences) const {
-  const RecentMedian& share = find(of_sequences_, sequences).row_share;
+  const auto& share = find(of_sequences_, sequences).row_share;
   return share.count() < kEnough ? kGuessedShare : std::max(share.get(), 0.01);
 }
 

@@ -34,13 +34,14 @@ class StepCosts {
 
   struct OfSequences {
     int steps_with_guesses = 0;  // since the last one without
-    RecentMedian row_share;      // what a row more takes, over a sequence's share of the plain step
+    RecentMedian<63> row_share;  // what a row more takes, over a sequence's share of the plain step: a small difference
+                                 // of two times, so many of them
   };
   double measured(int rows) const;  // 0: not often enough
   double row_share(int sequences) const;
   double cost(int sequences, int rows) const { return 1 + row_share(sequences) * (rows - sequences) / sequences; }
 
-  std::vector<RecentMedian> seconds_;      // by rows
+  std::vector<RecentMedian<9>> seconds_;   // by rows
   std::vector<OfSequences> of_sequences_;  // by their number
 };
 

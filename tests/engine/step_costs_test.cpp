@@ -14,7 +14,7 @@ void record(StepCosts& costs, int times, int sequences, int rows, double seconds
 }
 
 TEST(RecentMedian, IsTheMiddleOfTheLastNine) {
-  RecentMedian median;
+  RecentMedian<9> median;
   EXPECT_EQ(median.get(), 0);
   for (double x : {5.0, 1.0, 9.0}) median.add(x);
   EXPECT_EQ(median.get(), 5);
