@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +13,15 @@ namespace glimt {
 
 // The content of a regular file of at most `max_bytes`. Throws not_found, or bad_file if it is larger or unreadable.
 std::string read_file(const std::filesystem::path& path, std::size_t max_bytes = std::size_t{1} << 30);
+
+// Makes the folder and those above it where they are not there yet. Throws bad_file.
+void make_folder(const std::filesystem::path& folder);
+
+// What an ordinary user may still write to the disk of `folder`; nothing where the system does not tell.
+std::optional<std::uint64_t> free_disk_bytes(const std::filesystem::path& folder);
+
+// All of `bytes`, from byte `at` of the file on. False, with errno, if the system takes no more.
+bool write_all_at(int fd, std::uint64_t at, std::span<const std::byte> bytes);
 
 // Who may read a file that this program makes.
 enum class FileAccess : std::uint8_t {

@@ -19,7 +19,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kKind = "convert";
 constexpr std::size_t kKeyDigits = 16;
-constexpr std::size_t kRemovedDigits = 16;  // of the names that remove_from_store gives
 
 bool is_name(const std::string& text) {
   const auto name = parse_model_name(text);
@@ -90,23 +89,14 @@ void ConversionTarget::discard(Workspace& space) const {
 void ConversionTarget::remove_leftovers() const {
   std::error_code ignored;
   for (const Unfinished& one : list_unfinished(place_)) {
-    const bool is_used = one.key == key_ ? !fs::exists(folder_, ignored) : fs::exists(one.path / "model", ignored);
+    const bool is_used = one.key == key_ ? !fs::exists(folder_, ignored) : one.has_result;
     if (one.kind == kKind && one.is_dead && !is_used) fs::remove_all(one.path, ignored);
   }
   tidy();
 }
 
 void ConversionTarget::tidy() const {
-  if (in_store_) return;
-  // What a killed process had begun to remove; the folder may be the user's, and hold other things.
-  std::error_code ignored;
-  for (fs::directory_iterator it(place_ / ".removed", ignored), end; !ignored && it != end; it.increment(ignored)) {
-    const std::string name = it->path().filename().string();
-    const bool is_ours = name.size() == kRemovedDigits && name.find_first_not_of("0123456789abcdef") == name.npos;
-    if (is_ours) fs::remove_all(it->path(), ignored);
-  }
-  ::rmdir((place_ / ".removed").c_str());  // both fail while others use them
-  ::rmdir((place_ / ".unfinished").c_str());
+  if (!in_store_) tidy_place(place_);
 }
 
 }  // namespace glimt

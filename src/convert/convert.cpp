@@ -7,7 +7,6 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <boost/uuid/name_generator_sha1.hpp>
@@ -71,19 +70,11 @@ std::vector<fs::path> copied_files(const fs::path& folder) {
 }
 
 void check_space(const fs::path& folder, std::uint64_t wanted) {
-  struct statvfs disk {};
-  if (::statvfs(folder.c_str(), &disk) != 0) return;
-  const std::uint64_t free = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
-  if (free >= wanted + kSpareBytes) return;
+  const std::optional<std::uint64_t> free = free_disk_bytes(folder);
+  if (!free || *free >= wanted + kSpareBytes) return;
   constexpr double kMegabyte = 1e6;
   fail(ErrorKind::out_of_memory, folder.string(), "the result takes {:.0f} MB of the disk, {:.0f} MB are free",
-       static_cast<double>(wanted + kSpareBytes) / kMegabyte, static_cast<double>(free) / kMegabyte);
-}
-
-void make_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) fail(ErrorKind::bad_file, folder.string(), "cannot make the folder: {}", error.message());
+       static_cast<double>(wanted + kSpareBytes) / kMegabyte, static_cast<double>(*free) / kMegabyte);
 }
 
 // All but some: what an earlier run has left of small files, perhaps under the names that they have while they are

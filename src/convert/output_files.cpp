@@ -153,13 +153,7 @@ void OutputFiles::write(const std::string& tensor, std::uint64_t offset, std::sp
 }
 
 void OutputFiles::write_at(std::size_t file, std::uint64_t at, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::pwrite(descriptors_[file], bytes.data(), bytes.size(), static_cast<off_t>(at));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail_to("write", file);
-    at += static_cast<std::uint64_t>(n);
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
-  }
+  if (!write_all_at(descriptors_[file], at, bytes)) fail_to("write", file);
   const std::lock_guard lock(mutex_);
   written_.insert(file);
 }

@@ -1,6 +1,7 @@
 #include "hub/part_file.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "hub/workspace.h"
 
 #include <fcntl.h>
@@ -129,16 +130,10 @@ bool PartFile::write(std::size_t part, std::uint64_t round, std::span<const std:
     at = begin_of(part) + done_[part];
   }
   // One thread has a part; the lock is for the numbers, not for the disk.
-  std::size_t written = 0;
-  while (written < bytes.size()) {
-    const ssize_t n = ::pwrite(data_, bytes.data() + written, bytes.size() - written, static_cast<off_t>(at + written));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail_to("write");
-    written += static_cast<std::size_t>(n);
-  }
+  if (!write_all_at(data_, at, bytes)) fail_to("write");
   std::unique_lock lock(mutex_);
   if (round != round_) return false;
-  done_[part] += written;
+  done_[part] += bytes.size();
   save_progress(part);
   if (!hashing_) hash_in_order(lock);
   return true;

@@ -5,8 +5,6 @@
 #include "base/json.h"
 #include "hub/clone_or_copy.h"
 
-#include <sys/statvfs.h>
-
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -212,12 +210,11 @@ void Pull::check_small_files(const std::vector<FileRecord>& files, Workspace& sp
 }
 
 void Pull::check_space(std::uint64_t missing) const {
-  struct statvfs disk {};
-  if (missing == 0 || ::statvfs(options_.store.c_str(), &disk) != 0) return;
-  const std::uint64_t free = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
-  if (free >= missing + kSpareBytes) return;
+  if (missing == 0) return;
+  const std::optional<std::uint64_t> free = free_disk_bytes(options_.store);
+  if (!free || *free >= missing + kSpareBytes) return;
   fail(ErrorKind::out_of_memory, options_.store.string(), "{:.2f} GB are still to come, {:.2f} GB of the disk are free",
-       static_cast<double>(missing) / 1e9, static_cast<double>(free) / 1e9);
+       static_cast<double>(missing) / 1e9, static_cast<double>(*free) / 1e9);
 }
 
 void Pull::download(const Listing& listing, const std::vector<FileRecord>& files, const Workspace& space,

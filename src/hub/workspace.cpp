@@ -1,6 +1,7 @@
 #include "hub/workspace.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "hub/digest.h"
 
 #include <fcntl.h>
@@ -26,6 +27,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kUnfinished = ".unfinished";
 constexpr const char* kRemoved = ".removed";
+constexpr const char* kMade = "model";
 constexpr char kSeparator = '~';
 constexpr std::size_t kFields = 5;  // kind, key, host, pid, start
 constexpr long kSilentSeconds = 60;
@@ -122,10 +124,11 @@ bool is_dead(const fs::path& folder, const std::vector<std::string>& fields) {
   return pid <= 0 || start.empty() || fields[4].substr(0, fields[4].find('.')) != start;
 }
 
-void make_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) fail(ErrorKind::bad_file, folder.string(), "cannot make the folder: {}", error.message());
+// Of what is being removed: 16 hexadecimal digits.
+std::string removed_name() { return fmt::format("{:08x}{:08x}", std::random_device()(), ::getpid()); }
+
+bool is_removed_name(const std::string& name) {
+  return name.size() == 16 && name.find_first_not_of("0123456789abcdef") == name.npos;
 }
 
 [[noreturn]] void fail_to(const char* what, const fs::path& path) {
@@ -184,6 +187,8 @@ Workspace Workspace::take_over_or_make(const fs::path& store, std::string_view k
   return make(store, kind, key);
 }
 
+fs::path Workspace::made() const { return path_ / kMade; }
+
 bool Workspace::keep() const { return ::utimensat(AT_FDCWD, path_.c_str(), nullptr, 0) == 0; }
 
 void Workspace::publish(const fs::path& target) {
@@ -209,7 +214,9 @@ std::vector<Unfinished> list_unfinished(const fs::path& store) {
   for (fs::directory_iterator it(store / kUnfinished, error), end; !error && it != end; it.increment(error)) {
     const std::vector<std::string> fields = split(it->path().filename().string());
     if (fields.size() != kFields) continue;
-    found.push_back({it->path(), fields[0], fields[1], is_dead(it->path(), fields)});
+    std::error_code ignored;
+    const bool has_result = fs::exists(it->path() / kMade, ignored);
+    found.push_back({it->path(), fields[0], fields[1], is_dead(it->path(), fields), has_result});
   }
   std::sort(found.begin(), found.end(), [](const Unfinished& a, const Unfinished& b) { return a.path < b.path; });
   return found;
@@ -217,7 +224,7 @@ std::vector<Unfinished> list_unfinished(const fs::path& store) {
 
 void remove_from_store(const fs::path& store, const fs::path& folder) {
   make_folder(store / kRemoved);
-  const fs::path removed = store / kRemoved / fmt::format("{:08x}{:08x}", std::random_device()(), ::getpid());
+  const fs::path removed = store / kRemoved / removed_name();
   if (::rename(folder.c_str(), removed.c_str()) != 0) fail_to("remove", folder);
   sync_folder(folder.parent_path());
   remove_tree(removed);
@@ -229,6 +236,16 @@ void sweep_store(const fs::path& store, std::string_view kind) {
   for (const Unfinished& one : list_unfinished(store)) {
     if (one.kind == kind && one.is_dead) fs::remove_all(one.path, ignored);
   }
+}
+
+void tidy_place(const fs::path& place) {
+  std::error_code error;
+  for (fs::directory_iterator it(place / kRemoved, error), end; !error && it != end; it.increment(error)) {
+    std::error_code ignored;
+    if (is_removed_name(it->path().filename().string())) fs::remove_all(it->path(), ignored);
+  }
+  ::rmdir((place / kRemoved).c_str());  // both fail while others use them
+  ::rmdir((place / kUnfinished).c_str());
 }
 
 void sync_folder(const fs::path& folder) {

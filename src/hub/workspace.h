@@ -35,7 +35,7 @@ class Workspace {
   bool keep() const;
 
   // Where the model is made: a folder in path().
-  std::filesystem::path made() const { return path_ / "model"; }
+  std::filesystem::path made() const;
 
   // Puts made() in `target`'s place, in one step for every reader, and removes what was there and the rest of the
   // workspace. Throws bad_file.
@@ -59,6 +59,7 @@ struct Unfinished {
   std::string kind;
   std::string key;
   bool is_dead = false;
+  bool has_result = false;  // its made() is there
 };
 
 // What lies unfinished in the store, by path.
@@ -69,6 +70,10 @@ void remove_from_store(const std::filesystem::path& store, const std::filesystem
 
 // Removes what dead processes left of this kind, and what they had begun to remove.
 void sweep_store(const std::filesystem::path& store, std::string_view kind);
+
+// For a place that is not the store but a folder of the user's: takes away what killed processes had begun to remove, and
+// the store's own folders in it if nothing else is in them.
+void tidy_place(const std::filesystem::path& place);
 
 // Puts a folder's names on the disk. Some file systems cannot do that; only a failing disk is an error.
 void sync_folder(const std::filesystem::path& folder);

@@ -202,5 +202,16 @@ TEST_F(StoreChanges, WhatAKilledCopyLeftIsSwept) {
   EXPECT_FALSE(fs::exists(store() / ".removed"));
 }
 
+TEST_F(StoreChanges, TidyingAPlaceLeavesWhatIsNotTheStores) {
+  folder_.write(".removed/0123456789abcdef/half", "x");
+  folder_.write(".removed/photos/one", "x");
+  tidy_place(store());
+  EXPECT_FALSE(fs::exists(store() / ".removed/0123456789abcdef"));
+  EXPECT_TRUE(fs::exists(store() / ".removed/photos/one"));
+  fs::remove_all(store() / ".removed/photos");
+  tidy_place(store());
+  EXPECT_FALSE(fs::exists(store() / ".removed"));
+}
+
 }  // namespace
 }  // namespace glimt
