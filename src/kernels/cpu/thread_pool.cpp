@@ -74,8 +74,9 @@ bool spin_until(Done done, FetchAhead& ahead) {
   return false;
 }
 
-// Written by the caller of a loop alone, of which there is one at a time.
-std::atomic<std::uint64_t> g_items_done{0};
+// Written by the caller of a loop alone, of which there is one at a time. On a cache line of its own: the other threads
+// read what lies beside it while they wait.
+alignas(64) std::atomic<std::uint64_t> g_items_done{0};
 
 // The items of a job, shared out: each thread has a range of neighbours, which it takes from the front, so that it
 // reads memory in long streams. A thread that has finished its own range steals from the others.
