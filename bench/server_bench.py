@@ -27,11 +27,15 @@ def listening(process):
     return re.search(r"http://\S+", process.stderr.readline())[0]
 
 
+def end_tokens(model):
+    """They are banned, so that each answer has the tokens that were asked for."""
+    return json.loads((pathlib.Path(model) / "generation_config.json").read_text())["eos_token_id"]
+
+
 def body(model, tokens, seed):
-    ends = json.loads((pathlib.Path(model) / "generation_config.json").read_text())["eos_token_id"]
     return json.dumps({
         "model": pathlib.Path(model).name, "messages": [{"role": "user", "content": PROMPT}], "max_tokens": tokens,
-        "temperature": 1.5, "top_p": 1, "seed": seed, "logit_bias": {str(end): -100 for end in ends}, "stream": True,
+        "temperature": 1.5, "top_p": 1, "seed": seed, "logit_bias": {str(end): -100 for end in end_tokens(model)}, "stream": True,
         "stream_options": {"include_usage": True}})
 
 
@@ -57,10 +61,9 @@ def streams(url, model, count, tokens):
 
 def run_alone(glimt, model, tokens):
     """Milliseconds a token of `glimt run`, by its own clock."""
-    ends = json.loads((pathlib.Path(model) / "generation_config.json").read_text())["eos_token_id"]
     done = subprocess.run(
         [glimt, "run", model, PROMPT, "--stats", "--max-tokens", str(tokens), "--temperature", "1.5", "--top-p", "1", "--seed", "0",
-         *[word for end in ends for word in ("--logit-bias", f"{end}=-100")]], capture_output=True, text=True, check=True)
+         *[word for end in end_tokens(model) for word in ("--logit-bias", f"{end}=-100")]], capture_output=True, text=True, check=True)
     answer = re.search(r"^answer +\d+ tokens, [\d.]+ s, ([\d.]+) tokens/s", done.stderr, re.MULTILINE)
     return 1000 / float(answer[1])
 

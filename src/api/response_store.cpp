@@ -45,28 +45,23 @@ void ResponseStore::keep(const std::string& owner, KeptResponse response) {
   for (const std::string& id : kept->item_ids) owned.by_item.emplace(id, kept);
 }
 
+// Copied with the lock, so that it can be parsed without.
+std::optional<std::string> ResponseStore::kept_text(const std::string& owner, const std::string& id,
+                                                    std::string Entry::*text) {
+  const std::lock_guard lock(mutex_);
+  Owner* owned = find_owner(owner);
+  const Entry* entry = owned == nullptr ? nullptr : use(*owned, id);
+  return entry == nullptr ? std::nullopt : std::optional(entry->*text);
+}
+
 std::optional<json::object> ResponseStore::body(const std::string& owner, const std::string& id) {
-  std::string text;
-  {
-    const std::lock_guard lock(mutex_);
-    Owner* owned = find_owner(owner);
-    const Entry* entry = owned == nullptr ? nullptr : use(*owned, id);
-    if (entry == nullptr) return std::nullopt;
-    text = entry->body;
-  }
-  return parse_kept(text).as_object();
+  const std::optional<std::string> text = kept_text(owner, id, &Entry::body);
+  return text ? std::optional(parse_kept(*text).as_object()) : std::nullopt;
 }
 
 std::optional<json::array> ResponseStore::input(const std::string& owner, const std::string& id) {
-  std::string text;
-  {
-    const std::lock_guard lock(mutex_);
-    Owner* owned = find_owner(owner);
-    const Entry* entry = owned == nullptr ? nullptr : use(*owned, id);
-    if (entry == nullptr) return std::nullopt;
-    text = entry->input;
-  }
-  return parse_kept(text).as_array();
+  const std::optional<std::string> text = kept_text(owner, id, &Entry::input);
+  return text ? std::optional(parse_kept(*text).as_array()) : std::nullopt;
 }
 
 std::optional<json::object> ResponseStore::item(const std::string& owner, const std::string& item_id) {

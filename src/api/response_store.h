@@ -71,6 +71,7 @@ class ResponseStore {
   };
 
   // Under the mutex.
+  std::optional<std::string> kept_text(const std::string& owner, const std::string& id, std::string Entry::*text);
   Entry* use(Owner& owner, const std::string& id);  // null for an unknown id
   Owner* find_owner(const std::string& name);       // null for one who keeps nothing
   void drop(const std::string& owner, Entries::iterator entry);

@@ -1,6 +1,5 @@
 // glimt kl: how far a model's predictions are from a reference's, e.g. a quantized model's from the original's.
 #include "cli/commands.h"
-#include "cli/progress.h"
 #include "cli/pull_model.h"
 #include "cli/text_flags.h"
 #include "hub/store.h"
@@ -59,12 +58,8 @@ void run(const KlArguments& arguments) {
   const Tokenizer tokenizer(reference);
   check_same_vocabulary(reference, tokenizer, folder);
   const std::vector<TokenId> tokens = arguments.text.read_tokens(reference, tokenizer);
-  arguments.text.set_up_process();
-  Progress progress("measuring", "layer tokens");
-  const DivergenceReport report =
-      measure_divergence(reference, folder, tokens, arguments.text.options,
-                         [&](std::size_t done, std::size_t total) { progress.update(done, total); });
-  progress.clear();
+  const DivergenceReport report = arguments.text.with_progress(
+      [&](const auto& tell) { return measure_divergence(reference, folder, tokens, arguments.text.options, tell); });
   if (arguments.text.json) {
     fmt::print("{}\n", dump_json(to_json(report, arguments)));
   } else {

@@ -1,6 +1,5 @@
 // glimt perplexity: how well a model predicts a text.
 #include "cli/commands.h"
-#include "cli/progress.h"
 #include "cli/pull_model.h"
 #include "cli/text_flags.h"
 #include "hub/store.h"
@@ -39,12 +38,8 @@ void run(const PerplexityArguments& arguments) {
   offer_to_pull(arguments.model);
   const std::filesystem::path folder = resolve_model(arguments.model);
   const std::vector<TokenId> tokens = arguments.text.read_tokens(folder, Tokenizer(folder));
-  arguments.text.set_up_process();
-  Progress progress("measuring", "layer tokens");
-  const PerplexityReport report =
-      measure_perplexity(folder, tokens, arguments.text.options,
-                         [&](std::size_t done, std::size_t total) { progress.update(done, total); });
-  progress.clear();
+  const PerplexityReport report = arguments.text.with_progress(
+      [&](const auto& tell) { return measure_perplexity(folder, tokens, arguments.text.options, tell); });
   if (arguments.text.json) {
     fmt::print("{}\n", dump_json(to_json(report, arguments)));
   } else {

@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "cli/device_flag.h"
+#include "cli/progress.h"
 #include "measure/divergence.h"
 #include "measure/text_file.h"
 
@@ -19,6 +20,16 @@ struct TextFlags {
 
   // What holds for the whole process: before the first model is loaded.
   void set_up_process() const;
+
+  // What measure(on_progress) gives, with its progress on the terminal. Sets up the process.
+  template <typename Measure>
+  auto with_progress(const Measure& measure) const {
+    set_up_process();
+    Progress progress("measuring", "layer tokens");
+    auto report = measure([&](std::size_t done, std::size_t total) { progress.update(done, total); });
+    progress.clear();
+    return report;
+  }
 
   // The text as tokens of the model in `folder`, as many as are wanted. Throws what read_text_tokens throws.
   std::vector<TokenId> read_tokens(const std::filesystem::path& folder, const Tokenizer& tokenizer) const;

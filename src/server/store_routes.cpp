@@ -6,6 +6,7 @@
 #include "hub/store_changes.h"
 #include "server/requests.h"
 #include "server/waiting.h"
+#include "serving/model_names.h"
 
 #include <algorithm>
 #include <memory>
@@ -40,8 +41,7 @@ void check_may_change(const Call& call) {
 
 // Here names mean what they say: what a vendor's name stands for is not removed by it.
 std::optional<StoredModel> stored(const Service& service, std::string_view name) {
-  constexpr std::string_view kLatest = ":latest";
-  if (name.ends_with(kLatest)) name.remove_suffix(kLatest.size());
+  name = without_latest(name);
   for (StoredModel& model : service.models.list()) {
     if (model.name == name) return std::move(model);
   }

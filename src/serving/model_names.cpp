@@ -21,10 +21,6 @@ std::string lowered(std::string_view text) {
   return result;
 }
 
-std::string_view without_tag(std::string_view name) {
-  return name.ends_with(kLatest) ? name.substr(0, name.size() - kLatest.size()) : name;
-}
-
 template <typename Matches>
 const StoredModel* find_if(const std::vector<StoredModel>& models, Matches matches) {
   const auto found = std::find_if(models.begin(), models.end(), matches);
@@ -37,16 +33,16 @@ std::filesystem::path tidy(const std::filesystem::path& folder) {
 }
 
 const StoredModel* find_own(const std::vector<StoredModel>& models, std::string_view asked) {
-  const std::string_view name = without_tag(asked);
+  const std::string_view name = without_latest(asked);
   if (const auto* exact = find_if(models, [&](const StoredModel& m) { return m.name == asked; })) return exact;
-  if (const auto* untagged = find_if(models, [&](const StoredModel& m) { return without_tag(m.name) == name; })) {
+  if (const auto* untagged = find_if(models, [&](const StoredModel& m) { return without_latest(m.name) == name; })) {
     return untagged;
   }
   if (const auto* folder = find_if(models, [&](const StoredModel& m) { return tidy(m.folder) == tidy(asked); })) {
     return folder;
   }
   const std::string low = lowered(name);
-  return find_if(models, [&](const StoredModel& m) { return lowered(without_tag(m.name)) == low; });
+  return find_if(models, [&](const StoredModel& m) { return lowered(without_latest(m.name)) == low; });
 }
 
 [[noreturn]] void report_unknown(const std::vector<StoredModel>& models, std::string_view asked) {
@@ -61,10 +57,14 @@ const StoredModel* find_own(const std::vector<StoredModel>& models, std::string_
 
 }  // namespace
 
+std::string_view without_latest(std::string_view name) {
+  return name.ends_with(kLatest) ? name.substr(0, name.size() - kLatest.size()) : name;
+}
+
 bool is_vendors_name(std::string_view name) {
   constexpr std::array kBeginnings{"claude-", "anthropic/", "gpt-", "chatgpt-", "codex-", "o1", "o2", "o3", "o4"};
   constexpr std::array kWords{"haiku", "sonnet", "opus"};
-  const std::string low = lowered(without_tag(name));
+  const std::string low = lowered(without_latest(name));
   return std::any_of(kBeginnings.begin(), kBeginnings.end(), [&](const char* b) { return low.starts_with(b); }) ||
          std::any_of(kWords.begin(), kWords.end(), [&](const char* word) { return low == word; });
 }

@@ -21,6 +21,9 @@ struct ModelNames {
 // sonnet, opus; in any case, with or without ":latest".
 bool is_vendors_name(std::string_view name);
 
+// "demo" for "demo" and for "demo:latest".
+std::string_view without_latest(std::string_view name);
+
 // In this order: the exact name; without or with ":latest"; the folder of one of the models (never another folder: a
 // request must not open what nobody put there); the name in other case; a vendor's name. Throws not_found, which names
 // the model and those that there are; invalid_request for an empty name where there is no default.

@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from usage import assert_usage_error
+
 COMMANDS = ["run", "show", "prompt", "tokenize", "parse", "compare", "bench", "eval", "perplexity", "kl", "convert"]
 TOOLS = [
     {"type": "function", "function": {"name": "get_time", "parameters": {"type": "object", "properties": {}}}},
@@ -34,16 +36,6 @@ def tools(tmp_path):
     file = tmp_path / "tools.json"
     file.write_text(json.dumps(TOOLS))
     return file
-
-
-def assert_usage_error(result, *words):
-    """One line on stderr that says what to do, nothing on stdout, status 2."""
-    assert result.returncode == 2, result
-    assert result.stdout == ""
-    lines = result.stderr.splitlines()
-    assert len(lines) == 1 and lines[0].startswith("glimt: "), result.stderr
-    for word in words:
-        assert word in lines[0]
 
 
 # --- usage ------------------------------------------------------------------------------------------------------------
