@@ -93,7 +93,7 @@ void ask_for_low_priority() {
 #endif
 }
 
-fs::path executable_folder() {
+fs::path executable_path() {
 #ifdef __APPLE__
   std::string path(4096, '\0');
   auto size = static_cast<std::uint32_t>(path.size());
@@ -104,8 +104,10 @@ fs::path executable_folder() {
 #endif
   std::error_code error;
   const fs::path real = fs::canonical(executable, error);
-  return error ? fs::path() : real.parent_path();
+  return error ? fs::path() : real;
 }
+
+fs::path executable_folder() { return executable_path().parent_path(); }
 
 std::size_t peak_resident_bytes() {
   rusage usage{};

@@ -25,7 +25,8 @@ void ask_for_short_turns();
 // The calling thread gets about a tenth of a core that other threads want, too. Linux; nothing elsewhere.
 void ask_for_low_priority();
 
-// Where this program's file is, links followed; empty if the system does not tell.
+// This program's file and its folder, links followed; empty if the system does not tell.
+std::filesystem::path executable_path();
 std::filesystem::path executable_folder();
 
 // The most memory that this process has held so far, in bytes; mapped files count where they were touched.

@@ -26,5 +26,6 @@ void add_bench_command(CLI::App& app);
 void add_eval_command(CLI::App& app);
 void add_perplexity_command(CLI::App& app);
 void add_kl_command(CLI::App& app);
+void add_launch_command(CLI::App& app);
 
 }  // namespace glimt

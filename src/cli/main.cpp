@@ -23,10 +23,10 @@ constexpr int kFailureStatus = 1;
 constexpr int kBrokenPipeStatus = 141;  // what a shell reports for a program that SIGPIPE ended
 
 constexpr void (*kCommands[])(CLI::App&) = {
-    add_run_command,        add_serve_command, add_pull_command,    add_list_command,  add_show_command,
-    add_rm_command,         add_cp_command,    add_verify_command,  add_du_command,    add_prompt_command,
-    add_tokenize_command,   add_parse_command, add_compare_command, add_bench_command, add_eval_command,
-    add_perplexity_command, add_kl_command,    add_convert_command,
+    add_run_command,        add_serve_command, add_pull_command,    add_list_command,   add_show_command,
+    add_rm_command,         add_cp_command,    add_verify_command,  add_du_command,     add_prompt_command,
+    add_tokenize_command,   add_parse_command, add_compare_command, add_bench_command,  add_eval_command,
+    add_perplexity_command, add_kl_command,    add_convert_command, add_launch_command,
 };
 
 int report(int status, const std::string& message) {

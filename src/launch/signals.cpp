@@ -1,0 +1,74 @@
+#include "launch/signals.h"
+
+#include "base/error.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+namespace glimt::launch {
+namespace {
+
+constexpr std::array kCaught = {SIGINT, SIGTERM, SIGHUP, SIGCHLD};
+constexpr unsigned char kFromTerminal = 0x80;
+
+std::atomic<int> write_end{-1};
+int read_end = -1;
+std::array<struct sigaction, kCaught.size()> previous;
+
+// Only lock-free atomics and write() are allowed in a signal handler.
+void on_signal(int number, siginfo_t* info, void*) {
+  const int saved_errno = errno;
+#ifdef SI_KERNEL
+  const bool from_terminal = info != nullptr && info->si_code == SI_KERNEL;
+#else
+  const bool from_terminal = info != nullptr && info->si_pid == 0;
+#endif
+  const auto byte = static_cast<unsigned char>(number | (from_terminal ? kFromTerminal : 0));
+  if (::write(write_end, &byte, 1) < 0) errno = saved_errno;  // a full pipe is readable already
+  errno = saved_errno;
+}
+
+}  // namespace
+
+Signals::Signals() {
+  int ends[2];
+  if (::pipe(ends) != 0) fail(ErrorKind::internal, "pipe", "{}", std::strerror(errno));
+  for (const int end : ends) {
+    ::fcntl(end, F_SETFL, O_NONBLOCK);
+    ::fcntl(end, F_SETFD, FD_CLOEXEC);
+  }
+  read_end = ends[0];
+  write_end = ends[1];
+  struct sigaction action {};
+  action.sa_sigaction = on_signal;
+  action.sa_flags = SA_SIGINFO | SA_RESTART;
+  for (std::size_t i = 0; i < kCaught.size(); ++i) ::sigaction(kCaught[i], &action, &previous[i]);
+}
+
+Signals::~Signals() {
+  for (std::size_t i = 0; i < kCaught.size(); ++i) ::sigaction(kCaught[i], &previous[i], nullptr);
+  ::close(write_end.exchange(-1));
+  ::close(read_end);
+}
+
+int Signals::fd() const { return read_end; }
+
+std::vector<Signal> Signals::take() {
+  std::vector<Signal> signals;
+  unsigned char bytes[64];
+  for (ssize_t count = 1; count > 0;) {
+    count = ::read(read_end, bytes, sizeof bytes);
+    for (ssize_t i = 0; i < count; ++i) {
+      signals.push_back({bytes[i] & ~kFromTerminal, (bytes[i] & kFromTerminal) != 0});
+    }
+  }
+  return signals;
+}
+
+}  // namespace glimt::launch
