@@ -1,4 +1,5 @@
 // glimt serve: the models behind HTTP, for agents, SDKs and editors.
+#include "base/double.h"
 #include "cli/commands.h"
 #include "cli/load_flags.h"
 #include "cli/pull_model.h"
@@ -66,7 +67,7 @@ void set_address(ServeArguments& arguments) {
 // "300", "300s", "5m", "1h"; "-1": for ever.
 std::chrono::nanoseconds duration_of(const std::string& text) {
   double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const auto [end, error] = read_double(text.data(), text.data() + text.size(), number);
   const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
   const double seconds = unit.empty() || unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : 0;
   if (error != std::errc() || seconds == 0 || !(number * seconds < 1e9)) {
@@ -81,16 +82,17 @@ class FirstModel {
  public:
   FirstModel(const std::string& name, ModelManager& models, Server& server) {
     fmt::print(stderr, "loading {}; requests for it wait\n", name);
-    models.acquire(name, std::nullopt,
-                   [failure = failure_, &server, name](const ModelLease& lease, const std::exception_ptr& error) {
-                     if (error) {
-                       failure->set_value(error);
-                       server.stop();
-                     } else {
-                       fmt::print(stderr, "{} is ready after {:.1f} s\n", name, lease.load_seconds);
-                       failure->set_value(nullptr);
-                     }
-                   });
+    models.acquire(
+        name, std::nullopt,
+        [failure = failure_, stop = server.stopper(), name](const ModelLease& lease, const std::exception_ptr& error) {
+          if (error) {
+            failure->set_value(error);
+            stop();
+          } else {
+            fmt::print(stderr, "{} is ready after {:.1f} s\n", name, lease.load_seconds);
+            failure->set_value(nullptr);
+          }
+        });
   }
 
   // What went wrong until now.

@@ -65,8 +65,8 @@ class Server::Impl {
     io_.run();
   }
 
-  void stop() {
-    gate_->post([this] { begin_stop(); });
+  std::function<void()> stopper() {
+    return [gate = gate_, this] { gate->post([this] { begin_stop(); }); };  // the gate is closed when this goes
   }
 
   std::uint16_t port() const { return acceptors_.front().local_endpoint().port(); }
@@ -191,7 +191,7 @@ Server::Server(const ServerOptions& options, ModelManager& models) : impl_(std::
 Server::~Server() = default;
 
 void Server::run(bool signals) { impl_->run(signals); }
-void Server::stop() { impl_->stop(); }
+std::function<void()> Server::stopper() { return impl_->stopper(); }
 std::uint16_t Server::port() const { return impl_->port(); }
 Service& Server::service() { return impl_->service; }
 

@@ -8,6 +8,7 @@
 #include "server/service.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -20,11 +21,12 @@ class Server {
   Server(const ServerOptions& options, ModelManager& models);
   ~Server();
 
-  // Serves until stop() or, with `signals`, SIGTERM or SIGINT; then lets the answers that run end, for Timeouts::drain
+  // Serves until stopper() is called or, with `signals`, SIGTERM or SIGINT; then lets the answers that run end, for Timeouts::drain
   // at most. The thread that calls it is the I/O thread.
   void run(bool signals);
 
-  void stop();  // from any thread, as SIGTERM
+  // Ends run() as SIGTERM does. To be called from any thread, also when the server is gone.
+  std::function<void()> stopper();
 
   std::uint16_t port() const;
   std::string url() const;  // "http://127.0.0.1:11434"
