@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Brings a machine to where glimt runs: installs what is missing, then builds. Safe to repeat; quick when nothing is to do.
-#   1. Debian packages (apt)   2. Python packages in .venv (pinned, with hashes)   3. cargo
+#   1. packages of the system (Debian's by apt; macOS': Homebrew's)   2. Python packages in .venv (pinned, with hashes)   3. cargo
 #   4. node and the packages of web/   5. build/ (CMake, Ninja)
-# usage: scripts/setup.sh [--tests] [--bench] [--lint] [--dist] [--fuzz] [--no-build]
+# usage: scripts/setup.sh [--cuda] [--tests] [--bench] [--lint] [--dist] [--fuzz] [--no-build]
 #   without --tests          builds build/glimt and nothing else
+#   --cuda                   also for an NVIDIA card: MLX's CUDA library (.venv-cuda, 2 GB), our CUDA kernels, and
+#                            build/glimt-cuda, which starts the same program with them
 #   --tests                  also the unit tests, the examples and what the end-to-end tests need (.venv-clients: SDKs)
 #   --bench                  also the benchmarks of the kernels
 #   --lint, --dist, --fuzz   also the packages that scripts/lint.sh, scripts/dist.sh or the targets in fuzz/ need
@@ -25,30 +27,34 @@ packages=(
   libssl-dev libspdlog-dev prometheus-cpp-dev  # hashes of files; the server's TLS, log and metrics
   ca-certificates                         # pip and cargo speak TLS
 )
+brew_packages=(cmake ninja boost fmt cli11 openssl@3 spdlog prometheus-cpp rust node)  # the same on macOS; libedit and curl are there
 test_packages=(libgtest-dev libgmock-dev chromium)  # the page is tested in chromium
 proxy_packages=(haproxy nginx-light)  # in front of several servers; the tests of packaging/ are skipped without them
 bench_packages=(libbenchmark-dev)
 lint_packages=(clang-format clang-tidy libomp-dev shellcheck)  # libomp-dev: an omp.h that clang can read
 dist_packages=(patchelf)
 fuzz_packages=(clang libclang-rt-dev)  # libFuzzer and the sanitizers are in the latter
+min_driver=580  # of NVIDIA, the first for CUDA 13
 seconds_a_step=4  # of one processor, on average (a C++ file 2 to 4, the Rust crate some 300)
 min_cargo=1.87  # what the crates in rust/ ask for
 min_node=18.18  # what the packages in web/ ask for; Debian 12 has 18.20
 
 build=yes
+cuda=no
 clients=no  # the packages of tests/clients
 proxies=no
 tools=no    # of tests/packaging
 parts=()  # of the build, besides the program
 for argument in "$@"; do
   case "$argument" in
+    --cuda) cuda=yes ;;
     --tests) packages+=("${test_packages[@]}"); parts+=(TESTS); clients=yes; proxies=yes; tools=yes ;;
     --bench) packages+=("${bench_packages[@]}"); parts+=(BENCH) ;;
     --lint) packages+=("${lint_packages[@]}") ;;
     --dist) packages+=("${dist_packages[@]}"); tools=yes ;;
     --fuzz) packages+=("${fuzz_packages[@]}") ;;
     --no-build) build=no ;;
-    *) echo "usage: scripts/setup.sh [--tests] [--bench] [--lint] [--dist] [--fuzz] [--no-build]" >&2; exit 2 ;;
+    *) echo "usage: scripts/setup.sh [--cuda] [--tests] [--bench] [--lint] [--dist] [--fuzz] [--no-build]" >&2; exit 2 ;;
   esac
 done
 
@@ -57,15 +63,29 @@ part=1
 step() { printf '==> [%d/5] %s\n' $part "$*"; }
 stop() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
-# Two runs at once (two terminals, an editor) wait for each other instead of building over each other.
+# Before anything is downloaded. A machine without a card can compile the kernels: make cuda.
+if [ $cuda = yes ]; then
+  driver=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2> /dev/null | head -n1) \
+    || stop "--cuda: no NVIDIA driver answers here (nvidia-smi); it needs one of version $min_driver or newer"
+  [ "${driver%%.*}" -ge $min_driver ] 2> /dev/null \
+    || stop "--cuda: MLX's library for CUDA 13 needs a driver of version $min_driver or newer; this one is ${driver:-unknown}"
+fi
+
+# Two runs at once (two terminals, an editor) wait for each other instead of building over each other; macOS has no
+# flock, and they do not.
 mkdir -p .cache
 exec 9> .cache/setup.lock
-if ! flock -n 9; then
+if command -v flock > /dev/null && ! flock -n 9; then
   step "waiting for another scripts/setup.sh to end"
   flock 9
 fi
 
-# ---- 1. Debian packages ------------------------------------------------------------------------------------------
+sha256() {  # sha256 FILE
+  if command -v sha256sum > /dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d' ' -f1
+}
+processors=$(getconf _NPROCESSORS_ONLN)
+
+# ---- 1. packages of the system -----------------------------------------------------------------------------------
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
@@ -102,7 +122,22 @@ install_proxies() {
   return $status
 }
 
-if command -v dpkg-query > /dev/null; then
+if [ "$(uname -s)" = Darwin ]; then
+  command -v brew > /dev/null || stop "needs Homebrew (https://brew.sh) for: ${brew_packages[*]}"
+  [[ " ${parts[*]-} " != *" TESTS "* ]] || brew_packages+=(googletest)
+  missing=()
+  for package in "${brew_packages[@]}"; do
+    brew list --formula "$package" > /dev/null 2>&1 || missing+=("$package")
+  done
+  if [ ${#missing[@]} -gt 0 ]; then
+    step "Homebrew: installing ${missing[*]}"
+    brew install --quiet "${missing[@]}" || stop "brew could not install: ${missing[*]}"
+  else
+    step "Homebrew's packages: all there"
+  fi
+  OPENSSL_ROOT_DIR=$(brew --prefix openssl@3)  # Homebrew keeps it out of the way of the system's
+  export OPENSSL_ROOT_DIR
+elif command -v dpkg-query > /dev/null; then
   installed=$(dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' | sed -n 's/^installed \([^:]*\).*/\1/p')
   missing=()
   for package in "${packages[@]}"; do
@@ -145,7 +180,7 @@ find_python() {
 # python_packages FOLDER LOCK SIZE: a virtual environment with what the lock names.
 python_packages() {
   local folder=$1 lock=$2 size=$3 wanted
-  wanted=$(sha256sum "$lock" | cut -d' ' -f1)
+  wanted=$(sha256 "$lock")
   if [ "$(cat "$folder/glimt-stamp" 2> /dev/null)" = "$wanted" ] && "$folder/bin/python" -c 'import sys' 2> /dev/null; then
     step "Python packages of $folder: all there"
     return
@@ -159,6 +194,9 @@ python_packages() {
 }
 
 python_packages .venv requirements.txt "70 MB (less than a minute)"
+if [ $cuda = yes ]; then
+  python_packages .venv-cuda scripts/gpu/mlx_cuda.txt "2 GB (some minutes)"
+fi
 if [ $clients = yes ]; then
   python_packages .venv-clients tests/clients/requirements.txt "500 MB (two minutes)"
 fi
@@ -217,14 +255,14 @@ node_works() {
 page=${BUILD_DIR:-build}/web/web_page_data.cpp
 page_is_built() {
   [ $clients = no ] && grep -q kBytes "$page" 2> /dev/null \
-    && [ -z "$(find web/src web/scripts web/index.html web/package-lock.json web/vite.config.ts -newer "$page" -print -quit)" ]
+    && [ -z "$(find web/src web/scripts web/index.html web/package-lock.json web/vite.config.ts -newer "$page" -print)" ]
 }
 
 # In a shell of its own: where apt_install stops, the program is built without the page.
 if ! page_is_built && ! node_works; then
   (apt_install "node" nodejs npm) || true
 fi
-wanted=$(sha256sum web/package-lock.json | cut -d' ' -f1)
+wanted=$(sha256 web/package-lock.json)
 if page_is_built; then
   step "the page: built already"
 elif ! node_works; then
@@ -251,10 +289,16 @@ if [ -f "$cache" ] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD" "$cache";
   rm -rf "$cache" "$build_dir/CMakeFiles" "$build_dir/build.ninja"
 fi
 
+# The next build embeds what is compiled here.
+if [ $cuda = yes ]; then
+  step "our CUDA kernels"
+  scripts/gpu/compile_kernels.sh 9>&-
+fi
+
 # A folder that has the tests keeps them when only the program is asked for, and the other way round they are added.
 options=()
 [ -f "$build_dir/build.ninja" ] || options+=(-DGLIMT_TESTS=OFF)
-for name in "${parts[@]}"; do
+for name in ${parts[@]+"${parts[@]}"}; do  # bash 3 takes an empty list for an unset one
   grep -qx "GLIMT_$name:BOOL=ON" "$cache" 2> /dev/null || options+=("-DGLIMT_$name=ON")
 done
 if [ ${#options[@]} -gt 0 ]; then
@@ -267,7 +311,7 @@ fi
 
 # What to build. The parts of a folder that nobody asked for now stay as they are.
 targets=(glimt)
-for name in "${parts[@]}"; do
+for name in ${parts[@]+"${parts[@]}"}; do
   case "$name" in
     BENCH) targets+=(bench/all) ;;
     TESTS) targets=(all) ;;  # the benchmarks, too, where they are configured
@@ -278,7 +322,22 @@ ninja -C "$build_dir" build.ninja 9>&- > /dev/null || stop "CMake failed; 'cmake
 steps=$(ninja -C "$build_dir" -n "${targets[@]}" 2> /dev/null | sed -n 's|^\[[01]/\([0-9]*\)\].*|\1|p' | tail -n 1)
 if [ -z "$steps" ]; then
   step "$build_dir: nothing to build"
-  exit 0
+else
+  step "building ${targets[*]}: $steps steps on $processors processors, about $(( steps * seconds_a_step / processors / 60 + 1 )) minutes"
+  NINJA_STATUS='[%f/%t, %e s] ' cmake --build "$build_dir" --target "${targets[@]}" 9>&- || stop "the build failed"
 fi
-step "building ${targets[*]}: $steps steps on $(nproc) processors, about $(( steps * seconds_a_step / $(nproc) / 60 + 1 )) minutes"
-NINJA_STATUS='[%f/%t, %e s] ' cmake --build "$build_dir" --target "${targets[@]}" 9>&- || stop "the build failed"
+
+# MLX's two libraries have one name and one interface, so the loader's search path chooses. The compiler that MLX uses
+# at run time opens its other half by name: it is searched for, too.
+if [ $cuda = yes ]; then
+  packages_of=$(echo "$PWD"/.venv-cuda/lib/python3*/site-packages)
+  cat > "$build_dir/glimt-cuda" << END
+#!/bin/sh
+# build/glimt with MLX's CUDA library in place of the CPU's. Made by scripts/setup.sh --cuda.
+LD_LIBRARY_PATH=$packages_of/mlx/lib:$packages_of/nvidia/cu13/lib\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}
+export LD_LIBRARY_PATH
+exec "$(cd "$build_dir" && pwd)/glimt" "\$@"
+END
+  chmod +x "$build_dir/glimt-cuda"
+  step "build/glimt-cuda computes on the card (build/glimt on the CPU, as before)"
+fi

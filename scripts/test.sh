@@ -11,7 +11,7 @@ status=0
 passed=0 failed=0 skipped=0
 
 # Tests share the cores: more OpenMP threads than cores for all of them together only makes each wait.
-export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$(( ($(nproc) + jobs - 1) / jobs ))}
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$(( ($(getconf _NPROCESSORS_ONLN) + jobs - 1) / jobs ))}
 
 echo "==> unit tests (ctest)"
 ctest --test-dir "$build_dir" -j "$jobs" --output-on-failure --no-tests=error "$@" 2>&1 | tee "$logs/ctest.log" \

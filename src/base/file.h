@@ -1,8 +1,11 @@
 // Whole files in, whole files out, with errors that name the file.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -19,6 +22,15 @@ void make_folder(const std::filesystem::path& folder);
 
 // What an ordinary user may still write to the disk of `folder`; nothing where the system does not tell.
 std::optional<std::uint64_t> free_disk_bytes(const std::filesystem::path& folder);
+
+// When the file's content was changed last, as stat(2) says.
+inline timespec modification_time(const struct stat& info) {
+#ifdef __APPLE__
+  return info.st_mtimespec;
+#else
+  return info.st_mtim;
+#endif
+}
 
 // All of `bytes`, from byte `at` of the file on. False, with errno, if the system takes no more.
 bool write_all_at(int fd, std::uint64_t at, std::span<const std::byte> bytes);

@@ -1,11 +1,11 @@
 #include "base/json.h"
 
+#include "base/double.h"
 #include "base/file.h"
 #include "base/file_kind.h"
 #include "base/json_parser.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include <fmt/ranges.h>
@@ -110,8 +110,8 @@ std::optional<double> number_of(const json::value& value) {
   if (value.is_number()) return value.to_number<double>();
   const std::string_view digits = as_big_integer(value);
   if (digits.empty()) return std::nullopt;
-  double number = digits.front() == '-' ? -HUGE_VAL : HUGE_VAL;  // what from_chars leaves if they are too many
-  std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  double number = digits.front() == '-' ? -HUGE_VAL : HUGE_VAL;  // what read_double leaves if they are too many
+  read_double(digits.data(), digits.data() + digits.size(), number);
   return number;
 }
 

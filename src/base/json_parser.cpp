@@ -1,10 +1,10 @@
 #include "base/json_parser.h"
 
+#include "base/double.h"
 #include "base/json.h"
 
 #include <boost/json/basic_parser_impl.hpp>
 
-#include <charconv>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -16,7 +16,7 @@ namespace {
 // Python's int() refuses more digits, too: reading them takes a time that grows with their square.
 constexpr std::size_t kMaxDigits = 4300;
 
-// Builds the value as Boost's own parser does, except that a double is read by from_chars, which rounds correctly, and
+// Builds the value as Boost's own parser does, except that a double is read by read_double, which rounds correctly, and
 // that an integer beyond 64 bits keeps its digits.
 struct ExactNumbers {
   constexpr static std::size_t max_object_size = json::object::max_size();
@@ -78,8 +78,8 @@ struct ExactNumbers {
     number.append(text.data(), text.size());
     const std::string written = std::exchange(number, {});
     if (written.find_first_of(".eE") != std::string::npos) {
-      std::from_chars(written.data(), written.data() + written.size(), value);
-      stack.push_double(value);  // from_chars leaves it where it is too small: Boost has made it 0
+      read_double(written.data(), written.data() + written.size(), value);
+      stack.push_double(value);  // read_double leaves it where it is too small: Boost has made it 0
     } else if (written.size() <= kMaxDigits) {
       stack.push_string(json::string_view(big_integer(written).get_string()));
     } else {

@@ -11,6 +11,7 @@
 #endif
 #ifdef __APPLE__
 #include <mach-o/dyld.h>
+#include <sys/sysctl.h>
 #endif
 
 #include <algorithm>
@@ -26,6 +27,15 @@ namespace glimt {
 namespace {
 
 namespace fs = std::filesystem;
+
+#ifdef __APPLE__
+// A number by its name in sysctl(3); 0 if this machine has none of the name.
+std::int64_t system_number(const char* name) {
+  std::int64_t value = 0;  // an answer of 32 bits fills the lower half of it
+  std::size_t bytes = sizeof value;
+  return ::sysctlbyname(name, &value, &bytes, nullptr, 0) == 0 ? value : 0;
+}
+#endif
 
 // The logical processors that this process may run on.
 std::vector<int> allowed_processors() {
@@ -46,7 +56,13 @@ std::vector<int> allowed_processors() {
 
 }  // namespace
 
-int usable_cores() { return usable_cores(allowed_processors(), "/"); }
+int usable_cores() {
+#ifdef __APPLE__
+  // The slow cores would keep the fast ones waiting: a loop ends with its last thread.
+  if (const std::int64_t fast = system_number("hw.perflevel0.physicalcpu"); fast > 0) return static_cast<int>(fast);
+#endif
+  return usable_cores(allowed_processors(), "/");
+}
 
 int usable_cores(const std::vector<int>& processors, const fs::path& root) {
   std::set<std::string> cores;  // by the list of their logical processors
@@ -61,7 +77,9 @@ int usable_cores(const std::vector<int>& processors, const fs::path& root) {
 }
 
 std::size_t second_level_cache() {
-#ifdef _SC_LEVEL2_CACHE_SIZE
+#if defined(__APPLE__)
+  return static_cast<std::size_t>(system_number("hw.perflevel0.l2cachesize"));
+#elif defined(_SC_LEVEL2_CACHE_SIZE)
   const long bytes = ::sysconf(_SC_LEVEL2_CACHE_SIZE);
   return bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
 #else

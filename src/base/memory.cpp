@@ -7,6 +7,9 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
+#ifdef __APPLE__
+#include <mach/mach.h>
+#endif
 
 #include <algorithm>
 #include <cstdint>
@@ -16,8 +19,16 @@
 namespace glimt {
 namespace {
 
-// What the kernel says that programs may still take; 0 where there is no such file.
+// What the kernel says that programs may still take; 0 where it does not say.
 std::size_t mem_available(const std::filesystem::path& root) {
+#ifdef __APPLE__
+  vm_statistics64_data_t pages{};
+  mach_msg_type_number_t count = HOST_VM_INFO64_COUNT;
+  if (::host_statistics64(::mach_host_self(), HOST_VM_INFO64, reinterpret_cast<host_info64_t>(&pages), &count) == 0) {
+    const std::size_t left = std::size_t{pages.free_count} + pages.inactive_count + pages.purgeable_count;
+    return left * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  }
+#endif
   std::ifstream file(root / "proc/meminfo");
   for (std::string name, unit; file >> name;) {
     std::size_t kibibytes = 0;

@@ -1,5 +1,6 @@
 #include "chat/settings.h"
 
+#include "base/double.h"
 #include "base/error.h"
 #include "base/json.h"
 
@@ -7,6 +8,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <type_traits>
 
 namespace glimt {
 namespace {
@@ -14,8 +16,14 @@ namespace {
 template <typename T>
 T number(std::string_view name, std::string_view text) {
   T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) {
+  const char* const last = text.data() + text.size();
+  std::from_chars_result read{};
+  if constexpr (std::is_same_v<T, double>) {
+    read = read_double(text.data(), last, value);
+  } else {
+    read = std::from_chars(text.data(), last, value);
+  }
+  if (read.ec != std::errc() || read.ptr != last) {
     fail(ErrorKind::invalid_request, name, "a number is wanted, got '{}'", text);
   }
   return value;
@@ -62,7 +70,7 @@ void add_bias(ChatSettings& s, std::string_view text, const ReadText&) {
     fail(ErrorKind::invalid_request, "logit_bias", "TOKEN=BIAS with a token id is wanted, e.g. 123=-5, got '{}'", text);
   }
   const auto token = number<TokenId>("logit_bias", text.substr(0, equals));
-  s.sampling.logit_bias[token] = number<float>("logit_bias", text.substr(equals + 1));
+  s.sampling.logit_bias[token] = static_cast<float>(number<double>("logit_bias", text.substr(equals + 1)));
 }
 
 std::string list(const std::vector<std::string>& words) {

@@ -123,8 +123,9 @@ std::string Conversion::plan_text() const {
   for (const fs::path& file : files) {
     struct stat info {};
     if (::stat(file.c_str(), &info) != 0) continue;
-    all += fmt::format("{} {} {} {}.{}\n", fs::absolute(file).string(), info.st_ino, info.st_size, info.st_mtim.tv_sec,
-                       info.st_mtim.tv_nsec);
+    const timespec changed = modification_time(info);
+    all += fmt::format("{} {} {} {}.{}\n", fs::absolute(file).string(), info.st_ino, info.st_size, changed.tv_sec,
+                       changed.tv_nsec);
   }
   for (const std::string& header : output_.headers()) all += header;
   return to_string(boost::uuids::name_generator_sha1(boost::uuids::uuid{})(all));

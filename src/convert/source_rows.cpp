@@ -28,7 +28,9 @@ SourceFiles::SourceFiles(const CheckpointFolder& folder) : folder_(folder) {
     if (descriptors_.contains(path)) continue;
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) fail(ErrorKind::bad_file, path.string(), "cannot open: {}", std::strerror(errno));
+#ifdef POSIX_FADV_SEQUENTIAL
     static_cast<void>(::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL));
+#endif
     descriptors_.emplace(path, fd);
   }
 }

@@ -4,9 +4,13 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <unistd.h>
+#if defined(__linux__)
 #include <linux/fs.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
+#elif defined(__APPLE__)
+#include <sys/clonefile.h>
+#endif
 
 #include <algorithm>
 #include <span>
@@ -21,7 +25,8 @@ constexpr std::uintmax_t kSmallFile = std::uintmax_t{1} << 20;
 constexpr std::size_t kPiece = std::size_t{4} << 20;
 
 // A file that shares its blocks with `from`; false where the file system cannot do that.
-bool clone_file(const fs::path& from, const fs::path& to) {
+bool clone_file([[maybe_unused]] const fs::path& from, [[maybe_unused]] const fs::path& to) {
+#if defined(__linux__)
   const int source = ::open(from.c_str(), O_RDONLY | O_CLOEXEC);
   if (source < 0) return false;
   const int target = ::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -30,6 +35,11 @@ bool clone_file(const fs::path& from, const fs::path& to) {
   ::close(source);
   if (!cloned && target >= 0) ::unlink(to.c_str());
   return cloned;
+#elif defined(__APPLE__)
+  return ::clonefile(from.c_str(), to.c_str(), 0) == 0;
+#else
+  return false;
+#endif
 }
 
 void copy_bytes(const fs::path& from, const fs::path& to) {

@@ -7,6 +7,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#ifdef __APPLE__
+#include <sys/sysctl.h>
+#endif
 
 #include <algorithm>
 #include <cerrno>
@@ -51,8 +54,16 @@ const std::string& host() {
   return id;
 }
 
-// When a process began, in ticks since the machine's start; empty if there is none of this number.
+// When a process began, in the system's own units; empty if there is none of this number.
 std::string start_of(long pid) {
+#ifdef __APPLE__
+  int name[] = {CTL_KERN, KERN_PROC, KERN_PROC_PID, static_cast<int>(pid)};
+  kinfo_proc process{};
+  std::size_t bytes = sizeof process;
+  if (::sysctl(name, 4, &process, &bytes, nullptr, 0) != 0 || bytes == 0) return "";
+  const timeval& start = process.kp_proc.p_starttime;
+  return fmt::format("{}-{}", start.tv_sec, start.tv_usec);
+#else
   const std::string stat = first_line(fmt::format("/proc/{}/stat", pid));
   const std::size_t behind_name = stat.rfind(')');
   if (behind_name == std::string::npos) return "";
@@ -63,6 +74,7 @@ std::string start_of(long pid) {
     if (at != std::string::npos) ++at;
   }
   return at == std::string::npos ? "" : stat.substr(at, stat.find(' ', at) - at);
+#endif
 }
 
 // A sequence number, as one process may make several for the same key.
@@ -85,7 +97,7 @@ std::vector<std::string> split(const std::string& name) {
 
 timespec changed(const fs::path& path) {
   struct stat info {};
-  return ::stat(path.c_str(), &info) == 0 ? info.st_mtim : timespec{};
+  return ::stat(path.c_str(), &info) == 0 ? modification_time(info) : timespec{};
 }
 
 // By the clock of the file system, which may be another machine's.
@@ -144,6 +156,8 @@ void remove_tree(const fs::path& folder) {
 bool exchange(const fs::path& a, const fs::path& b) {
 #ifdef RENAME_EXCHANGE
   return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
+#elif defined(__APPLE__)
+  return ::renamex_np(a.c_str(), b.c_str(), RENAME_SWAP) == 0;
 #else
   return static_cast<void>(a), static_cast<void>(b), false;
 #endif

@@ -1,5 +1,6 @@
 #include "server/keys.h"
 
+#include "base/double.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -9,7 +10,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 namespace glimt {
@@ -50,7 +50,7 @@ Problem too_many(std::string_view what, double wait) {
 
 double per_minute(std::string_view value, std::string_view where) {
   double number = 0;
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  const auto [end, error] = read_double(value.data(), value.data() + value.size(), number);
   if (error != std::errc() || end != value.data() + value.size() || !(number > 0) || number > 1e12) {
     fail(ErrorKind::bad_file, where, "a number above 0 is wanted, got '{}'", value);
   }

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/needs_proc.h"
 #include "base/temporary_folder.h"
 #include "base/throws.h"
 
@@ -154,6 +155,7 @@ TEST(MappedFile, WhatIsExpectedOrDroppedReadsTheSame) {
 }
 
 TEST(MappedFile, DroppedPagesAreNoLongerMapped) {
+  NEEDS_PROC();
   const TemporaryFolder folder;
   constexpr std::size_t kSize = std::size_t{8} << 20;
   const MappedFile file(folder.write("file", std::string(kSize, 'x')));

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/machine.h"
 #include "hub/scoped_variable.h"
 
 #include <gmock/gmock.h>
@@ -130,7 +131,7 @@ TEST_F(Store, PlacesFollowTheEnvironment) {
 }
 
 TEST_F(Store, BehindTheStoreComeTheProgramsThenTheForeign) {
-  const fs::path parent = fs::canonical("/proc/self/exe").parent_path().parent_path();
+  const fs::path parent = executable_folder().parent_path();
   const ScopedVariable own("GLIMT_MODELS", "/own"), cache("HF_HUB_CACHE", "/cache"), ollama("OLLAMA_MODELS", "/ollama");
   EXPECT_THAT(model_places(),
               testing::ElementsAre("/own", parent / "models", parent / "share/glimt/models", "/cache", "/ollama"));

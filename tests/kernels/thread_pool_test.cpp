@@ -62,6 +62,23 @@ TEST_F(ThreadPool, AnItemThatHangsHoldsUpNoOther) {
   }
 }
 
+// Who watches from outside sees that a loop gets on before it has ended.
+TEST_F(ThreadPool, CountsTheItemsOfTheCallerWhileTheLoopRuns) {
+  for (const int count : {1, 2}) {
+    set_threads(count);
+    const std::thread::id caller = std::this_thread::get_id();
+    const std::uint64_t before = items_done();
+    std::uint64_t own = 0;
+    parallel_for(1000, [&](std::size_t) {
+      if (std::this_thread::get_id() != caller) return;
+      EXPECT_EQ(items_done(), before + own);
+      ++own;
+    });
+    if (count == 1) EXPECT_EQ(own, 1000U);
+    EXPECT_EQ(items_done(), before + own);
+  }
+}
+
 TEST_F(ThreadPool, CallersTakeTurns) {
   set_threads(3);
   std::atomic<int> calls{0};

@@ -1,6 +1,7 @@
 // Tensors of files as arrays: every dtype, without a copy where the bytes allow it.
 #include "model/arrays.h"
 
+#include "base/needs_proc.h"
 #include "base/temporary_folder.h"
 #include "checkpoint/safetensors_bytes.h"
 
@@ -84,6 +85,7 @@ bool lies_in(const mx::array& array, const std::filesystem::path& path) {
 }
 
 TEST_F(Arrays, AnAlignedTensorLiesInTheMappedFileAndKeepsItMapped) {
+  NEEDS_PROC();
   std::string header = R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})";
   header.resize((header.size() + 7) / 8 * 8, ' ');
   const std::filesystem::path path =
@@ -102,6 +104,7 @@ TEST_F(Arrays, AnAlignedTensorLiesInTheMappedFileAndKeepsItMapped) {
 }
 
 TEST_F(Arrays, AMisalignedTensorIsCopiedUnlessAnyOffsetWillDo) {
+  NEEDS_PROC();
   std::string header =
       R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[1,9]},"b":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})";
   header.resize((header.size() + 7) / 8 * 8, ' ');

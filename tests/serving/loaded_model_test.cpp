@@ -1,6 +1,7 @@
 // The demo model behind a ModelManager: what it takes of the process, and that it gives it back.
 #include "serving/loaded_model.h"
 
+#include "base/needs_proc.h"
 #include "base/sanitized.h"
 #include "base/throws.h"
 #include "serving/model_manager.h"
@@ -88,6 +89,7 @@ void load_use_unload(ModelManager& manager) {
 }
 
 TEST(LoadedModelTest, UnloadGivesEverythingBack) {
+  NEEDS_PROC();
   ModelManager manager(stored_models({kModels}, std::nullopt, small_options()), small_cache());
   load_use_unload(manager);  // once for what the process keeps: the threads of the kernels, tables of the libraries
   const Footprint before = Footprint::now();

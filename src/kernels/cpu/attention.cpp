@@ -1,8 +1,8 @@
 #include "kernels/cpu/attention.h"
 
 #include <algorithm>
-#include <cfloat>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <new>
 #include <numbers>
@@ -119,7 +119,7 @@ class Attention {
 
   AttentionState fresh_state(unsigned char* memory, int rows) const {
     const AttentionState state = state_at(memory, rows);
-    std::fill_n(state.max, rows, -FLT_MAX);
+    std::fill_n(state.max, rows, std::numeric_limits<float>::lowest());
     std::fill_n(state.sum, rows, 0.0f);
     std::fill_n(state.out, static_cast<std::size_t>(rows) * out_stride_, 0.0f);
     return state;

@@ -5,6 +5,8 @@
 #if defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
 #endif
 
 #include <cstdlib>
@@ -33,6 +35,21 @@ extern const Isa kTable;
 
 namespace {
 
+#if defined(__aarch64__)
+// Whether this CPU has the dot products of ARMv8.2 (sdot, udot).
+bool has_dot_products() {
+#if defined(__linux__)
+  return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#elif defined(__APPLE__)
+  int has = 0;
+  std::size_t bytes = sizeof has;
+  return ::sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &bytes, nullptr, 0) == 0 && has != 0;
+#else
+  return false;
+#endif
+}
+#endif
+
 const Isa& choose() {
   const std::vector<const Isa*> tables = supported_isas();
   const char* wanted = std::getenv("GLIMT_CPU_ISA");
@@ -58,7 +75,7 @@ std::vector<const Isa*> supported_isas() {
   }
 #elif defined(__aarch64__)
   tables.push_back(&neon::kTable);  // every aarch64 CPU has it
-  if ((getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) tables.push_back(&neon_dotprod::kTable);
+  if (has_dot_products()) tables.push_back(&neon_dotprod::kTable);
 #endif
   return tables;
 }
