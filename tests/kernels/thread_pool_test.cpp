@@ -74,7 +74,9 @@ TEST_F(ThreadPool, CountsTheItemsOfTheCallerWhileTheLoopRuns) {
       EXPECT_EQ(items_done(), before + own);
       ++own;
     });
-    if (count == 1) EXPECT_EQ(own, 1000U);
+    if (count == 1) {
+      EXPECT_EQ(own, 1000U);
+    }
     EXPECT_EQ(items_done(), before + own);
   }
 }
