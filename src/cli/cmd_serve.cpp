@@ -20,6 +20,9 @@ namespace glimt {
 namespace {
 
 constexpr std::uint16_t kDefaultPort = 11434;  // where Ollama's clients look
+// Chats that find no place wait for whole answers of others, and 16 answers at once are hardly slower than 8 (the
+// simulation in docs/SCALING.md).
+constexpr int kParallel = 16;
 
 struct ServeArguments {
   std::string model;
@@ -202,6 +205,7 @@ void add_request_flags(CLI::App& command, ServeArguments& arguments) {
 void add_serve_command(CLI::App& app) {
   auto arguments = std::make_shared<ServeArguments>();
   arguments->server.port = kDefaultPort;
+  arguments->load.options.parallel = kParallel;
   CLI::App* command = app.add_subcommand("serve", "Answer over HTTP: the APIs of OpenAI, Anthropic and Ollama");
   command->add_option("model", arguments->model, "Folder or name of the model that requests without a name mean")
       ->type_name("MODEL");
