@@ -60,6 +60,7 @@ Rank local_rank(const RankSettings& settings, const std::string& executable, con
 
 launch::Ring ring_on(const std::vector<std::uint16_t>& ports) {
   launch::Ring ring;
+  ring.reserve(ports.size());
   for (const std::uint16_t port : ports) ring.push_back({fmt::format("127.0.0.1:{}", port)});
   return ring;
 }

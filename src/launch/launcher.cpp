@@ -124,6 +124,7 @@ class RunningRank {
 
 std::vector<std::string> names_of(const std::vector<Rank>& ranks) {
   std::vector<std::string> names;
+  names.reserve(ranks.size());
   for (const Rank& rank : ranks) names.push_back(rank.name);
   return names;
 }
