@@ -1,6 +1,7 @@
 #include "cli/conversion_target.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "hub/digest.h"
 #include "hub/model_name.h"
 #include "hub/store.h"
@@ -64,19 +65,23 @@ ConversionTarget::ConversionTarget(const std::string& text, const fs::path& sour
   }
 }
 
-Workspace ConversionTarget::workspace() const { return Workspace::take_over_or_make(place_, kKind, key_); }
+Workspace ConversionTarget::workspace() const {
+  try {
+    return Workspace::take_over_or_make(place_, kKind, key_);
+  } catch (...) {
+    tidy();
+    throw;
+  }
+}
 
 void ConversionTarget::publish(Workspace& space) const {
-  std::error_code error;
-  fs::create_directories(folder_.parent_path(), error);
+  make_folder(folder_.parent_path());
   sync_folder(space.made());
-  if (error || ::rename(space.made().c_str(), folder_.c_str()) != 0) {
-    const std::string why = error ? error.message() : std::strerror(errno);
-    fail(ErrorKind::invalid_request, folder_.string(), "the result cannot be put there: {}; it is in {}", why,
-         space.made().string());
+  if (::rename(space.made().c_str(), folder_.c_str()) != 0) {
+    fail(ErrorKind::invalid_request, folder_.string(), "the result cannot be put there: {}", std::strerror(errno));
   }
-  sync_folder(folder_.parent_path());
-  discard(space);
+  space.end(folder_);
+  tidy();
 }
 
 void ConversionTarget::discard(Workspace& space) const {

@@ -22,7 +22,7 @@ class ConversionTarget {
   Workspace workspace() const;
 
   // Puts the workspace's made() in the target's place in one step, and removes the rest. Throws invalid_request if
-  // something has come there in the meantime.
+  // something has come there in the meantime, bad_file.
   void publish(Workspace& space) const;
 
   // Removes the workspace and what it needed beside the target.

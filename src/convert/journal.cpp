@@ -8,9 +8,23 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <system_error>
 
 namespace glimt::convert {
+namespace {
+
+bool write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t n = ::write(fd, text.data(), text.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return true;
+}
+
+}  // namespace
 
 Journal::Journal(std::filesystem::path path, std::string plan) : path_(std::move(path)), plan_(std::move(plan)) {
   std::error_code ignored;
@@ -41,7 +55,7 @@ void Journal::add(const std::vector<std::string>& units) {
 
 void Journal::append(const std::string& text, int flags) {
   const int fd = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0666);
-  const bool written = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  const bool written = fd >= 0 && write_all(fd, text);
   const int error = errno;
   if (fd >= 0) ::close(fd);
   if (written) return;

@@ -81,15 +81,12 @@ void PartFile::reset(std::size_t parts) {
   hashed_ = 0;
   digest_ = Digest(kind_of(record_), record_.size);
   if (::ftruncate(data_, 0) != 0 || ::ftruncate(progress_, 0) != 0) fail_to("begin anew");
-  const std::size_t bytes = done_.size() * sizeof done_[0];
-  if (::pwrite(progress_, done_.data(), bytes, 0) != static_cast<ssize_t>(bytes)) fail_to("write the progress of");
+  if (!write_all_at(progress_, 0, std::as_bytes(std::span(done_)))) fail_to("write the progress of");
 }
 
 void PartFile::save_progress(std::size_t part) {
-  const auto at = static_cast<off_t>(part * sizeof done_[0]);
-  if (::pwrite(progress_, &done_[part], sizeof done_[0], at) != static_cast<ssize_t>(sizeof done_[0])) {
-    fail_to("write the progress of");
-  }
+  const std::span number(&done_[part], 1);
+  if (!write_all_at(progress_, part * sizeof done_[0], std::as_bytes(number))) fail_to("write the progress of");
 }
 
 fs::path PartFile::path() const { return folder_ / hash(); }
@@ -203,7 +200,13 @@ std::string PartFile::finish() {
     reset(done_.size());
     return got;
   }
-  if (::ftruncate(data_, static_cast<off_t>(record_.size)) != 0 || ::fsync(data_) != 0) fail_to("write");
+  if (::ftruncate(data_, static_cast<off_t>(record_.size)) != 0 || ::fsync(data_) != 0) {
+    // The system says once that bytes did not reach the disk, and holds them for written from then on.
+    const int error = errno;
+    static_cast<void>(::ftruncate(progress_, 0));
+    errno = error;
+    fail_to("write");
+  }
   if (::rename(file(".part").c_str(), path().c_str()) != 0) fail_to("rename");
   ::unlink(file(".progress").c_str());
   sync_folder(folder_);

@@ -62,6 +62,13 @@ void remove_quietly(const fs::path& path) {
   fs::remove_all(path, ignored);
 }
 
+// A pull that was killed right behind its last step has left its folder, perhaps with the commit that it replaced.
+void remove_leftovers(const fs::path& store, const std::string& key) {
+  for (const Unfinished& one : list_unfinished(store)) {
+    if (one.kind == kKind && one.key == key && one.is_dead) remove_quietly(one.path);
+  }
+}
+
 }  // namespace
 
 Pull::Pull(const std::string& name, PullOptions options)
@@ -77,6 +84,7 @@ fs::path Pull::run(const Tell& tell) {
   const Listing listing =
       repository_.list([&](const std::string& url, std::string& content) { return transfer.fetch(url, content); });
   if (is_here(listing)) {
+    remove_leftovers(options_.store, unfinished_key(repository_.model().name));
     tell({.status = "success"});
     return target_;
   }
@@ -101,18 +109,35 @@ bool Pull::is_here(const Listing& listing) const {
   if (!fs::is_regular_file(target_ / "config.json", ignored)) return false;
   try {
     const std::optional<Manifest> manifest = read_manifest(target_);
-    return manifest && manifest->source == repository_.endpoint() && is_whole(target_, *manifest) &&
+    return manifest && manifest->source == repository_.endpoint() &&
+           manifest->repository == repository_.model().name.repository() && is_whole(target_, *manifest) &&
            (!listing.commit.empty() && manifest->commit == listing.commit);
   } catch (const Error&) {
     return false;  // a manifest that cannot be read is replaced
   }
 }
 
-// What somebody has put there by hand is not replaced.
+// What somebody has put there by hand, or has made or copied to this name, is not replaced.
 void Pull::check_target() const {
   std::error_code ignored;
-  if (!fs::exists(target_, ignored) || fs::exists(target_ / kManifestFile, ignored)) return;
-  fail(ErrorKind::invalid_request, target_.string(), "is there and was not pulled by glimt: move it away first");
+  if (!fs::exists(target_, ignored)) return;
+  if (!fs::exists(target_ / kManifestFile, ignored)) {
+    fail(ErrorKind::invalid_request, target_.string(), "is there and was not pulled by glimt: move it away first");
+  }
+  std::optional<Manifest> manifest;
+  try {
+    manifest = read_manifest(target_);
+  } catch (const Error&) {
+    return;  // a manifest that cannot be read is replaced
+  }
+  const std::string name = repository_.model().name.text();
+  const bool pulled = manifest->source.starts_with("http");  // a hub's address
+  if (pulled && manifest->repository == repository_.model().name.repository()) return;
+  fail(
+      ErrorKind::invalid_request, name,
+      "is the name of a model that was made here from {}, which a pull would replace; `glimt cp {} NEW-NAME` keeps it, "
+      "`glimt rm {}` makes room",
+      manifest->repository.empty() ? "another folder" : manifest->repository, name, name);
 }
 
 std::vector<FileRecord> Pull::small_files(const Listing& listing) const {
@@ -198,7 +223,7 @@ void Pull::reuse(const std::vector<FileRecord>& files, const Workspace& space) c
 void Pull::check_small_files(const std::vector<FileRecord>& files, Workspace& space) const {
   if (!options_.check) return;
   const fs::path folder = space.path() / "check";
-  fs::create_directories(folder);
+  make_folder(folder);
   for (const FileRecord& file : files) clone_or_copy(space.path() / hash_of(file), folder / file.path);
   try {
     options_.check(folder);
@@ -267,7 +292,7 @@ fs::path Pull::publish(const Listing& listing, const std::vector<FileRecord>& fi
                     .revision = model.name.revision(),
                     .commit = listing.commit,
                     .files = files};
-  fs::create_directories(space.made());
+  make_folder(space.made());
   write_manifest(space.made(), manifest);
   for (const FileRecord& file : files) {
     const fs::path from = space.path() / hash_of(file), to = space.made() / file.path;

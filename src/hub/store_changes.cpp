@@ -1,6 +1,7 @@
 #include "hub/store_changes.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "hub/clone_or_copy.h"
 #include "hub/digest.h"
 #include "hub/model_name.h"
@@ -83,7 +84,8 @@ std::uint64_t remove_model(const std::string& text, const fs::path& store, const
   const fs::path folder = model_folder(store, name);
   const std::uint64_t unfinished = remove_unfinished(store, unfinished_key(name), text);
   std::error_code ignored;
-  if (fs::is_regular_file(folder / "config.json", ignored)) {
+  // A manifest alone is what a removal left that a kill or a full disk stopped.
+  if (fs::is_regular_file(folder / "config.json", ignored) || fs::is_regular_file(folder / kManifestFile, ignored)) {
     const std::uint64_t bytes = bytes_below(folder);
     remove_from_store(store, folder);
     if (!name.owner.empty()) ::rmdir(folder.parent_path().c_str());  // fails while it has others
@@ -106,7 +108,7 @@ void copy_model(const std::string& source, const std::string& target, const fs::
     for (const fs::path& file : files_below(from)) {
       const fs::path relative = file.lexically_relative(from);
       if (relative == kManifestFile) continue;
-      fs::create_directories((space.made() / relative).parent_path());
+      make_folder((space.made() / relative).parent_path());
       clone_or_copy(file, space.made() / relative);
     }
     if (const auto contents = known_contents(from)) write_manifest(space.made(), *contents);

@@ -37,6 +37,16 @@ std::optional<long> retry_after_seconds(const std::string& header, std::chrono::
   return date < 0 ? std::nullopt : std::optional(date - std::chrono::system_clock::to_time_t(now) + 1);
 }
 
+// The commit that the address of a file on a hub names, …/resolve/COMMIT/…, is the one that an answer has to be of. That
+// the repository goes on is no reason for another.
+void check_commit(const std::string& url, const HttpHead& head) {
+  constexpr std::string_view kResolve = "/resolve/";
+  const std::string got = head.header("x-repo-commit");
+  const std::size_t at = url.find(kResolve);
+  if (got.empty() || at == std::string::npos || url.compare(at + kResolve.size(), got.size(), got) == 0) return;
+  fail(ErrorKind::bad_file, url, "the hub answers with commit {}", got.substr(0, 64));
+}
+
 }  // namespace
 
 void Patience::wait(const std::atomic<bool>& cancelled) const {
@@ -104,11 +114,13 @@ HttpHead Transfer::get(std::string& url, const std::optional<std::pair<std::uint
     const std::string token = origin_of(url) == repository_.origin() ? repository_.token() : "";
     const HttpHead head = connection_.get({.url = url, .token = token, .range = range},
                                           [&](const HttpHead& answer, std::span<const std::byte> bytes) {
+                                            check_commit(url, answer);
                                             if (!answer.is_redirect()) return body(answer, bytes);
                                             ignored += bytes.size();
                                             if (ignored > kMostRedirectBytes)
                                               throw NetworkError("a redirect without end");
                                           });
+    check_commit(url, head);
     if (!head.is_redirect()) return head;
     url = next_hop(url, head);
   }

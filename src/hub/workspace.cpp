@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "hub/digest.h"
+#include "hub/manifest.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -153,14 +154,36 @@ void remove_tree(const fs::path& folder) {
   if (error) fail(ErrorKind::bad_file, folder.string(), "cannot remove: {}", error.message());
 }
 
+// False, with errno, if the two did not change places: EINVAL where that cannot be done at all.
 bool exchange(const fs::path& a, const fs::path& b) {
 #ifdef RENAME_EXCHANGE
   return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
 #elif defined(__APPLE__)
   return ::renamex_np(a.c_str(), b.c_str(), RENAME_SWAP) == 0;
 #else
-  return static_cast<void>(a), static_cast<void>(b), false;
+  return static_cast<void>(a), static_cast<void>(b), errno = EINVAL, false;
 #endif
+}
+
+// For a file system that cannot exchange two folders: readers find nothing for a moment.
+void put_aside_and_replace(const fs::path& made, const fs::path& target, const fs::path& aside) {
+  if (::rename(target.c_str(), aside.c_str()) != 0) fail_to("put the finished folder in place", target);
+  if (::rename(made.c_str(), target.c_str()) == 0) return;
+  const int error = errno;
+  ::rename(aside.c_str(), target.c_str());
+  errno = error;
+  fail_to("put the finished folder in place", target);
+}
+
+// A folder as nobody looks for it: its config.json is what makes it a model, its manifest what lets others replace it.
+void remove_in_place(const fs::path& folder) {
+  std::error_code ignored;
+  fs::remove(folder / "config.json", ignored);
+  for (fs::directory_iterator it(folder, ignored), end; !ignored && it != end; it.increment(ignored)) {
+    std::error_code stays;
+    if (it->path().filename() != kManifestFile) fs::remove_all(it->path(), stays);
+  }
+  remove_tree(folder);
 }
 
 }  // namespace
@@ -211,16 +234,31 @@ void Workspace::publish(const fs::path& target) {
   if (::rename(made().c_str(), target.c_str()) != 0) {
     if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR) fail_to("put the finished folder in place", target);
     if (!exchange(made(), target)) {
-      // Such a file system cannot exchange two folders: readers find nothing for a moment.
-      remove_from_store(store_, target);
-      if (::rename(made().c_str(), target.c_str()) != 0) fail_to("put the finished folder in place", target);
+      if (errno != EINVAL && errno != ENOSYS) fail_to("put the finished folder in place", target);
+      put_aside_and_replace(made(), target, path_ / "replaced");
     }
   }
-  sync_folder(target.parent_path());
+  end(target);
+}
+
+void Workspace::end(const fs::path& published) {
+  try {
+    sync_folder(published.parent_path());
+  } catch (...) {
+    discard();
+    throw;
+  }
   discard();
 }
 
-void Workspace::discard() { remove_from_store(store_, path_); }
+void Workspace::discard() {
+  try {
+    remove_from_store(store_, path_);
+  } catch (const Error&) {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+}
 
 std::vector<Unfinished> list_unfinished(const fs::path& store) {
   std::vector<Unfinished> found;
@@ -237,11 +275,13 @@ std::vector<Unfinished> list_unfinished(const fs::path& store) {
 }
 
 void remove_from_store(const fs::path& store, const fs::path& folder) {
-  make_folder(store / kRemoved);
+  std::error_code error;
+  fs::create_directories(store / kRemoved, error);
   const fs::path removed = store / kRemoved / removed_name();
-  if (::rename(folder.c_str(), removed.c_str()) != 0) fail_to("remove", folder);
-  sync_folder(folder.parent_path());
+  // A disk that is full may have no room for another name, and that is when things are removed.
+  if (error || ::rename(folder.c_str(), removed.c_str()) != 0) return remove_in_place(folder);
   remove_tree(removed);
+  sync_folder(folder.parent_path());
 }
 
 void sweep_store(const fs::path& store, std::string_view kind) {

@@ -38,9 +38,13 @@ class Workspace {
   std::filesystem::path made() const;
 
   // Puts made() in `target`'s place, in one step for every reader, and removes what was there and the rest of the
-  // workspace. Throws bad_file.
+  // workspace. Throws bad_file; what was there is there then, but for a disk that fails in the very end.
   void publish(const std::filesystem::path& target);
 
+  // When made() has been put in its place by other means: puts that on the disk, and removes the rest. Throws bad_file.
+  void end(const std::filesystem::path& published);
+
+  // Never throws: what cannot be removed is left to whoever sweeps the store.
   void discard();
 
  private:
@@ -65,7 +69,8 @@ struct Unfinished {
 // What lies unfinished in the store, by path.
 std::vector<Unfinished> list_unfinished(const std::filesystem::path& store);
 
-// Takes a folder of the store out of its readers' sight in one step, then removes it.
+// Takes a folder of the store out of its readers' sight in one step, then removes it. Throws bad_file for what cannot be
+// removed.
 void remove_from_store(const std::filesystem::path& store, const std::filesystem::path& folder);
 
 // Removes what dead processes left of this kind, and what they had begun to remove.

@@ -254,6 +254,10 @@ def relative_redirect(hub):
     hub.answers.append(answer)
 
 
+def answer_with_another_commit(hub):
+    hub.resolve = lambda handler, path: hub.content(handler, path, {"X-Repo-Commit": "9" * 40})
+
+
 # --- faults: what the hub does, and what must come of it --------------------------------------------------------------
 
 
@@ -452,6 +456,7 @@ SCENARIOS = {
     "the index leaves the folder": (index_leaves_the_folder, ["../model.safetensors"]),
     "only GGUF": (only_gguf, ["model.gguf is GGUF"]),
     "another architecture": (another_architecture, ["LlamaForCausalLM"]),
+    "another commit": (answer_with_another_commit, [COMMIT, "answers with commit 9999"]),
 }
 
 
@@ -489,6 +494,24 @@ def test_what_somebody_put_there_is_not_replaced(hub, pull, home):
     (folder / "config.json").write_text("mine")
     assert_refused(pull(hub), "was not pulled by glimt")
     assert (folder / "config.json").read_text() == "mine"
+
+
+def test_what_was_made_or_copied_here_is_not_replaced(make_hub, pull, run, demo, home):
+    env = {"GLIMT_HOME": str(home)}
+    assert run("convert", demo, "org/model", "--quantize", "affine", env=env).returncode == 0
+    made = {path.name: path.read_bytes() for path in (home / "models/org/model").iterdir()}
+    hub = make_hub()
+    refused = pull(hub)
+    assert_refused(refused, "org/model", "made here from", "`glimt cp org/model NEW-NAME`", "`glimt rm org/model`")
+    assert not hub.asked("/resolve/")
+    assert {path.name: path.read_bytes() for path in (home / "models/org/model").iterdir()} == made
+    assert run("cp", "org/model", "me/kept", env=env).returncode == 0
+    assert run("rm", "org/model", env=env).returncode == 0
+    assert pull(hub).returncode == 0
+    assert run("cp", "org/model", "org/copy", env=env).returncode == 0
+    hub.name = "org/copy"
+    assert_refused(pull(hub, "org/copy"), "made here from org/model")
+    assert run("verify", "me/kept", env=env).returncode == 0
 
 
 def test_offline_asks_nobody(hub, pull):
