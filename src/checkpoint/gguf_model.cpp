@@ -66,7 +66,10 @@ std::string_view ours_of(const std::array<Spelling, N>& table, std::string_view 
 GgufEntry entry_of(const std::string& file, const std::string& stored_name, const GgufTensor& tensor) {
   const GgufTypeInfo& info = *find_gguf_type(tensor.type);
   if (!info.read) {
-    fail(ErrorKind::unsupported, file, "tensor '{}' is stored as {}, which glimt does not read: take another file",
+    fail(ErrorKind::unsupported, file,
+         "tensor '{}' is stored as {}, which glimt does not read: take a file of another type (Q2_K to Q8_0, IQ4, "
+         "MXFP4, "
+         "BF16), or make one of the original model: `glimt convert --recipe small` has 4 bits a weight",
          stored_name, info.name);
   }
   return {stored_name, static_cast<GgufType>(tensor.type), tensor.shape, tensor.offset, tensor.nbytes};

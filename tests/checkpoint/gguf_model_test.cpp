@@ -102,9 +102,18 @@ TEST_F(GgufModelTest, OtherModelsAreRefused) {
 
 TEST_F(GgufModelTest, TensorsThatCannotBeReadAreNamed) {
   const GoldenGguf golden("base");
-  const std::string block(66, '\0');
-  refused(with_table(golden.metadata().tensor("blk.0.attn_output.weight", {1, 256}, 16, block)), ErrorKind::unsupported,
-          AllOf(HasSubstr("blk.0.attn_output.weight"), HasSubstr("IQ2_XXS")));
+  const std::map<std::uint32_t, const char*> types = {{16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"}, {19, "IQ1_S"},
+                                                      {21, "IQ3_S"},   {22, "IQ2_S"},  {29, "IQ1_M"},   {34, "TQ1_0"},
+                                                      {35, "TQ2_0"},   {40, "NVFP4"}};
+  for (const auto& [type, name] : types) {
+    const std::string block(static_cast<std::size_t>(find_gguf_type(type)->bytes) *
+                                static_cast<std::size_t>(256 / find_gguf_type(type)->block),
+                            '\0');
+    refused(with_table(golden.metadata().tensor("blk.0.attn_output.weight", {1, 256}, type, block)),
+            ErrorKind::unsupported,
+            AllOf(HasSubstr("blk.0.attn_output.weight"), HasSubstr(std::string("as ") + name + ","),
+                  HasSubstr("glimt convert --recipe small")));
+  }
   refused(with_table(golden.metadata().tensor("blk.0.attn_qkv.weight", {1, 1}, GgufType::f32, "1234")),
           ErrorKind::unsupported, HasSubstr("blk.0.attn_qkv.weight"));
   refused(with_table(golden.metadata()
