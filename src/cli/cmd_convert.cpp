@@ -8,11 +8,13 @@
 #include "cli/interrupt.h"
 #include "cli/pull_display.h"
 #include "cli/pull_model.h"
+#include "cli/text_flags.h"
 #include "convert/convert.h"
 #include "hub/digest.h"
 #include "hub/manifest.h"
 #include "hub/store.h"
 #include "kernels/process.h"
+#include "measure/text_file.h"
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -32,6 +34,7 @@ struct ConvertArguments {
   std::string source, target;
   std::string mode, recipe;
   std::string tokenizer;  // for GGUF files
+  std::string text;       // to calibrate with
   int bits = 0, group_size = 0, threads = 0;
   bool repack = false, dequantize = false;
   bool search = false, no_search = false;
@@ -73,16 +76,18 @@ Choice choice_of(const ConvertArguments& a) {
   Choice choice;
   if (!a.mode.empty()) {
     const Quantization q = convert::quantization_for(*quant_mode_from(a.mode), a.bits, a.group_size);
-    if (a.search && q.mode != QuantMode::affine) {
-      fail(ErrorKind::invalid_request, "--search", "is for affine scales, {} has none to search for", a.mode);
+    const bool search = a.search || !a.text.empty();
+    if (search && q.mode != QuantMode::affine) {
+      fail(ErrorKind::invalid_request, a.search ? "--search" : "--calibrate",
+           "is for affine scales, {} has none to search for", a.mode);
     }
-    choice = {.recipe = convert::uniform_recipe(q), .search = a.search, .how = describe(q)};
+    choice = {.recipe = convert::uniform_recipe(q), .search = search, .how = describe(q)};
   } else {
     choice.recipe = a.recipe.empty() ? convert::recipes().front() : convert::recipe_named(a.recipe);
     choice.search = !a.no_search;
     choice.how = fmt::format("recipe {}", choice.recipe.name);
   }
-  choice.how += choice.search ? ", scales searched" : "";
+  choice.how += !a.text.empty() ? ", calibrated" : choice.search ? ", scales searched" : "";
   return choice;
 }
 
@@ -144,6 +149,7 @@ void make(convert::Conversion& conversion, const ConversionTarget& target, const
       Watch watch(space);
       write_hashes(space.made(), origin, watch);
     }
+    target.publish(space);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::cancelled) {
       target.discard(space);
@@ -152,7 +158,18 @@ void make(convert::Conversion& conversion, const ConversionTarget& target, const
     fail(ErrorKind::cancelled, target.folder().string(),
          "interrupted; what is finished is kept, and the same command goes on from there");
   }
-  target.publish(space);
+}
+
+std::optional<convert::CalibrationText> read_calibration(const ConvertArguments& a, const fs::path& source) {
+  if (a.text.empty()) return std::nullopt;
+  kernels::set_process_buffer_cache(kernels::process_buffer_cache());
+  convert::CalibrationText text{.tokens = read_text_tokens(a.text, source, Tokenizer(source), TextForm::raw)};
+  if (text.tokens.size() > convert::CalibrationText::kMostTokens) {
+    fmt::print(stderr, "{} has {} tokens; {} of them calibrate\n", a.text, text.tokens.size(),
+               convert::CalibrationText::kMostTokens);
+    text.shorten();
+  }
+  return text;
 }
 
 convert::ConvertOptions options_of(const Choice& choice, const std::string& origin) {
@@ -170,9 +187,17 @@ void make_and_report(const ConvertArguments& a, const Choice& choice, convert::C
   const double bits = static_cast<double>(conversion.result_bytes()) * 8 / static_cast<double>(conversion.parameters());
   fmt::print("{} is here: {}, {}, {:.2f} bits a weight, in {}\n", a.target, choice.how,
              describe_bytes(conversion.result_bytes()), bits, target.folder().string());
+  if (const auto measured = conversion.measured()) {
+    fmt::print(
+        "KL divergence from the source: {} nats, same top token {} %; {} tokens of the text were held back for that\n",
+        describe(measured->divergence), describe(measured->same_best, 100), measured->model.tokens);
+  }
 }
 
 void run_gguf(const ConvertArguments& a) {
+  if (!a.text.empty()) {
+    fail(ErrorKind::invalid_request, "--calibrate", "wants a model in floats that runs, {} is a GGUF file", a.source);
+  }
   const GgufSource source = open_gguf_source(a.source, a.tokenizer);
   const bool as_it_is = a.repack || (a.mode.empty() && a.recipe.empty() && !a.dequantize);
   const Choice choice = as_it_is ? Choice{.recipe = convert::gguf_recipe(*source.model),
@@ -195,7 +220,9 @@ void run(const ConvertArguments& a) {
   refuse_unsaid(a, summarize(source));
   const ConversionTarget target(a.target, source);
   const std::string origin = origin_of(a.source, source);
-  convert::Conversion conversion(source, options_of(choice, origin));
+  convert::ConvertOptions options = options_of(choice, origin);
+  options.text = read_calibration(a, source);
+  convert::Conversion conversion(source, options);
   make_and_report(a, choice, conversion, target, origin);
 }
 
@@ -244,6 +271,11 @@ void add_convert_command(CLI::App& app) {
   auto* search =
       command->add_flag("--search", a->search, "Search for affine scales that lose less than MLX's own (recipes do)");
   auto* no_search = command->add_flag("--no-search", a->no_search, "Take MLX's own scales");
+  auto* calibrate =
+      command->add_option("--calibrate", a->text,
+                          "Search for the scales that lose least on this text: one for a chat template, or "
+                          "a conversation a line (.jsonl)");
+  calibrate->type_name("FILE");
   command->add_option("--threads", a->threads, "Threads; without it one for each core")
       ->check(CLI::Range(1, kernels::kMostThreads).description(""))
       ->type_name("N");
@@ -252,6 +284,7 @@ void add_convert_command(CLI::App& app) {
   repack->excludes(dequantize)->excludes(search)->excludes(no_search);
   dequantize->excludes(search)->excludes(no_search);
   search->excludes(no_search);
+  calibrate->excludes(repack)->excludes(dequantize)->excludes(no_search);
   command->callback([a] { run(*a); });
 }
 

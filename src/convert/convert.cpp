@@ -113,6 +113,7 @@ Conversion::Conversion(const fs::path& small_files, std::shared_ptr<const GgufMo
       units_(plan_units(files_, config_, plan_options(options_, source_config_))),
       output_(units_, options_.notes) {
   for (const Unit& unit : units_) source_bytes_ += unit.source_bytes;
+  if (options_.text) calibration_ = std::make_unique<Calibration>(source_, config_, *options_.text);
 }
 
 std::string Conversion::plan_text() const {
@@ -128,16 +129,8 @@ std::string Conversion::plan_text() const {
                        changed.tv_nsec);
   }
   for (const std::string& header : output_.headers()) all += header;
+  if (calibration_ != nullptr) all += calibration_->fingerprint();
   return to_string(boost::uuids::name_generator_sha1(boost::uuids::uuid{})(all));
-}
-
-void Conversion::run(const fs::path& folder, const fs::path& journal_path,
-                     const std::function<void(const ConvertProgress&)>& tell) {
-  make_folder(folder);
-  Journal journal(journal_path, plan_text());
-  begin(folder, journal);
-  write_units(journal, tell);
-  write_small_files(folder);
 }
 
 void Conversion::begin(const fs::path& folder, Journal& journal) {
@@ -149,35 +142,121 @@ void Conversion::begin(const fs::path& folder, Journal& journal) {
   journal.clear();
 }
 
-void Conversion::write_units(Journal& journal, const std::function<void(const ConvertProgress&)>& tell) {
-  UnitWriter writer(files_, output_, options_.threads, options_.search);
-  ConvertProgress progress{.done = 0, .total = source_bytes_};
-  std::vector<std::string> finished;
-  auto noted = std::chrono::steady_clock::now();
-  const auto note = [&] {
-    output_.sync();
-    journal.add(finished);
-    finished.clear();
-    noted = std::chrono::steady_clock::now();
-  };
-  try {
-    for (const Unit& unit : units_) {
-      const std::uint64_t before = progress.done;
-      if (!journal.has(unit.name)) {
-        writer.write(unit, [&](std::size_t bytes) {
-          progress.done = before + bytes;
-          tell(progress);
-        });
-        finished.push_back(unit.name);
-      }
-      progress.done = before + unit.source_bytes;
-      if (std::chrono::steady_clock::now() - noted > kNotePause) note();
-    }
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::cancelled) note();
-    throw;
+// The loop over the units. What is finished goes to the disk and into the journal now and then, and a calibration passes
+// through each stage before and after its units.
+class Conversion::Writing {
+ public:
+  using Tell = std::function<void(const ConvertProgress&)>;
+
+  Writing(Conversion& owner, Journal& journal, int first_stage, const Tell& tell)
+      : owner_(owner),
+        journal_(journal),
+        tell_(tell),
+        writer_(owner.files_, owner.output_, owner.options_.threads, owner.options_.search),
+        first_stage_(first_stage) {
+    progress_.total = owner.source_bytes_;
+    if (owner.calibration_ == nullptr) return;
+    progress_.total *= 2;
+    for (const Unit& unit : owner.units_) stage_bytes_[owner.calibration_->stage_of(unit.name)] += unit.source_bytes;
   }
-  note();
+
+  void run() {
+    try {
+      for (const Unit& unit : owner_.units_) {
+        if (owner_.calibration_ != nullptr) enter(owner_.calibration_->stage_of(unit.name));
+        write(unit);
+        if (std::chrono::steady_clock::now() - noted_ > kNotePause) note();
+      }
+      if (owner_.calibration_ != nullptr) leave();
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::cancelled) note();
+      throw;
+    }
+    note();
+  }
+
+ private:
+  void note() {
+    owner_.output_.sync();
+    journal_.add(finished_);
+    finished_.clear();
+    noted_ = std::chrono::steady_clock::now();
+  }
+
+  void write(const Unit& unit) {
+    const std::uint64_t before = progress_.done;
+    if (!journal_.has(unit.name)) {
+      writer_.write(unit, importance_of(unit), [&](std::size_t bytes) {
+        progress_.done = before + bytes;
+        tell_(progress_);
+      });
+      finished_.push_back(unit.name);
+    }
+    progress_.done = before + unit.source_bytes;
+  }
+
+  Importance importance_of(const Unit& unit) const {
+    const auto* job = std::get_if<MatrixJob>(&unit.job);
+    if (owner_.calibration_ == nullptr || job == nullptr) return {};
+    return owner_.calibration_->importance_of(job->path, static_cast<std::size_t>(std::max(job->size.count, 1)));
+  }
+
+  void enter(int stage) {
+    if (stage == stage_) return;
+    leave();
+    stage_ = stage;
+    calibrate([&](const Calibration::Tell& tell) { owner_.calibration_->begin(stage, tell); });
+  }
+
+  // The result's part of a stage is read back, so it has to be there; what is noted is not computed again.
+  void leave() {
+    if (stage_ >= first_stage_) note();
+    calibrate([&](const Calibration::Tell& tell) { owner_.calibration_->end(stage_, tell); });
+  }
+
+  // One half of a stage's work besides its units.
+  void calibrate(const std::function<void(const Calibration::Tell&)>& pass) {
+    if (stage_ < 0) return;
+    const std::uint64_t before = progress_.done, bytes = stage_bytes_[stage_] / 2;
+    if (stage_ >= first_stage_) {
+      pass([&](double share) {
+        progress_.done = before + static_cast<std::uint64_t>(share * static_cast<double>(bytes));
+        tell_(progress_);
+      });
+    }
+    progress_.done = before + bytes;
+  }
+
+  Conversion& owner_;
+  Journal& journal_;
+  const Tell& tell_;
+  UnitWriter writer_;
+  ConvertProgress progress_;
+  std::vector<std::string> finished_;
+  std::chrono::steady_clock::time_point noted_ = std::chrono::steady_clock::now();
+  std::map<int, std::uint64_t> stage_bytes_;
+  int first_stage_, stage_ = -1;
+};
+
+void Conversion::run(const fs::path& folder, const fs::path& journal_path,
+                     const std::function<void(const ConvertProgress&)>& tell) {
+  make_folder(folder);
+  Journal journal(journal_path, plan_text());
+  begin(folder, journal);
+  int first_stage = 0;
+  if (calibration_ != nullptr) {
+    const fs::path states = journal_path.string() + ".states";
+    std::error_code ignored;
+    if (journal.is_empty()) fs::remove(states, ignored);
+    write_descriptions(folder);
+    first_stage = calibration_->open(folder, states);
+  }
+  Writing(*this, journal, first_stage, tell).run();
+  write_small_files(folder);
+}
+
+std::optional<DivergenceReport> Conversion::measured() const {
+  return calibration_ != nullptr ? calibration_->measured() : std::nullopt;
 }
 
 void Conversion::write_small_files(const fs::path& folder) const {
@@ -185,6 +264,10 @@ void Conversion::write_small_files(const fs::path& folder) const {
     write_file_atomically(folder / file.filename(), read_file(file, kMostSmallFile));
   }
   if (gguf_ != nullptr) write_chat_template(folder);
+  write_descriptions(folder);
+}
+
+void Conversion::write_descriptions(const fs::path& folder) const {
   write_file_atomically(folder / kIndex, indented(output_.index()));
   write_file_atomically(folder / "config.json", indented(made_config(source_config_, units_)));
 }

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "checkpoint/checkpoint_folder.h"
 #include "checkpoint/config.h"
+#include "convert/calibration.h"
 #include "convert/journal.h"
 #include "convert/output_files.h"
 #include "convert/plan.h"
@@ -19,6 +20,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,9 +28,10 @@ namespace glimt::convert {
 
 struct ConvertOptions {
   Recipe recipe;
-  bool repack = false;                       // every matrix keeps its quantization; the recipe does not count
-  bool search = false;                       // for affine scales that lose less than MLX's own
-  std::map<std::string, std::string> notes;  // of the result's files: from what and how it was made
+  bool repack = false;                                 // every matrix keeps its quantization; the recipe does not count
+  bool search = false;                                 // for affine scales that lose less than MLX's own
+  std::optional<CalibrationText> text = std::nullopt;  // weights the search; not with a GGUF file
+  std::map<std::string, std::string> notes;            // of the result's files: from what and how it was made
   int threads = 1;
 };
 
@@ -50,20 +53,25 @@ class Conversion {
   std::uint64_t result_bytes() const { return output_.file_bytes(); }  // of the files of weights
   std::uint64_t parameters() const { return output_.parameters(); }
 
-  // Makes the model in `folder`, which may hold what an earlier run of the same conversion has left there; `journal` is
-  // a file beside it. `tell` may throw to stop. Throws out_of_memory where the disk has no room, bad_file. When it
-  // returns, everything is on the disk but the folder's own name.
+  // Makes the model in `folder`, which may hold what an earlier run of the same conversion has left there; `journal` and
+  // `journal`.states are files beside it. `tell` may throw to stop. Throws out_of_memory where the disk has no room,
+  // bad_file. When it returns, everything is on the disk but the folder's own name.
   void run(const std::filesystem::path& folder, const std::filesystem::path& journal,
            const std::function<void(const ConvertProgress&)>& tell);
+
+  // How far the result is from the source on a part of the text: after run(), with a text that is long enough.
+  std::optional<DivergenceReport> measured() const;
 
  private:
   Conversion(const std::filesystem::path& small_files, std::shared_ptr<const GgufModel> gguf,
              const json::object& config, const std::string& config_name, ConvertOptions options);
 
   std::string plan_text() const;
+  class Writing;  // all units, and what goes on beside
+
   void begin(const std::filesystem::path& folder, Journal& journal);
-  void write_units(Journal& journal, const std::function<void(const ConvertProgress&)>& tell);
   void write_small_files(const std::filesystem::path& folder) const;
+  void write_descriptions(const std::filesystem::path& folder) const;
 
   void write_chat_template(const std::filesystem::path& folder) const;
 
@@ -77,6 +85,7 @@ class Conversion {
   std::vector<Unit> units_;
   OutputFiles output_;
   std::uint64_t source_bytes_ = 0;
+  std::unique_ptr<Calibration> calibration_;
 };
 
 }  // namespace glimt::convert

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <span>
 
 namespace glimt::convert {
 namespace {
@@ -22,6 +23,17 @@ std::size_t piece_rows(const MatrixJob& job) {
   return std::max<std::size_t>(kPieceValues / static_cast<std::size_t>(job.size.columns) / unit, 1) * unit;
 }
 
+// Of the values of some rows: each row has that of its matrix.
+void spread(const Importance& importance, const MatrixJob& job, std::size_t first, std::size_t count,
+            std::vector<float>& values) {
+  values.clear();
+  if (importance.values.empty()) return;
+  for (std::size_t row = first; row < first + count; ++row) {
+    const std::span<const float> columns = importance.of(row / static_cast<std::size_t>(job.size.rows));
+    values.insert(values.end(), columns.begin(), columns.end());
+  }
+}
+
 constexpr MatrixPart kParts[] = {MatrixPart::codes, MatrixPart::scales, MatrixPart::biases};
 
 // How many of kParts a matrix has in its files.
@@ -29,22 +41,23 @@ std::size_t part_count(const Quantization& q) { return q.mode == QuantMode::affi
 
 }  // namespace
 
-void UnitWriter::write(const Unit& unit, const std::function<void(std::size_t)>& read) {
+void UnitWriter::write(const Unit& unit, const Importance& importance, const std::function<void(std::size_t)>& read) {
   if (const auto* vector = std::get_if<VectorJob>(&unit.job)) {
     write_vector(unit, *vector);
     read(unit.source_bytes);
     return;
   }
-  write_matrix(unit, std::get<MatrixJob>(unit.job), read);
+  write_matrix(unit, std::get<MatrixJob>(unit.job), importance, read);
 }
 
-void UnitWriter::write_matrix(const Unit& unit, const MatrixJob& job, const std::function<void(std::size_t)>& read) {
+void UnitWriter::write_matrix(const Unit& unit, const MatrixJob& job, const Importance& importance,
+                              const std::function<void(std::size_t)>& read) {
   const std::size_t rows = rows_of(job), at_once = piece_rows(job);
   std::atomic<std::size_t> done = 0;
   const std::size_t pieces = (rows + at_once - 1) / at_once;
   for_each_piece(pieces, static_cast<int>(buffers_.size()), [&](std::size_t piece, std::size_t thread) {
     const std::size_t first = piece * at_once;
-    write_rows(unit, job, first, std::min(at_once, rows - first), buffers_[thread]);
+    write_rows(unit, job, importance, first, std::min(at_once, rows - first), buffers_[thread]);
     const std::size_t finished = ++done;
     if (thread == 0) read(unit.source_bytes / pieces * finished);
   });
@@ -54,13 +67,14 @@ void UnitWriter::write_matrix(const Unit& unit, const MatrixJob& job, const std:
   read(unit.source_bytes);
 }
 
-void UnitWriter::write_rows(const Unit& unit, const MatrixJob& job, std::size_t first, std::size_t count,
-                            PieceBuffers& buffers) {
+void UnitWriter::write_rows(const Unit& unit, const MatrixJob& job, const Importance& importance, std::size_t first,
+                            std::size_t count, PieceBuffers& buffers) {
   if (job.copies_codes) return copy_rows(unit, job, first, count, buffers);
   const std::size_t n = count * static_cast<std::size_t>(job.size.columns);
   buffers.values.resize(n);
   job.source.read(first, count, job.type, buffers.values.data(), buffers.stored);
   if (job.quantization) {
+    spread(importance, job, first, count, buffers.importance);
     quantize_rows(job, count, buffers);
   } else {
     buffers.codes.resize(n * size_of(job.type));
@@ -83,7 +97,8 @@ void UnitWriter::quantize_rows(const MatrixJob& job, std::size_t count, PieceBuf
   const PackedParts out = {reinterpret_cast<unsigned char*>(buffers.codes.data()), buffers.scales.data(),
                            buffers.biases.data()};
   if (search_ && q.mode == QuantMode::affine) {
-    loops().search(q, job.type, buffers.values.data(), nullptr, n, out);
+    const float* const importance = buffers.importance.empty() ? nullptr : buffers.importance.data();
+    loops().search(q, job.type, buffers.values.data(), importance, n, out);
   } else {
     loops().quantize(q, job.type, buffers.values.data(), n, out);
   }

@@ -9,33 +9,28 @@ namespace {
 
 PerplexityReport report_of(const WindowedMean& loss) { return {loss.count(), loss.windows(), loss.estimate()}; }
 
-struct DivergenceSums {
-  WindowedMean reference, model, increase, divergence, same_best;
-  std::vector<double> divergences;
-
-  void add(const LogitsRow& p, const LogitsRow& q, TokenId token) {
-    const double p_loss = p.loss(token), q_loss = q.loss(token);
-    reference.add(p_loss);
-    model.add(q_loss);
-    increase.add(q_loss - p_loss);
-    divergences.push_back(p.divergence(q));
-    divergence.add(divergences.back());
-    same_best.add(p.best() == q.best() ? 1 : 0);
-  }
-
-  void end_window() {
-    for (WindowedMean* mean : {&reference, &model, &increase, &divergence, &same_best}) mean->end_window();
-  }
-
-  DivergenceReport report() {
-    std::sort(divergences.begin(), divergences.end());
-    return {report_of(reference),  report_of(model),           increase.estimate(),
-            divergence.estimate(), quantile(divergences, 0.5), quantile(divergences, 0.99),
-            divergences.back(),    same_best.estimate()};
-  }
-};
-
 }  // namespace
+
+void DivergenceMeter::add(const LogitsRow& reference, const LogitsRow& model, TokenId token) {
+  const double reference_loss = reference.loss(token), model_loss = model.loss(token);
+  reference_.add(reference_loss);
+  model_.add(model_loss);
+  increase_.add(model_loss - reference_loss);
+  divergences_.push_back(reference.divergence(model));
+  divergence_.add(divergences_.back());
+  same_best_.add(reference.best() == model.best() ? 1 : 0);
+}
+
+void DivergenceMeter::end_window() {
+  for (WindowedMean* mean : {&reference_, &model_, &increase_, &divergence_, &same_best_}) mean->end_window();
+}
+
+DivergenceReport DivergenceMeter::report() {
+  std::sort(divergences_.begin(), divergences_.end());
+  return {report_of(reference_),  report_of(model_),           increase_.estimate(),
+          divergence_.estimate(), quantile(divergences_, 0.5), quantile(divergences_, 0.99),
+          divergences_.back(),    same_best_.estimate()};
+}
 
 Estimate perplexity_of(const Estimate& loss) {
   const double value = std::exp(loss.value);
@@ -54,7 +49,7 @@ PerplexityReport measure_perplexity(const std::filesystem::path& folder, std::sp
 DivergenceReport measure_divergence(const std::filesystem::path& reference, const std::filesystem::path& folder,
                                     std::span<const TokenId> text, const TextPassOptions& options,
                                     const PassProgress& progress) {
-  DivergenceSums sums;
+  DivergenceMeter sums;
   pass_text({reference, folder}, text, options,
             {[&](std::span<const LogitsRow> rows, TokenId token) { sums.add(rows[0], rows[1], token); },
              [&] { sums.end_window(); }, progress});

@@ -2,6 +2,7 @@
 // docs/MODELS.md explains the numbers to users.
 #pragma once
 
+#include "measure/logits_row.h"
 #include "measure/statistics.h"
 #include "measure/text_pass.h"
 
@@ -10,6 +11,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <vector>
 
 namespace glimt {
 
@@ -34,6 +36,18 @@ struct DivergenceReport {
   Estimate divergence;     // from the reference's distribution to the model's, nats, mean over the tokens
   double median = 0, p99 = 0, largest = 0;  // of the tokens' divergences
   Estimate same_best;                       // share of tokens for which both find the same token most probable
+};
+
+// Gathers the report token by token. Used by one thread.
+class DivergenceMeter {
+ public:
+  void add(const LogitsRow& reference, const LogitsRow& model, TokenId token);
+  void end_window();
+  DivergenceReport report();  // REQUIRES a token
+
+ private:
+  WindowedMean reference_, model_, increase_, divergence_, same_best_;
+  std::vector<double> divergences_;
 };
 
 DivergenceReport measure_divergence(const std::filesystem::path& reference, const std::filesystem::path& folder,

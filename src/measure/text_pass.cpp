@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "measure/text_windows.h"
+#include "measure/window_pass.h"
 #include "model/layered_model.h"
 
 #include <algorithm>
@@ -28,24 +29,6 @@ class Counter {
   const TextPassVisitor& visitor_;
 };
 
-// A batch's states [windows · length, hidden] through a layer.
-mx::array through(const DecoderLayer& layer, const mx::array& states, const WindowBatch& batch, const PoolShape& shape,
-                  int step_rows) {
-  UniformCache cache(shape, batch.windows, batch.length);
-  std::vector<mx::array> parts;
-  const int chunk = batch.windows > 1 ? batch.length : step_rows;
-  for (int from = 0; from < batch.length; from += chunk) {
-    const int count = std::min(chunk, batch.length - from), rows = batch.windows * count;
-    const mx::array x = mx::slice(states, {from, 0}, {from + rows, states.shape(1)});
-    parts.push_back(layer.forward({x, std::nullopt}, cache.pool().layer(0), cache.extend(count), {}).sum());
-    kernels::evaluate({parts.back()});
-  }
-  if (parts.size() == 1) return parts.front();
-  const mx::array all = mx::concatenate(parts, 0);
-  kernels::evaluate({all});
-  return all;
-}
-
 // The last layer's states of each batch.
 std::vector<mx::array> last_states(LayeredModel& model, Batches batches, int step_rows, Counter& counter) {
   std::vector<mx::array> states;
@@ -57,7 +40,10 @@ std::vector<mx::array> last_states(LayeredModel& model, Batches batches, int ste
     {
       const DecoderLayer layer = model.take_layer(i);
       for (std::size_t b = 0; b < batches.size(); ++b) {
-        states[b] = through(layer, states[b], batches[b], model.cache_shape(), step_rows);
+        const auto forward = [&](const mx::array& x, kernels::PagedRows& rows, const kernels::StepPtr& step) {
+          return layer.forward({x, std::nullopt}, rows, step, {}).sum();
+        };
+        states[b] = pass_windows(states[b], batches[b].windows, model.cache_shape(), step_rows, forward);
         counter.add(batches[b].tokens.size());
       }
     }

@@ -76,10 +76,33 @@ MlaAttention::MlaAttention(const Config& c, Weights& weights, const std::string&
   q_b_proj_.emplace(device_, weights.take_shared(path + ".q_b_proj", q_rows, *c.q_lora_rank));
 }
 
-mx::array MlaAttention::forward(const mx::array& x, kernels::PagedRows& rows, const kernels::StepPtr& step) const {
+mx::array MlaAttention::forward(const mx::array& x, kernels::PagedRows& rows, const kernels::StepPtr& step,
+                                const InputObserver& see) const {
   const auto [projected, latent] = Linear::both(q_proj_ ? *q_proj_ : *q_a_proj_, kv_a_proj_, x);
-  const mx::array q = q_proj_ ? projected : (*q_b_proj_)((*q_a_layernorm_)(projected));
-  return o_proj_(kernels::mla(device_, q, latent, heads_, rows, step));
+  const mx::array q_in = q_proj_ ? projected : (*q_a_layernorm_)(projected);
+  const mx::array q = q_proj_ ? projected : (*q_b_proj_)(q_in);
+  const mx::array values = kernels::mla(device_, q, latent, heads_, rows, step);
+  if (see) {
+    see(q_proj_ ? "self_attn.q_proj" : "self_attn.q_a_proj", 0, x);
+    see("self_attn.kv_a_proj_with_mqa", 0, x);
+    if (!q_proj_) see("self_attn.q_b_proj", 0, q_in);
+    show_heads(q, latent, see);
+    see("self_attn.o_proj", 0, values);
+  }
+  return o_proj_(values);
+}
+
+// A head's unembed_out reads sums of latents, weighted by attention. Which of their channels are large is seen from the
+// latents themselves.
+void MlaAttention::show_heads(const mx::array& q, const mx::array& kv, const InputObserver& see) const {
+  const kernels::MlaSizes sizes(*heads_);
+  const int n = q.shape(0), width = sizes.nope + sizes.rope;
+  const mx::array latent = kernels::rms_norm(device_, mx::contiguous(mx::slice(kv, {0, 0}, {n, sizes.latent})),
+                                             heads_->norm, heads_->norm_eps);
+  for (int head = 0; head < sizes.heads; ++head) {
+    see("self_attn.embed_q", head, mx::slice(q, {0, head * width}, {n, head * width + sizes.nope}));
+    see("self_attn.unembed_out", head, latent);
+  }
 }
 
 }  // namespace glimt

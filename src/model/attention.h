@@ -5,19 +5,28 @@
 #include "model/weights.h"
 #include "nn/layers.h"
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 namespace glimt {
+
+// Sees what a matrix is multiplied with: its path within the layer under mlx-lm's name ("self_attn.q_b_proj"), which one
+// of a stack (of experts, of heads; else 0), and rows [n, columns], which may be no rows.
+using InputObserver = std::function<void(std::string_view matrix, int index, const mx::array& rows)>;
 
 class MlaAttention {
  public:
   MlaAttention(const Config& config, Weights& weights, const std::string& path);
 
   // x [N, hidden], the rows of the step's sequences -> [N, hidden]; stores N rows in the layer's cache.
-  mx::array forward(const mx::array& x, kernels::PagedRows& rows, const kernels::StepPtr& step) const;
+  mx::array forward(const mx::array& x, kernels::PagedRows& rows, const kernels::StepPtr& step,
+                    const InputObserver& see = {}) const;
 
  private:
+  void show_heads(const mx::array& q, const mx::array& kv, const InputObserver& see) const;
+
   kernels::Device device_;
   std::optional<Linear> q_proj_, q_a_proj_, q_b_proj_;  // q_proj_, or the other two
   std::optional<RmsNorm> q_a_layernorm_;

@@ -5,25 +5,6 @@
 namespace glimt {
 namespace {
 
-// The projection of all experts: one stack (mlx-lm, Ollama), or a tensor an expert (released checkpoint).
-std::vector<Weight> take_experts(Weights& weights, const std::string& path, const std::string& projection, int count,
-                                 int rows, int columns) {
-  const std::string stack_path = path + ".switch_mlp." + projection;
-  if (weights.has(stack_path + ".weight")) return {weights.take_matrix(stack_path, rows, columns, count)};
-  std::vector<Weight> single;
-  single.reserve(static_cast<std::size_t>(count));
-  for (int e = 0; e < count; ++e) {
-    single.push_back(weights.take_matrix(fmt::format("{}.experts.{}.{}", path, e, projection), rows, columns));
-  }
-  if (weights.device().ops().takes_stored_weights) return single;
-  const Weight stack = stacked(single);
-  for (const std::optional<mx::array>& part :
-       {std::optional(stack.values), stack.scales, stack.biases, stack.global_scale}) {
-    if (part) mx::eval(*part);
-  }
-  return {stack};
-}
-
 // The first half of the rows of `both`, or the second, sharing its memory.
 Weight half(const Weight& both, int index) {
   Weight w = both;
@@ -54,6 +35,25 @@ std::optional<Weight> join(const Weights& weights, Weight& gate, Weight& up) {
 }
 
 }  // namespace
+
+// One stack: mlx-lm, Ollama. A tensor an expert: the released checkpoint.
+std::vector<Weight> take_experts(Weights& weights, const std::string& path, const std::string& projection, int count,
+                                 int rows, int columns) {
+  const std::string stack_path = path + ".switch_mlp." + projection;
+  if (weights.has(stack_path + ".weight")) return {weights.take_matrix(stack_path, rows, columns, count)};
+  std::vector<Weight> single;
+  single.reserve(static_cast<std::size_t>(count));
+  for (int e = 0; e < count; ++e) {
+    single.push_back(weights.take_matrix(fmt::format("{}.experts.{}.{}", path, e, projection), rows, columns));
+  }
+  if (weights.device().ops().takes_stored_weights) return single;
+  const Weight stack = stacked(single);
+  for (const std::optional<mx::array>& part :
+       {std::optional(stack.values), stack.scales, stack.biases, stack.global_scale}) {
+    if (part) mx::eval(*part);
+  }
+  return {stack};
+}
 
 kernels::SwiGluWeights take_swiglu(Weights& weights, const std::string& path, int hidden, int intermediate) {
   kernels::SwiGluWeights w{weights.take_matrix(path + ".gate_proj", intermediate, hidden),

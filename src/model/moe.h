@@ -7,6 +7,8 @@
 #include "nn/layers.h"
 
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace glimt {
 
@@ -37,6 +39,11 @@ class MoeBlock {
   MoeGate gate_;
   kernels::ExpertsPtr experts_;  // routed and shared
 };
+
+// The projection of all experts of the block `path`: one stack, or a matrix an expert where the files have them so and the
+// device takes them.
+std::vector<Weight> take_experts(Weights& weights, const std::string& path, const std::string& projection, int count,
+                                 int rows, int columns);
 
 // `path`.{gate,up,down}_proj as one SwiGLU.
 kernels::SwiGluWeights take_swiglu(Weights& weights, const std::string& path, int hidden, int intermediate);

@@ -104,6 +104,10 @@ def test_quantized_models_are_made_again_only_when_told(run, demo, tmp_path):
         (["--repack", "--dequantize"], ["--repack", "--dequantize"]),
         (["--repack", "--search"], ["--repack", "--search"]),
         (["--quantize", "mxfp4", "--search"], ["--search", "mxfp4"]),
+        (["--quantize", "nvfp4", "--calibrate", "x.jsonl"], ["--calibrate", "nvfp4"]),
+        (["--repack", "--calibrate", "x.jsonl"], ["--calibrate", "--repack"]),
+        (["--no-search", "--calibrate", "x.jsonl"], ["--calibrate", "--no-search"]),
+        (["--calibrate", "not-there.jsonl"], ["not-there.jsonl"]),
     ],
 )
 def test_what_cannot_be_made_is_refused_and_leaves_nothing(run, demo, tmp_path, arguments, words):
@@ -139,16 +143,55 @@ def start_convert(glimt, environment, *arguments):
     return subprocess.Popen([glimt, "convert", *map(str, arguments)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def test_a_kill_at_any_time_leaves_nothing_half_and_the_next_run_ends_it(glimt, run, environment, demo, tmp_path):
+@pytest.fixture(scope="session")
+def conversations(demo, tmp_path_factory):
+    """What the demo model is asked in its evaluation, with the answers, in two files."""
+    lines = []
+    for line in (pathlib.Path(demo) / "eval/questions.jsonl").read_text().splitlines():
+        question = json.loads(line)
+        if isinstance(question["expect"].get("content"), str):
+            answer = {"role": "assistant", "content": question["expect"]["content"]}
+            tools = {"tools": question["tools"]} if question.get("tools") else {}
+            lines.append(json.dumps({"messages": [*question["messages"], answer], **tools}) + "\n")
+    folder = tmp_path_factory.mktemp("conversations")
+    files = [folder / "calibrate.jsonl", folder / "measure.jsonl"]
+    for i, file in enumerate(files):
+        file.write_text("".join(lines[i::2]))
+    return files
+
+
+def test_calibration_brings_the_result_nearer_to_its_source(run, demo, conversations, tmp_path):
+    text, other = conversations
+    made = run("convert", demo, tmp_path / "calibrated", "--quantize", "affine", "--calibrate", text)
+    assert made.returncode == 0, made.stderr
+    assert "calibrated" in made.stdout and "KL divergence from the source: 0.1" in made.stdout
+    assert "glimt convert, affine 4 bits group 64, calibrated, from" in run("show", tmp_path / "calibrated").stdout
+    assert run("convert", demo, tmp_path / "searched", "--quantize", "affine", "--search").returncode == 0
+    distance = {}
+    for name in ("calibrated", "searched"):
+        report = json.loads(run("kl", demo, tmp_path / name, "--text", other, "--exact", "--json", "--limit", "4096").stdout)
+        distance[name] = report["kl"]["value"]
+    assert distance["calibrated"] < 0.97 * distance["searched"], distance
+
+
+def test_a_text_that_is_too_short_is_refused(run, demo, tmp_path):
+    (tmp_path / "text").write_text("")
+    assert_refused(run("convert", demo, tmp_path / "made", "--calibrate", tmp_path / "text"), "at least 2 tokens")
+    assert_nothing_left(tmp_path, "text")
+
+
+@pytest.mark.parametrize("calibrated", [False, True], ids=["", "calibrated"])
+def test_a_kill_at_any_time_leaves_nothing_half_and_the_next_run_ends_it(glimt, run, environment, demo, tmp_path, conversations, calibrated):
+    more = ["--threads", "1", *(["--calibrate", conversations[0]] if calibrated else [])]
     began = time.monotonic()
-    assert run("convert", demo, tmp_path / "whole", "--threads", "1").returncode == 0
+    assert run("convert", demo, tmp_path / "whole", *more).returncode == 0
     takes = time.monotonic() - began
     wanted = files_of(tmp_path / "whole")
-    rounds = int(os.environ.get("GLIMT_KILLS", "10"))
+    rounds = int(os.environ.get("GLIMT_KILLS", "2" if calibrated else "8"))
     for number in range(rounds):
         target = tmp_path / f"made{number}"
         for _ in range(3):
-            process = start_convert(glimt, environment, demo, target, "--threads", "1")
+            process = start_convert(glimt, environment, demo, target, *more)
             time.sleep(random.uniform(0, takes))
             process.kill()
             process.communicate()
@@ -156,12 +199,12 @@ def test_a_kill_at_any_time_leaves_nothing_half_and_the_next_run_ends_it(glimt, 
                 assert files_of(target) == wanted
                 break
         if not target.exists():
-            result = run("convert", demo, target, "--threads", "1")
+            result = run("convert", demo, target, *more)
             assert result.returncode == 0, result.stderr
         assert files_of(target) == wanted
         assert run("verify", target).returncode == 0
     # One that was killed between its last two steps has left an empty work folder to whoever converts next.
-    assert run("convert", demo, tmp_path / "last", "--threads", "1").returncode == 0
+    assert run("convert", demo, tmp_path / "last", *more).returncode == 0
     assert_nothing_left(tmp_path, "whole", "last", *(f"made{number}" for number in range(rounds)))
 
 
