@@ -63,8 +63,10 @@ int watch(int input, Child& rank, Signals& signals, Ending& ending) {
       fds[1].fd = -1;
       ending.on_signal({SIGTERM, false}, Clock::now());
     }
-    if (const std::optional<HowEnded> how = rank.ended()) ending.on_end(0, *how, Clock::now());
+    const std::optional<HowEnded> how = rank.ended();
+    if (how) ending.on_end(0, *how, Clock::now());
     for (const auto [_, signal] : ending.due(Clock::now())) rank.signal(signal);
+    if (!how || how->signal == 0) continue;  // the launcher learns an exit status from ssh
     for (const std::string& message : ending.messages()) fmt::print(stderr, "glimt: {}\n", message);
   }
   return ending.status();

@@ -236,6 +236,12 @@ def test_a_rank_elsewhere_that_is_killed_ends_all(launch, demo, ssh, hostfile):
     assert "glimt launch: rank 1 (me@elsewhere) exited with status 137; the others end" in errors
 
 
+def test_a_rank_elsewhere_that_fails_says_so_once(launch, ssh, hostfile):
+    one = launch("--hostfile", hostfile, "--grace", "1", "--", "run", "no/such/model", "hello", env=ssh)
+    status, errors = one.end()
+    assert status == 2 and "[1] glimt: no/such/model" in errors and "[1] glimt: rank 1" not in errors, errors
+
+
 def test_a_machine_that_is_down_is_told(launch, demo, ssh, hostfile):
     one = launch("--hostfile", hostfile, "--grace", "1", "--", *SERVE, demo, env={**ssh, "HOST_IS_DOWN": "1"})
     status, errors = one.end()
