@@ -53,4 +53,14 @@ cp "$work"/jit/*.ptx "$work"/jit/*.txt "$pack/jit/"
 
 tar -C "$pack" -cf - . | xz -9e > .gpu/pack.tar.xz
 tracked=$(git ls-files -z | xargs -0 du -cb | tail -n1 | cut -f1)
-echo "pack: $(stat -c %s .gpu/pack.tar.xz) bytes; tracked files: $tracked bytes"
+size=$(stat -c %s .gpu/pack.tar.xz)
+echo "pack: $size bytes; tracked files: $tracked bytes"
+
+# Where a transfer takes so much and no more, checkout included, the pack goes in two.
+limit=${TRANSFER_BYTES:-$((64 << 20))}
+rm -f .gpu/pack.part.*
+if ((size + tracked > limit && tracked + (1 << 20) < limit)); then
+  split -b $((limit - tracked - (1 << 20))) -d -a 1 .gpu/pack.tar.xz .gpu/pack.part.
+  echo "too much for one transfer of $limit bytes: bring $(echo .gpu/pack.part.*), each in one of its own, then
+  cat .gpu/pack.part.* > .gpu/pack.tar.xz"
+fi
