@@ -504,7 +504,7 @@ def test_a_second_signal_ends_at_once():
         start = time.monotonic()
         server.process.terminate()
         assert server.process.wait(10) == 0
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < 5
 
 
 # ---- keys, TLS, the log ----
