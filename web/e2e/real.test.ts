@@ -16,16 +16,18 @@ const STORY = 'Tell me about the sea.';
 class Served {
   url = '';
   readonly #environment: Record<string, string>;
+  readonly #flags: string[];
   #process: ChildProcess | undefined;
   #port = 0;
 
-  constructor(environment: Record<string, string> = {}) {
+  constructor(environment: Record<string, string> = {}, flags: string[] = []) {
     this.#environment = environment;
+    this.#flags = flags;
   }
 
   // The port stays the same over restarts, as it does for a user.
   async start(): Promise<void> {
-    const process_ = spawn(GLIMT, ['serve', 'models/demo', '--port', String(this.#port)], {
+    const process_ = spawn(GLIMT, ['serve', 'models/demo', '--port', String(this.#port), ...this.#flags], {
       cwd: ROOT,
       env: { ...process.env, ...this.#environment },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -62,6 +64,10 @@ class Served {
 
   async running(): Promise<number> {
     return (await this.#models()).reduce((all, m) => all + (m.metrics?.running ?? 0), 0);
+  }
+
+  async waiting(): Promise<number> {
+    return (await this.#models()).reduce((all, m) => all + (m.metrics?.waiting ?? 0), 0);
   }
 
   async loaded(): Promise<string[]> {
@@ -170,6 +176,38 @@ describe.skipIf(!chromiumPath || !existsSync(GLIMT))('the served page', () => {
     await ended();
     await expect.poll(() => slow.running(), { timeout: 5_000 }).toBe(0);
     await answers().last().getByText('stopped by you').waitFor({ timeout: 10_000 });
+  });
+
+  it('waits while the queue is full, then in the queue, then is answered', async () => {
+    const crowded = new Served({ GLIMT_BACKEND: 'mlx' }, ['--parallel', '1', '--queue', '1']);
+    await crowded.start();
+    await open.context.close();
+    open = await watched(browser, crowded.url);
+    page = open.page;
+    await page.goto(crowded.url);
+    await page.getByText('tokens of context').waitFor({ timeout: 30_000 });
+    // Somebody else's answers, which last until they are given up.
+    const endless = (): AbortController => {
+      const given_up = new AbortController();
+      const body = { messages: [{ role: 'user', content: 'Count.' }], stream: true, response_format: { type: 'regex', pattern: '([0-9] ){4000}' }, chat_template_kwargs: { enable_thinking: false } };
+      fetch(`${crowded.url}/v1/chat/completions`, {
+        method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), signal: given_up.signal,
+      }).then((response) => response.text()).catch(() => undefined);
+      return given_up;
+    };
+    const first = endless();
+    await expect.poll(() => crowded.running(), { timeout: 10_000 }).toBe(1);
+    const second = endless();
+    await expect.poll(() => crowded.waiting(), { timeout: 10_000 }).toBe(1);
+    await ask('What is 46 plus 93?');
+    await answers().last().getByText('The server is busy. Trying again').waitFor({ timeout: 10_000 });
+    second.abort();
+    await answers().last().getByText('In the queue, place 1').waitFor({ timeout: 20_000 });
+    first.abort();
+    await ended();
+    expect(await answers().last().textContent()).toContain('139');
+    open.faults.splice(0, open.faults.length, ...open.faults.filter((fault) => !fault.includes('503')));
+    await crowded.kill();
   });
 
   const written = () => answers().last().locator('.markdown').innerText();
