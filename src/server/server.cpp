@@ -135,8 +135,9 @@ class Server::Impl {
       sweep_.expires_after(kSweep);
       co_await sweep_.async_wait(kToken);
       service.metrics.connections(connections_.size());
-      static_cast<void>(service.models.status());  // a stall of an engine is what changes between two looks
       const auto now = Clock::now();
+      // A stall of an engine, too, is what changes between two looks.
+      service.tokens.note(service.models.status().models, now);
       close_if([&](const Connection& c) { return c.stuck_since(now - service.options.timeouts.write); });
       if (!service.stopping) continue;
       if (now >= drained_by_ && !service.stopped) end_answers();

@@ -12,6 +12,7 @@
 #include "server/outcomes.h"
 #include "server/pulls.h"
 #include "server/request_list.h"
+#include "server/token_history.h"
 #include "server/worker_pool.h"
 #include "serving/model_facts.h"
 #include "serving/model_manager.h"
@@ -60,6 +61,7 @@ struct Service {
   IdSource ids;
   RequestList requests;
   Outcomes outcomes;
+  TokenHistory tokens;
   const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   std::atomic<std::size_t> body_bytes = 0;  // of all requests at work
   std::atomic<std::size_t> answering = 0;   // requests whose answer is being written

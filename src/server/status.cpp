@@ -161,6 +161,7 @@ HttpResponse get_status(const Call& call) {
                                          {"version", call.service.options.version},
                                          {"device", call.service.options.device},
                                          {"uptime_seconds", seconds_since(call.service.started)},
+                                         {"history", call.service.tokens.json(RequestProgress::Clock::now())},
                                          {"requests", call.service.outcomes.counts()},
                                          {"errors", call.service.outcomes.errors()},
                                          {"models", std::move(models)}});

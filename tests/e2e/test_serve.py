@@ -155,6 +155,17 @@ def test_every_route_of_the_document_is_there(server):
 # ---- starting ----
 
 
+def test_the_status_remembers_the_tokens_of_the_last_minutes(glimt, demo, environment):
+    question = {"messages": [{"role": "user", "content": "What is 46 plus 93?"}]}
+    with serve(glimt, environment, demo) as server:
+        usage = json.loads(server.ask("POST", "/v1/chat/completions", question)[2])["usage"]
+        history = lambda: server.json("/v1/status")["history"]
+        assert len(history()["generated"]) == len(history()["prompt"]) == 120 and history()["seconds"] == 5
+        assert serving.wait_until(lambda: sum(history()["generated"]) > 0, 8)
+        assert abs(sum(history()["generated"]) - usage["completion_tokens"]) <= 1  # the end token
+        assert sum(history()["prompt"]) == usage["prompt_tokens"]
+
+
 def test_where_it_listens(glimt, demo, environment):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
