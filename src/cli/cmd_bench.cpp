@@ -3,12 +3,13 @@
 #include "checkpoint/summary.h"
 #include "cli/bytes.h"
 #include "cli/commands.h"
-#include "cli/device_flag.h"
+#include "cli/load_flags.h"
 #include "hub/store.h"
 #include "kernels/process.h"
 #include "measure/benchmark.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
 
 #include <memory>
@@ -19,16 +20,34 @@ namespace {
 struct BenchArguments {
   std::string model;
   BenchmarkOptions options;
-  DeviceFlag device;
-  int threads = 0;
+  LoadFlags load;  // of these the device, the threads and the ranks
   bool json = false;
 };
 
 void print_json(const BenchmarkResult& r) {
   const std::string parallel = r.parallel > 1 ? fmt::format("\"parallel\":{},", r.parallel) : std::string();
-  fmt::print("{{\"test\":\"{}\",\"depth\":{},{}\"tokens_per_second\":{:.6g}}}\n", r.test, r.depth, parallel,
-             r.tokens_per_second);
+  std::string stages;
+  if (r.stages) {
+    stages = fmt::format(",\"pass_seconds\":{:.6g},\"stage_seconds\":[{:.6g}],\"sent_bytes\":{:.6g}", r.stages->pass,
+                         fmt::join(r.stages->computing, ","), r.stages->sent_bytes);
+  }
+  fmt::print("{{\"test\":\"{}\",\"depth\":{},{}\"tokens_per_second\":{:.6g}{}}}\n", r.test, r.depth, parallel,
+             r.tokens_per_second, stages);
   std::fflush(stdout);
+}
+
+// Where the time of a pass goes when several ranks compute it.
+void print_stages(const BenchmarkResult& r) {
+  if (!r.stages) return;
+  fmt::print("{}: a pass takes {:.2f} ms", r.test, 1e3 * r.stages->pass);
+  double sum = 0;
+  for (std::size_t rank = 0; rank < r.stages->computing.size(); ++rank) {
+    fmt::print(", rank {} computes {:.2f}", rank, 1e3 * r.stages->computing[rank]);
+    sum += r.stages->computing[rank];
+  }
+  // In a prefill the ranks compute at the same time.
+  if (r.is_decode) fmt::print(", messages take {:.2f}", 1e3 * (r.stages->pass - sum));
+  fmt::print("; rank 0 sends {:.1f} KB\n", r.stages->sent_bytes / 1e3);
 }
 
 void print_table(const std::vector<BenchmarkResult>& results, std::size_t bytes_per_token, std::size_t huge_page_bytes,
@@ -43,6 +62,7 @@ void print_table(const std::vector<BenchmarkResult>& results, std::size_t bytes_
                bandwidth > 0 && r.is_decode && r.parallel == 1 ? fmt::format("{:.1f} %", share) : "-");
   }
   fmt::print("\n");
+  for (const BenchmarkResult& r : results) print_stages(r);
   if (huge_page_bytes > 0) fmt::print("weights: {} in huge pages\n", describe_bytes(huge_page_bytes));
   if (bandwidth == 0) {
     fmt::print("on {}, {:.1f} MB of weights a token\n", kernels::process_device(),
@@ -54,13 +74,15 @@ void print_table(const std::vector<BenchmarkResult>& results, std::size_t bytes_
              static_cast<double>(bytes_per_token) / 1e6);
 }
 
-void run(const BenchArguments& arguments) {
+void run(BenchArguments arguments) {
+  if (follow_rank_0(arguments.model, arguments.load)) return;
+  arguments.options.ranks = arguments.load.ranks.options();
   const std::filesystem::path folder = resolve_model(arguments.model);
   if (arguments.options.prompt == 0 && arguments.options.generate == 0) {
     fail(ErrorKind::invalid_request, "bench", "--prompt 0 and --generate 0 leave nothing to measure");
   }
-  arguments.device.use();
-  if (arguments.threads > 0) kernels::set_process_threads(arguments.threads);
+  arguments.load.device.use();
+  if (arguments.load.threads > 0) kernels::set_process_threads(arguments.load.threads);
   if (arguments.json) {
     run_benchmark(folder, arguments.options, print_json);
     return;
@@ -104,13 +126,14 @@ void add_bench_command(CLI::App& app) {
       ->check(CLI::Range(1, 256))
       ->type_name("N")
       ->capture_default_str();
-  arguments->device.add_to(*command);
-  command->add_option("--threads", arguments->threads, "Threads (default: all)")
+  arguments->load.device.add_to(*command);
+  command->add_option("--threads", arguments->load.threads, "Threads (default: all)")
       ->check(CLI::Range(1, kernels::kMostThreads))
       ->type_name("T");
   command->add_flag_callback(
       "--no-huge-pages", [&options] { options.huge_pages = false; },
       "Leave the weights in their files; else they are copied first if memory allows");
+  arguments->load.ranks.add_to(*command);
   command->add_flag("--json", arguments->json, "One JSON line a test");
   command->callback([arguments] { run(*arguments); });
 }

@@ -1,7 +1,7 @@
 // glimt compare: a forward pass against stored reference numbers.
 #include "base/error.h"
 #include "cli/commands.h"
-#include "cli/device_flag.h"
+#include "cli/load_flags.h"
 #include "hub/store.h"
 #include "measure/compare.h"
 
@@ -18,8 +18,7 @@ struct CompareArguments {
   std::string model;
   std::string golden;
   CompareOptions options;
-  DeviceFlag device;
-  bool exact = false;
+  LoadFlags load;  // of these the device, the precision and the ranks
 };
 
 void print(const std::vector<Comparison>& results) {
@@ -29,10 +28,13 @@ void print(const std::vector<Comparison>& results) {
   }
 }
 
-void run(const CompareArguments& arguments) {
+void run(CompareArguments arguments) {
+  if (follow_rank_0(arguments.model, arguments.load)) return;
+  arguments.options.ranks = arguments.load.ranks.options();
   const std::filesystem::path folder = resolve_model(arguments.model);
-  arguments.device.use(arguments.exact);
-  const auto [results, rounded] = compare_checkpoint(folder, arguments.golden, arguments.options, arguments.exact);
+  arguments.load.device.use(arguments.load.options.exact);
+  const auto [results, rounded] =
+      compare_checkpoint(folder, arguments.golden, arguments.options, arguments.load.options.exact);
   if (rounded) {
     fmt::print(
         "note: equal with rotary frequencies rounded to bfloat16, as model.to(torch.bfloat16) leaves them in the "
@@ -41,7 +43,7 @@ void run(const CompareArguments& arguments) {
   print(results);
   const auto bad = std::count_if(results.begin(), results.end(), [](const Comparison& r) { return !r.ok(); });
   if (bad == 0) return;
-  if (!arguments.exact) {
+  if (!arguments.load.options.exact) {
     fmt::print(stderr,
                "glimt: this was the fast path (8-bit activations, bfloat16 cache); --exact compares without it\n");
   }
@@ -65,8 +67,9 @@ void add_compare_command(CLI::App& app) {
       ->check(CLI::Range(0.0, 1e9))
       ->type_name("T")
       ->capture_default_str();
-  arguments->device.add_to(*command);
-  command->add_flag("--exact", arguments->exact, "Float32 cache rows, no rounding of activations");
+  arguments->load.device.add_to(*command);
+  command->add_flag("--exact", arguments->load.options.exact, "Float32 cache rows, no rounding of activations");
+  arguments->load.ranks.add_to(*command);
   command->footer("Exit code 0 if everything is within the tolerance, 1 if not, 2 if the comparison cannot be made.");
   command->callback([arguments] { run(*arguments); });
 }

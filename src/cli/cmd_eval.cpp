@@ -122,6 +122,7 @@ json::object to_json(const Report& report) {
 }
 
 void run(const EvalArguments& arguments) {
+  if (follow_rank_0(arguments.model, arguments.load)) return;
   const std::vector<Question> questions = read_questions(arguments.questions, arguments.limit);
   LoadFlags load = arguments.load;
   load.options.speculation = Speculation::always;  // every guess counts, also where it does not pay

@@ -75,6 +75,7 @@ void demonstrate(const ChatModel& model, const RunArguments& arguments) {
 }
 
 void run(const RunArguments& arguments) {
+  if (follow_rank_0(arguments.model, arguments.load)) return;
   std::optional<std::string> prompt = arguments.prompt;
   const bool piped = !prompt && !stdin_is_terminal();
   if (piped) prompt = read_stdin();

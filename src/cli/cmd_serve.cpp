@@ -109,7 +109,22 @@ class FirstModel {
   std::shared_ptr<std::promise<std::exception_ptr>> failure_ = std::make_shared<std::promise<std::exception_ptr>>();
 };
 
+// Several ranks hold one model, which they load together once.
+void hold_one_model(ServeArguments& arguments) {
+  if (arguments.model.empty()) {
+    fail(ErrorKind::invalid_request, "MODEL", "is wanted: {} ranks compute one model", Engine::rank().size);
+  }
+  if (!arguments.keep_alive.empty()) {
+    fail(ErrorKind::invalid_request, "--keep-alive", "a model that several ranks compute stays as long as they run");
+  }
+  arguments.manager.stays = true;
+  arguments.server.fixed_models = true;
+}
+
 void serve(ServeArguments arguments) {
+  if (follow_rank_0(arguments.model, arguments.load)) return;
+  const bool spread = Engine::rank().size > 1;
+  if (spread) hold_one_model(arguments);
   set_address(arguments);
   std::optional<StoredModel> also;
   if (!arguments.model.empty()) {
@@ -125,7 +140,9 @@ void serve(ServeArguments arguments) {
   arguments.server.pulling = [] { return pull_options(); };
   arguments.load.set_up_process();
   arguments.server.device = kernels::process_device();
-  ModelManager models(stored_models(model_places(), also, arguments.load.options), arguments.manager);
+  arguments.load.options.ranks = arguments.load.ranks.options();
+  const auto places = spread ? std::vector<std::filesystem::path>() : model_places();
+  ModelManager models(stored_models(places, also, arguments.load.options), arguments.manager);
   Server server(arguments.server, models);
   fmt::print(stderr, "glimt listens on {}\n", server.url());
   std::optional<FirstModel> first;

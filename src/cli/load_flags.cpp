@@ -3,9 +3,11 @@
 #include "base/error.h"
 #include "cli/pull_model.h"
 #include "kernels/process.h"
+#include "serving/follower.h"
 
 #include <unistd.h>
 
+#include <csignal>
 #include <map>
 #include <system_error>
 
@@ -73,6 +75,7 @@ void LoadFlags::add_to(CLI::App& command) {
       ->check(CLI::IsMember({"off", "adaptive"}).description(""))
       ->type_name("HOW");
   command.option_defaults()->group("Options");
+  ranks.add_to(command);
 }
 
 void LoadFlags::set_up_process() const {
@@ -81,12 +84,24 @@ void LoadFlags::set_up_process() const {
   kernels::set_process_buffer_cache(kernels::process_buffer_cache());
 }
 
+bool follow_rank_0(const std::string& name_or_folder, const LoadFlags& flags) {
+  if (!Engine::rank().follows()) return false;
+  std::signal(SIGINT, SIG_IGN);
+  flags.set_up_process();
+  EngineOptions options = flags.options;
+  options.ranks = flags.ranks.options();
+  follow_model(name_or_folder, options);
+  return true;
+}
+
 ChatModel load_model_for(const std::string& name_or_folder, const LoadFlags& flags) {
   if (!flags.session.empty()) is_there(flags.session);  // says so before the model is loaded, not after
   offer_to_pull(name_or_folder);
   flags.set_up_process();
   const LoadingLine line(name_or_folder);
-  return load_chat_model(name_or_folder, flags.options);
+  EngineOptions options = flags.options;
+  options.ranks = flags.ranks.options();
+  return load_chat_model(name_or_folder, options);
 }
 
 void resume_session(const ChatModel& model, const std::string& file) {

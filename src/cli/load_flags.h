@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/device_flag.h"
+#include "cli/rank_flags.h"
 #include "serving/chat_model.h"
 
 #include <CLI/CLI.hpp>
@@ -18,10 +19,15 @@ struct LoadFlags {
   void set_up_process() const;
 
   EngineOptions options;
+  RankFlags ranks;
   DeviceFlag device;
   int threads = 0;      // of the kernels; 0: all cores
   std::string session;  // a file to begin with, if it exists, and to leave the cache in
 };
+
+// On a rank above 0: computes its part of the model until rank 0 has ended, and returns true. The user speaks to rank 0,
+// so an interrupt is not for the others.
+bool follow_rank_0(const std::string& name_or_folder, const LoadFlags& flags);
 
 // Sets up the process, then load_chat_model, which says on stderr that it loads if that is a terminal.
 ChatModel load_model_for(const std::string& name_or_folder, const LoadFlags& flags);

@@ -20,7 +20,7 @@ std::size_t wanted_context(const CausalLm& model, const EngineOptions& options) 
 
 // As many blocks as the budget holds, and no more than all sequences could ever fill.
 int block_count(const PoolShape& shape, const EngineOptions& options, std::size_t context) {
-  const std::size_t affordable = options.cache_memory / shape.block_bytes();
+  const std::size_t affordable = shape.blocks_in(options.cache_memory);
   if (affordable < 2) {
     fail(ErrorKind::invalid_request, "cache memory", "{} bytes are less than two blocks of {} bytes",
          options.cache_memory, shape.block_bytes());

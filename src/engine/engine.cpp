@@ -12,6 +12,7 @@
 #include "engine/session_transfer.h"
 #include "kernels/kernels.h"
 #include "model/load_model.h"
+#include "model/load_pipeline.h"
 
 #include <algorithm>
 #include <future>
@@ -130,6 +131,7 @@ class Engine::Impl {
   std::string model_key_;  // what a session file must agree with
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   std::shared_ptr<StepWatch> watch_;
+  std::function<std::optional<std::string>()> broken_;  // ModelSigns::broken
   std::optional<EngineThread> thread_;
 };
 
@@ -168,10 +170,11 @@ std::unique_ptr<EngineLoop> Engine::Impl::start(const std::function<EngineModel(
            .cache_bytes_per_token = block_bytes_ / kernels::kBlockRows,
            .fingerprint = loaded.fingerprint};
   model_key_ =
-      fmt::format("{}; {} layers of {} columns, {}, blocks of {}{}", loaded.fingerprint, shape.layers, shape.width,
-                  kernels::to_string(shape.type), kernels::kBlockRows, options_.exact ? ", exact" : "");
+      fmt::format("{}; {} layers of {} columns, {}, blocks of {}{}", loaded.fingerprint, shape.all_layers(),
+                  shape.width, kernels::to_string(shape.type), kernels::kBlockRows, options_.exact ? ", exact" : "");
   mailbox_->metrics = loop->metrics();
   watch_ = loop->watch();
+  broken_ = loop->model().signs().broken;
   if (options_.huge_pages && !loaded.files.empty()) huge_pages_ = std::make_unique<HugePages>(std::move(loaded.files));
   return loop;
 }
@@ -306,7 +309,7 @@ EngineHealth Engine::Impl::health() const {
   const StepWatch::View view = watch_->look(Clock::now());
   health.step_seconds = view.step_seconds;
   health.idle_seconds = view.idle_seconds;
-  health.ok = !mailbox_->ended && !mailbox_->stalled && view.gets_on;
+  health.ok = !mailbox_->ended && !mailbox_->stalled && view.gets_on && !broken_();
   return health;
 }
 
@@ -319,7 +322,7 @@ std::unique_ptr<Engine> EngineLoader::start(const std::function<EngineModel()>& 
 
 std::unique_ptr<Engine> Engine::load(const std::filesystem::path& folder, const EngineOptions& options) {
   const auto make = [&] {
-    LoadedModel loaded = load_model(folder, {.exact = options.exact});
+    LoadedModel loaded = load_model(folder, {.exact = options.exact, .ranks = options.ranks});
     std::vector<TokenId> eos = loaded.model->config().eos_token_id;
     for (const TokenId id : eos_of_generation_config(folder, loaded.model->config().vocab_size)) {
       if (std::find(eos.begin(), eos.end(), id) == eos.end()) eos.push_back(id);
@@ -328,6 +331,18 @@ std::unique_ptr<Engine> Engine::load(const std::filesystem::path& folder, const 
                        checkpoint_fingerprint(folder)};
   };
   return EngineLoader::start(make, options);
+}
+
+ProcessRank Engine::rank() { return process_rank(); }
+
+void Engine::follow(const std::filesystem::path& folder, const EngineOptions& options) {
+  std::optional<Place> place = place_from_environment();
+  if (!place) fail(ErrorKind::invalid_request, "MLX_HOSTFILE", "is not set: there is no rank to follow");
+  ask_for_short_turns();
+  const LoadOptions load{.exact = options.exact, .ranks = options.ranks};
+  glimt::follow(folder, load, std::move(*place), [&](std::size_t weight_bytes) {
+    return options.cache_memory > 0 ? options.cache_memory : default_cache_memory(weight_bytes);
+  });
 }
 
 std::shared_ptr<Stream> Engine::submit(GenerationRequest request) { return impl_->submit(std::move(request)); }

@@ -42,6 +42,12 @@ class Engine {
   // the model or the machine does not allow.
   static std::unique_ptr<Engine> load(const std::filesystem::path& folder, const EngineOptions& options);
 
+  // Where several processes compute one model together, rank 0 has the engine, and the others follow it: which one this
+  // process is, as the environment says (MLX_HOSTFILE, MLX_RANK); and what the others do until rank 0 has ended. Throw
+  // invalid_request or bad_file for an environment that is wrong; what load() throws; internal when a rank is lost.
+  static ProcessRank rank();
+  static void follow(const std::filesystem::path& folder, const EngineOptions& options);
+
   ~Engine();  // everything that runs or waits ends as cancelled
 
   // Returns at once. What is wrong with the request comes as the stream's exception: invalid_request, out_of_memory,

@@ -5,7 +5,6 @@
 #include "engine/shared_rows.h"
 #include "engine/text_rows.h"
 #include "kernels/kernels.h"
-#include "kernels/process.h"
 
 #include <algorithm>
 
@@ -15,15 +14,15 @@ namespace {
 using kernels::kBlockRows;
 
 // The default is for a CPU; a GPU needs more rows for its experts.
-int step_tokens(const EngineOptions& options) {
-  return options.step_tokens == EngineOptions{}.step_tokens ? kernels::process_prefill_rows() : options.step_tokens;
+int step_tokens(const CausalLm& model, const EngineOptions& options) {
+  return options.step_tokens == EngineOptions{}.step_tokens ? model.prefill_rows() : options.step_tokens;
 }
 
-SchedulerLimits limits_of(const EngineOptions& options, int blocks) {
+SchedulerLimits limits_of(const CausalLm& model, const EngineOptions& options, int blocks) {
   SchedulerLimits limits;
   limits.max_parallel = options.parallel;
   limits.max_queue = options.queue;
-  limits.step_tokens = step_tokens(options);
+  limits.step_tokens = step_tokens(model, options);
   limits.blocks = blocks;
   limits.block_tokens = kBlockRows;
   return limits;
@@ -44,11 +43,11 @@ EngineLoop::EngineLoop(std::unique_ptr<CausalLm> model, const EngineOptions& opt
     : model_(std::move(model)),
       options_(options),
       watch_(std::make_shared<StepWatch>(StepWatch::Limits{options.stall_limit, options.step_limit},
-                                         [queue = model_->device().shared_queue()] { return queue->progress(); })),
+                                         model_->signs().progress)),
       plan_(cache_plan(*model_, options)),
       cache_(plan_.shape, plan_.blocks, plan_.keeps_mtp_rows),
       speculation_(*model_, cache_, options.speculation),
-      scheduler_(limits_of(options, cache_.blocks())),
+      scheduler_(limits_of(*model_, options, cache_.blocks())),
       mask_worker_(start),
       sampler_(start) {}
 
@@ -228,6 +227,7 @@ void EngineLoop::forward(std::vector<SequenceStep>& steps) {
     std::vector<TokenId> ids(known.begin(), known.begin() + std::min<std::ptrdiff_t>(step.count, std::ssize(known)));
     ids.insert(ids.end(), s.drafts().begin(), s.drafts().begin() + (step.count - std::ssize(ids)));
     step.first = batch.add(ids, step.start, s.rows.blocks.numbers());
+    if (step.samples) step.sequence->start_masks(mask_worker_);  // they are computed beside the model
   }
   const mx::array hidden = model_->forward(batch.ids_array(), cache_.pool(), batch.step());
   sample(steps, hidden);
@@ -235,15 +235,14 @@ void EngineLoop::forward(std::vector<SequenceStep>& steps) {
   close(steps);
 }
 
-// Chooses tokens for the sequences that have reached their last one, while masks are computed beside the model. The
-// others show by their last hidden state whether their rows are sound: broken ones must not get into the cache.
+// Chooses tokens for the sequences that have reached their last one. The others show by their last hidden state whether
+// their rows are sound: broken ones must not get into the cache.
 void EngineLoop::sample(std::vector<SequenceStep>& steps, const mx::array& hidden) {
   std::vector<int> rows, last;
   for (const SequenceStep& step : steps) {
     last.push_back(step.first + step.count - 1);
     if (!step.samples) continue;
     for (int row = step.decodes ? 0 : step.count - 1; row < step.count; ++row) rows.push_back(step.first + row);
-    step.sequence->start_masks(mask_worker_);
   }
   std::optional<mx::array> logits, sound;
   std::vector<mx::array> wanted{hidden};

@@ -1,6 +1,7 @@
 // What an engine is told when it starts. Threads, and the memory that MLX keeps, belong to the process: kernels/process.h.
 #pragma once
 
+#include "base/ranks.h"
 #include "kernels/row_type.h"
 
 #include <chrono>
@@ -33,6 +34,7 @@ struct EngineOptions {
   // GPU), one that takes longer, and ten times as long as such steps take, if that is known.
   std::chrono::milliseconds stall_limit{4'000};
   std::chrono::milliseconds step_limit{60'000};
+  RankOptions ranks = {};  // where several processes compute the model together
 };
 
 }  // namespace glimt

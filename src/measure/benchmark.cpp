@@ -23,7 +23,7 @@ class Bench {
   Bench(const CausalLm& model, const BenchmarkOptions& options)
       : model_(model),
         options_(options),
-        chunk_(options.chunk > 0 ? options.chunk : kernels::process_prefill_rows()),
+        chunk_(options.chunk > 0 ? options.chunk : model.prefill_rows()),
         cache_(model.cache_shape(), options.parallel, capacity(model, options)) {
     // Every shape that is timed has run once, and a prompt maps the pages of all experts (llama-bench does the same).
     decode(std::min(2, model.max_context_length() - 1));
@@ -91,7 +91,20 @@ class Bench {
 struct Timing {
   std::vector<double> seconds;
   double kernel_share;
+  std::optional<StageSeconds> stages;
 };
+
+std::optional<StageSeconds> between(const std::optional<StageTimes>& before, const std::optional<StageTimes>& after) {
+  if (!before || !after || after->steps == before->steps) return std::nullopt;
+  const auto steps = static_cast<double>(after->steps - before->steps);
+  StageSeconds stages;
+  for (std::size_t rank = 0; rank < after->computing.size(); ++rank) {
+    stages.computing.push_back((after->computing[rank] - before->computing[rank]) / steps);
+  }
+  stages.pass = (after->total - before->total) / steps;
+  stages.sent_bytes = static_cast<double>(after->sent_bytes - before->sent_bytes) / steps;
+  return stages;
+}
 
 BenchmarkResult result_of(const std::string& test, int tokens, const BenchmarkOptions& options, bool is_decode,
                           const Timing& timing) {
@@ -101,7 +114,8 @@ BenchmarkResult result_of(const std::string& test, int tokens, const BenchmarkOp
   const std::size_t middle = seconds.size() / 2;
   const double median = seconds.size() % 2 == 1 ? seconds[middle] : (seconds[middle - 1] + seconds[middle]) / 2;
   return {test,          options.depth,         options.parallel,       is_decode,
-          speed(median), speed(seconds.back()), speed(seconds.front()), timing.kernel_share};
+          speed(median), speed(seconds.back()), speed(seconds.front()), timing.kernel_share,
+          timing.stages};
 }
 
 void check(const BenchmarkOptions& options) {
@@ -122,7 +136,7 @@ std::size_t run_benchmark(const std::filesystem::path& folder, const BenchmarkOp
                           const std::function<void(const BenchmarkResult&)>& report) {
   check(options);
   ask_for_short_turns();
-  const LoadedModel loaded = load_model(folder);
+  const LoadedModel loaded = load_model(folder, {.ranks = options.ranks});
   const std::int64_t longest = std::int64_t{options.depth} + std::max(options.prompt, options.generate);
   if (longest > loaded.model->max_context_length()) {
     fail(ErrorKind::invalid_request, "bench", "depth and test need {} tokens of context, the model has {}", longest,
@@ -134,10 +148,12 @@ std::size_t run_benchmark(const std::filesystem::path& folder, const BenchmarkOp
   Bench bench(*loaded.model, options);
   const auto repeat = [&](auto measure) {
     Timing timing{};
+    const std::optional<StageTimes> stages_before = loaded.model->stage_times();
     const double kernels_before = loaded.model->device().queue().seconds();
     for (int i = 0; i < options.repeat; ++i) timing.seconds.push_back(measure());
     const double total = std::accumulate(timing.seconds.begin(), timing.seconds.end(), 0.0);
     timing.kernel_share = (loaded.model->device().queue().seconds() - kernels_before) / total;
+    timing.stages = between(stages_before, loaded.model->stage_times());
     return timing;
   };
   if (options.prompt > 0) {

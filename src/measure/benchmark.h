@@ -1,10 +1,14 @@
 // Prefill and decode speed of a model with random tokens; needs no tokenizer.
 #pragma once
 
+#include "base/ranks.h"
+
 #include <cstddef>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace glimt {
 
@@ -16,6 +20,14 @@ struct BenchmarkOptions {
   int chunk = 0;           // tokens a prefill step, of all sequences together; 0: as the engine does
   int parallel = 1;        // sequences that run together
   bool huge_pages = true;  // copy the weights into huge pages first, where there is room
+  RankOptions ranks = {};
+};
+
+// Of a model that several ranks compute, for each forward pass on average.
+struct StageSeconds {
+  std::vector<double> computing;  // of each rank
+  double pass = 0;                // all of it: computing, messages, and waiting
+  double sent_bytes = 0;          // by rank 0
 };
 
 struct BenchmarkResult {
@@ -27,6 +39,7 @@ struct BenchmarkResult {
   double slowest = 0;
   double fastest = 0;
   double kernel_share = 0;  // of the time, spent inside our CPU kernels; 0 on other backends
+  std::optional<StageSeconds> stages = std::nullopt;
 };
 
 // Runs the tests one after the other and reports each when it is done. A short warm-up comes first. Returns the bytes

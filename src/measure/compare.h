@@ -1,6 +1,7 @@
 // A forward pass against stored reference numbers (tests/golden): what `glimt compare` and the golden tests do.
 #pragma once
 
+#include "base/ranks.h"
 #include "model/causal_lm.h"
 
 #include <filesystem>
@@ -21,6 +22,7 @@ struct Comparison {
 struct CompareOptions {
   int chunk = 0;  // tokens a forward call; 0: all at once
   double tolerance = 2e-4;
+  RankOptions ranks = {};
 };
 
 // Compares every tensor of `golden` that the model has: layers.N.self_attn, layers.N.output, layers.N.gate.inds and
@@ -38,7 +40,8 @@ struct CheckpointComparison {
 };
 
 // Loads the model of `folder` and compares. If a bfloat16 checkpoint differs, once more with rounded rotary
-// frequencies: numbers that transformers computed after model.to(torch.bfloat16) have that rounding in them. `exact`:
+// frequencies: numbers that transformers computed after model.to(torch.bfloat16) have that rounding in them. (Not where
+// several ranks compute the model: they meet once.) `exact`:
 // float32 cache rows, no rounding of activations. Throws what load_model and compare throw.
 CheckpointComparison compare_checkpoint(const std::filesystem::path& folder, const std::filesystem::path& golden,
                                         const CompareOptions& options, bool exact);

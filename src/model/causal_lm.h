@@ -6,8 +6,10 @@
 
 #include <mlx/mlx.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +21,23 @@ namespace mx = mlx::core;
 // with reference numbers; an empty function costs nothing.
 using Observer = std::function<void(const std::string& name, const mx::array& value)>;
 
+// What any thread may ask about a model, also when it has gone.
+struct ModelSigns {
+  // A number that changes while a forward pass gets on; nothing where that cannot be seen. Quick.
+  std::function<std::optional<std::uint64_t>()> progress;
+
+  // Why it will never compute again: a machine that has a part of it is lost. Nothing while it can.
+  std::function<std::optional<std::string>()> broken;
+};
+
+// Where the time of the forward passes went in a model that lies on several machines.
+struct StageTimes {
+  std::vector<double> computing;  // seconds, of each machine
+  double total = 0;               // of the passes: computing, messages, and waiting
+  std::uint64_t steps = 0;
+  std::uint64_t sent_bytes = 0;  // by this machine
+};
+
 class CausalLm {
  public:
   virtual ~CausalLm() = default;
@@ -26,6 +45,12 @@ class CausalLm {
   virtual const Config& config() const = 0;
   virtual const kernels::Device& device() const = 0;
   virtual int max_context_length() const = 0;
+
+  // Tokens of a forward pass over a prompt that it is fast with.
+  virtual int prefill_rows() const;
+
+  virtual ModelSigns signs() const;
+  virtual std::optional<StageTimes> stage_times() const { return std::nullopt; }
 
   // What the cache holds for a position: the trunk's layers, and the MTP layer's rows behind them if there is one.
   virtual PoolShape cache_shape() const = 0;

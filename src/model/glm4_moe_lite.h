@@ -1,16 +1,12 @@
-// GLM4-MoE-Lite: the decoder layer and the model made of it.
+// GLM4-MoE-Lite, whole on one machine.
 #pragma once
 
-#include "model/attention.h"
 #include "model/causal_lm.h"
-#include "model/decoder_layer.h"
-#include "model/moe.h"
+#include "model/layer_stack.h"
 #include "model/mtp.h"
 
 #include <memory>
 #include <optional>
-#include <string>
-#include <vector>
 
 namespace glimt {
 
@@ -36,14 +32,15 @@ class Glm4MoeLite : public CausalLm {
   Config config_;
   kernels::Device device_;
   Embedding embed_tokens_;
-  std::vector<DecoderLayer> layers_;
   RmsNorm norm_;
   Linear lm_head_;
+  LayerStack layers_;
   std::optional<MtpLayer> mtp_;
 };
 
-// The path of a layer's tensors; the MTP layer's is behind those of the trunk.
-std::string layer_path(int index);
+// The MTP layer, if the checkpoint has one.
+std::optional<MtpLayer> take_mtp(const Config& config, Weights& weights, const Embedding& embedding,
+                                 const Linear& head);
 
 // lm_head, or the embedding's table where the two are tied.
 Linear take_head(const Config& config, Weights& weights, const Embedding& embedding);

@@ -1,5 +1,7 @@
 #include "model/layered_model.h"
 
+#include "base/error.h"
+#include "distributed/place.h"
 #include "kernels/ops.h"
 #include "model/glm4_moe_lite.h"
 #include "model/no_buffer_cache.h"
@@ -9,10 +11,17 @@ namespace {
 
 std::string prefix_of(int layer) { return layer_path(layer) + "."; }
 
+Config config_alone(const std::filesystem::path& folder, const LoadOptions& options) {
+  if (place_from_environment()) {
+    fail(ErrorKind::unsupported, "ranks", "a model that is read layer by layer is for one process; it needs no other");
+  }
+  return config_for(folder, options);
+}
+
 }  // namespace
 
 LayeredModel::LayeredModel(const std::filesystem::path& folder, const LoadOptions& options)
-    : config_(config_for(folder, options)),
+    : config_(config_alone(folder, options)),
       weights_(folder, config_.quantization, device_for(options)),
       device_(weights_.device()),
       embed_tokens_(device_, weights_.take_shared("model.embed_tokens", config_.vocab_size, config_.hidden_size)),

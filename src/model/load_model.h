@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/file.h"
+#include "base/ranks.h"
 #include "model/causal_lm.h"
 
 #include <filesystem>
@@ -25,6 +26,9 @@ struct LoadOptions {
   // Rotary frequencies rounded to bfloat16: reference numbers made by transformers after model.to(torch.bfloat16) have
   // that error in them, because the cast reaches the buffer of frequencies too.
   bool round_rope_frequencies = false;
+
+  // Where several processes compute the model together (distributed/place.h).
+  RankOptions ranks = {};
 };
 
 // What the options mean: where the model computes, and the folder's configuration. Throw what load_model throws.
@@ -33,12 +37,14 @@ Config config_for(const std::filesystem::path& folder, const LoadOptions& option
 
 struct LoadedModel {
   std::unique_ptr<CausalLm> model;
-  std::size_t weight_bytes = 0;                          // of the files' tensors
+  std::size_t weight_bytes = 0;                          // of the files' tensors; on several machines, of its part
   std::vector<std::shared_ptr<const MappedFile>> files;  // that the model reads its weights from; empty on a GPU
 };
 
-// Reads config.json and the weights of `folder`. Throws Error: unsupported for an unknown architecture (listing the
-// known ones), bad_file or not_found for everything that is wrong with the files.
+// Reads config.json and the weights of `folder`. Where the environment says that this process is rank 0 of several, it
+// meets the others, and reads its part. Throws Error: unsupported for an unknown architecture (listing the
+// known ones), bad_file or not_found for everything that is wrong with the files; what
+// place_from_environment() and Group throw; invalid_request for layers that cannot be cut as the options say.
 LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options = {});
 
 }  // namespace glimt

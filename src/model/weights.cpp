@@ -83,6 +83,18 @@ void for_each_of(const CheckpointFolder& folder, const std::string& prefix, F f)
 
 }  // namespace
 
+void Weights::set_aside(const std::function<bool(const std::string& name)>& of_others) {
+  for (const auto& [name, tensor] : folder_.tensors()) {
+    if (of_others(name) && taken_.insert(name).second) set_aside_bytes_ += tensor.info.nbytes;
+  }
+}
+
+std::size_t Weights::bytes_of(const std::string& prefix) const {
+  std::size_t bytes = 0;
+  for_each_of(folder_, prefix, [&](const MappedFile&, const TensorInfo& info) { bytes += info.nbytes; });
+  return bytes;
+}
+
 void Weights::expect(const std::string& prefix) const {
   for_each_of(folder_, prefix,
               [](const MappedFile& file, const TensorInfo& info) { file.expect(info.offset, info.nbytes); });

@@ -8,6 +8,7 @@
 #include "model/arrays.h"
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -42,11 +43,15 @@ class Weights {
   // Throws bad_file with the names of tensors that were not taken.
   void finish() const;
 
+  // Other machines take these tensors: finish() does not name them, and total_bytes() does not count them.
+  void set_aside(const std::function<bool(const std::string& name)>& of_others);
+  std::size_t bytes_of(const std::string& prefix) const;
+
   // For a model of which only a part is in memory at a time: the tensors of this prefix are needed soon, or no more.
   void expect(const std::string& prefix) const;
   void drop(const std::string& prefix) const;
 
-  std::size_t total_bytes() const { return folder_.total_bytes(); }
+  std::size_t total_bytes() const { return folder_.total_bytes() - set_aside_bytes_; }
   std::vector<std::shared_ptr<const MappedFile>> maps() const;  // of the files, for as long as they are held
   std::size_t tensor_count() const { return folder_.tensors().size(); }
 
@@ -57,6 +62,7 @@ class Weights {
   CheckpointFolder folder_;
   kernels::Device device_;
   std::set<std::string> taken_;
+  std::size_t set_aside_bytes_ = 0;
 };
 
 }  // namespace glimt

@@ -32,7 +32,7 @@ class LoadedModel final : public ServedModel {
 std::shared_ptr<ServedModel> load_served_model(const StoredModel& stored, const EngineOptions& options,
                                                LoadProgress& progress) {
   progress.enter(LoadStage::reading);
-  read_weights_ahead(stored.folder, progress);
+  if (Engine::rank().size == 1) read_weights_ahead(stored.folder, progress);  // of several, each needs a part
   progress.enter(LoadStage::starting);
   progress.check();
   auto model = std::make_shared<LoadedModel>(stored.name, load_chat_model(stored.folder.string(), options));

@@ -95,6 +95,9 @@ class ModelManager::Impl : public std::enable_shared_from_this<Impl> {
   std::size_t waiting() const { return unseen() + table_.waiting(); }
   Entry known(const std::string& name) const;
   std::optional<StoredModel> default_of(const ModelNames& names) const;
+  std::chrono::nanoseconds kept(KeepAlive keep_alive) const {
+    return options_.stays ? std::chrono::nanoseconds(-1) : keep_alive.value_or(options_.keep_alive);
+  }
   bool attach(const Entry& entry, KeepAlive keep_alive, ModelEntry::Waiter& waiter, ModelLease& lease);
   ModelLease lease_of(const Entry& entry, double load_seconds);
   void release(const Entry& entry) noexcept;
@@ -197,7 +200,7 @@ void ModelManager::Impl::remember(const std::string& name, const std::filesystem
 bool ModelManager::Impl::attach(const Entry& entry, KeepAlive keep_alive, ModelEntry::Waiter& waiter,
                                 ModelLease& lease) {
   if (stop_) std::rethrow_exception(shutdown_error());
-  entry->keep_alive = keep_alive.value_or(options_.keep_alive);
+  entry->keep_alive = kept(keep_alive);
   if (entry->state == State::loaded) {
     lease = lease_of(entry, 0);
     return true;
@@ -285,7 +288,7 @@ void ModelManager::Impl::begin_load(const StoredModel& model, std::size_t weight
     entry->cache_memory = std::max(kLeastCache, (memory_ - table_.committed() - weight_bytes) / 2);
   }
   entry->bytes = weight_bytes + entry->cache_memory;
-  entry->keep_alive = ask.keep_alive.value_or(options_.keep_alive);
+  entry->keep_alive = kept(ask.keep_alive);
   table_.add(entry);
   jobs_.push_back(entry);
   entry->waiters.push_back(std::move(ask.waiter));
@@ -401,7 +404,7 @@ std::optional<StoredModel> ModelManager::Impl::default_of(const ModelNames& name
 bool ModelManager::Impl::unload(const std::filesystem::path& folder) {
   const std::lock_guard lock(mutex_);
   const Entry entry = table_.find(folder);
-  if (entry == nullptr) return false;
+  if (entry == nullptr || options_.stays) return false;
   entry->keep_alive = std::chrono::nanoseconds(0);
   keeper_wakes_.notify_one();
   return true;

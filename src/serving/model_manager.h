@@ -28,6 +28,7 @@ struct ManagerOptions {
 
   // How long a model stays after its last answer, where a request says nothing; negative: for ever.
   std::chrono::nanoseconds keep_alive = std::chrono::minutes(5);
+  bool stays = false;               // whatever anybody says: a model that several ranks hold cannot be loaded again
   std::size_t most_waiting = 1024;  // acquires that wait for a model
 };
 

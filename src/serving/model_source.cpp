@@ -40,7 +40,10 @@ StoredModel stored_model(const std::string& name_or_folder, const std::vector<fs
 ModelSource stored_models(std::vector<fs::path> places, std::optional<StoredModel> also, EngineOptions options) {
   ModelSource source;
   source.list = [places = std::move(places), also = std::move(also)] { return with_also(list_models(places), also); };
-  source.weight_bytes = [](const StoredModel& model) { return bytes_of_files(model.folder); };
+  source.weight_bytes = [](const StoredModel& model) {
+    return bytes_of_files(model.folder) /
+           static_cast<std::size_t>(Engine::rank().size);  // each rank has about its part
+  };
   source.load = [options](const StoredModel& model, std::size_t cache_memory, LoadProgress& progress) {
     EngineOptions own = options;
     own.cache_memory = cache_memory;

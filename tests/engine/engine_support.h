@@ -4,6 +4,7 @@
 #include "base/throws.h"
 #include "engine/engine.h"
 #include "model/checkpoint.h"
+#include "model/local_ranks.h"
 #include "text/tokenizer.h"
 
 #include <chrono>
@@ -105,6 +106,7 @@ struct ExpectClean {
 using CleanEngine = std::unique_ptr<Engine, ExpectClean>;
 
 inline CleanEngine load_clean(const std::filesystem::path& folder, const EngineOptions& options) {
+  const LocalRanks::Load ranks(folder, {.exact = options.exact});
   return CleanEngine(Engine::load(folder, options).release());
 }
 

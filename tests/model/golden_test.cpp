@@ -5,6 +5,7 @@
 #include "kernels/ops.h"
 #include "kernels/plain_ops.h"
 #include "model/checkpoint.h"
+#include "model/local_ranks.h"
 
 #include <cstdint>
 #include <cstdlib>
@@ -51,7 +52,9 @@ class Golden : public testing::TestWithParam<const char*> {
 
   // transformers' model.to(torch.bfloat16) rounds the rotary frequencies too, and the stored numbers have that in them.
   LoadedModel load(const kernels::Ops& ops) const {
-    return load_model(golden_folder(name()), {.exact = true, .ops = &ops, .round_rope_frequencies = name() == "bf16"});
+    const LoadOptions options{.exact = true, .ops = &ops, .round_rope_frequencies = name() == "bf16"};
+    const LocalRanks::Load ranks(golden_folder(name()), options);
+    return load_model(golden_folder(name()), options);
   }
 
   void expect_all_chunks(const CausalLm& model) const {

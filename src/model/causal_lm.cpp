@@ -1,0 +1,13 @@
+#include "model/causal_lm.h"
+
+#include "kernels/process.h"
+
+namespace glimt {
+
+int CausalLm::prefill_rows() const { return kernels::process_prefill_rows(); }
+
+ModelSigns CausalLm::signs() const {
+  return {[queue = device().shared_queue()] { return queue->progress(); }, [] { return std::nullopt; }};
+}
+
+}  // namespace glimt
