@@ -13,6 +13,7 @@ import pathlib
 import select
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -63,12 +64,12 @@ class Relay:
 
     def accept(self):
         while True:
-            near = self.server.accept()[0]
-            try:
-                far = socket.create_connection(("127.0.0.1", self.target))
-            except OSError:
-                near.close()  # the rank does not listen yet, and the caller tries again
-                continue
+            near, far = self.server.accept()[0], None
+            while far is None:  # the rank may not listen yet
+                try:
+                    far = socket.create_connection(("127.0.0.1", self.target))
+                except OSError:
+                    time.sleep(0.02)
             for one, other in ((near, far), (far, near)):
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 threading.Thread(target=carry, args=(one, other, self.delay), daemon=True).start()
@@ -97,10 +98,10 @@ def main():
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--delay", type=float, nargs="+", default=[0.0], help="milliseconds, each way")
     parser.add_argument("--glimt", default=os.environ.get("GLIMT", str(ROOT / "build" / "glimt")))
-    parser.add_argument("options", nargs="*", help="behind --: of glimt bench")
-    arguments = parser.parse_args()
+    own, options = (sys.argv[1:], []) if "--" not in sys.argv else (sys.argv[1 : sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1 :])
+    arguments = parser.parse_args(own)
     for delay in arguments.delay:
-        for test in measure(arguments.glimt, arguments.model, arguments.ranks, delay / 1e3, arguments.options):
+        for test in measure(arguments.glimt, arguments.model, arguments.ranks, delay / 1e3, options):
             stages = " ".join(f"{1e3 * seconds:.2f}" for seconds in test["stage_seconds"])
             print(f"delay {delay:g} ms  {test['test']:<6} {test['tokens_per_second']:10.1f} tokens/s   a pass {1e3 * test['pass_seconds']:.2f} ms, "
                   f"stages {stages} ms, {test['sent_bytes'] / 1e3:.1f} KB", flush=True)
