@@ -1,7 +1,8 @@
 """Runs clang-tidy over the files of src/, two at a time, and remembers what was clean.
 
 A file is checked again when it, a header of ours that it includes (at any depth), .clang-tidy or its compile command
-changes. Headers are checked with it, those of every folder that src/layers.txt names. usage: python3 scripts/tidy.py [BUILD_DIR] [--all]
+changes. Headers are checked with it, those of every folder that src/layers.txt names. 
+usage: python3 scripts/tidy.py [BUILD_DIR [FILE...]] [--all]        without files: all of them
 environment: TIDY_SECONDS: after so many no other file is begun, and those that are left are counted; which come first
 differs from revision to revision. Without it all are checked. JOBS (default 2).
 """
@@ -78,7 +79,12 @@ def main():
         clean = {} if "--all" in sys.argv else json.loads(STATE.read_text())
     except (OSError, ValueError):
         clean = {}
-    digests = {path: digest(path, command) for path, command in commands.items() if SRC in path.parents}
+    wanted = {pathlib.Path(name).resolve() for name in arguments[1:]}
+    unknown = [str(path) for path in wanted if path not in commands]
+    if unknown:
+        sys.exit(f"tidy: {build} does not compile {', '.join(unknown)}")
+    digests = {path: digest(path, command) for path, command in commands.items()
+               if SRC in path.parents and (not wanted or path in wanted)}
     todo = sorted((path for path, key in digests.items() if clean.get(str(path.relative_to(ROOT))) != key), key=digests.get)
     end = time.monotonic() + float(os.environ.get("TIDY_SECONDS", "inf"))
     print(f"clang-tidy: {len(todo)} of {len(digests)} files to check", flush=True)
