@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """What HTTP costs on top of the engine: the server and its stream beside `glimt run` and `glimt bench`, in turns.
 
-    bench/server_bench.py [MODEL] [--glimt build/glimt] [--rounds 5] [--tokens 1500] [--rest 0]
+    bench/server_bench.py [MODEL] [--glimt build/glimt] [--rounds 5] [--tokens 1500] [--rest 0] [--temperature 1.5]
 
 Prints time a token of one stream (server, and `glimt run` with the same prompt and sampling), the tokens/s of 32 streams
 together beside `glimt bench --parallel 32`, and, with `wrk` installed, the latency of /health while the streams run.
+With --temperature 0 the streams take the likeliest token, as `glimt bench` does, and guess nothing ahead, as it does not.
 curl reads the streams, one process each, so that the clients cost as little as clients can.
 """
 
@@ -32,14 +33,18 @@ def end_tokens(model):
     return json.loads((pathlib.Path(model) / "generation_config.json").read_text())["eos_token_id"]
 
 
-def body(model, tokens, seed):
+def speculation(temperature):
+    return "adaptive" if temperature else "off"
+
+
+def body(model, tokens, seed, temperature):
     return json.dumps({
         "model": pathlib.Path(model).name, "messages": [{"role": "user", "content": PROMPT}], "max_tokens": tokens,
-        "temperature": 1.5, "top_p": 1, "seed": seed, "logit_bias": {str(end): -100 for end in end_tokens(model)}, "stream": True,
+        "temperature": temperature, "top_p": 1, "seed": seed, "logit_bias": {str(end): -100 for end in end_tokens(model)}, "stream": True,
         "stream_options": {"include_usage": True}})
 
 
-def streams(url, model, count, tokens):
+def streams(url, model, count, tokens, temperature):
     """Seconds that `count` streams take together, and the tokens that they brought."""
     with tempfile.TemporaryDirectory() as folder:
         clients = []
@@ -47,7 +52,7 @@ def streams(url, model, count, tokens):
         for i in range(count):
             clients.append(subprocess.Popen(
                 ["curl", "-sN", "-o", f"{folder}/{i}", "-w", "%{time_starttransfer} %{time_total}", f"{url}/v1/chat/completions",
-                 "-H", "Content-Type: application/json", "-d", body(model, tokens, i)], stdout=subprocess.PIPE, text=True))
+                 "-H", "Content-Type: application/json", "-d", body(model, tokens, i, temperature)], stdout=subprocess.PIPE, text=True))
         times = [[float(t) for t in client.communicate()[0].split()] for client in clients]
         total, seconds = 0, time.monotonic() - start
         for i in range(count):
@@ -59,11 +64,11 @@ def streams(url, model, count, tokens):
     return seconds, total, times
 
 
-def run_alone(glimt, model, tokens):
+def run_alone(glimt, model, tokens, temperature):
     """Milliseconds a token of `glimt run`, by its own clock."""
     done = subprocess.run(
-        [glimt, "run", model, PROMPT, "--stats", "--max-tokens", str(tokens), "--temperature", "1.5", "--top-p", "1", "--seed", "0",
-         *[word for end in end_tokens(model) for word in ("--logit-bias", f"{end}=-100")]], capture_output=True, text=True, check=True)
+        [glimt, "run", model, PROMPT, "--stats", "--max-tokens", str(tokens), "--temperature", str(temperature), "--top-p", "1", "--seed", "0",
+         "--speculation", speculation(temperature), *[word for end in end_tokens(model) for word in ("--logit-bias", f"{end}=-100")]], capture_output=True, text=True, check=True)
     answer = re.search(r"^answer +\d+ tokens, [\d.]+ s, ([\d.]+) tokens/s", done.stderr, re.MULTILINE)
     return 1000 / float(answer[1])
 
@@ -91,21 +96,22 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tokens", type=int, default=1500)
     parser.add_argument("--rest", type=float, default=0, help="seconds for a large model's weights to move into huge pages")
+    parser.add_argument("--temperature", type=float, default=1.5)
     a = parser.parse_args()
     alone, served, together, benched, health = [], [], [], [], []
     for _ in range(a.rounds):
-        alone.append(run_alone(a.glimt, a.model, a.tokens))
+        alone.append(run_alone(a.glimt, a.model, a.tokens, a.temperature))
         benched.append(bench(a.glimt, a.model, a.tokens))
-        server = subprocess.Popen([a.glimt, "serve", a.model, "--port", "0", "--parallel", "32"], stderr=subprocess.PIPE, text=True)
+        server = subprocess.Popen([a.glimt, "serve", a.model, "--port", "0", "--parallel", "32", "--speculation", speculation(a.temperature)], stderr=subprocess.PIPE, text=True)
         try:
             url = listening(server)
-            streams(url, a.model, 1, 16)
+            streams(url, a.model, 1, 16, a.temperature)
             time.sleep(a.rest)
-            _, _, [[first, total]] = streams(url, a.model, 1, a.tokens)
+            _, _, [[first, total]] = streams(url, a.model, 1, a.tokens, a.temperature)
             served.append(1000 * (total - first) / (a.tokens - 1))
-            seconds, tokens, _ = streams(url, a.model, 32, a.tokens)
+            seconds, tokens, _ = streams(url, a.model, 32, a.tokens, a.temperature)
             together.append(tokens / seconds)
-            busy = threading.Thread(target=streams, args=(url, a.model, 32, a.tokens))
+            busy = threading.Thread(target=streams, args=(url, a.model, 32, a.tokens, a.temperature))
             busy.start()
             health.append(health_latency(url, max(2, int(seconds / 2))))
             busy.join()
