@@ -20,7 +20,10 @@ import tempfile
 import threading
 import time
 
-PROMPT = "What is 3 + 4?"
+
+def prompt(seed):
+    """Another one for each stream: streams with one text would share their experts' weights as well."""
+    return f"What is {seed + 3} + 4?"
 
 
 def listening(process):
@@ -39,7 +42,7 @@ def speculation(temperature):
 
 def body(model, tokens, seed, temperature):
     return json.dumps({
-        "model": pathlib.Path(model).name, "messages": [{"role": "user", "content": PROMPT}], "max_tokens": tokens,
+        "model": pathlib.Path(model).name, "messages": [{"role": "user", "content": prompt(seed)}], "max_tokens": tokens,
         "temperature": temperature, "top_p": 1, "seed": seed, "logit_bias": {str(end): -100 for end in end_tokens(model)}, "stream": True,
         "stream_options": {"include_usage": True}})
 
@@ -67,7 +70,7 @@ def streams(url, model, count, tokens, temperature):
 def run_alone(glimt, model, tokens, temperature):
     """Milliseconds a token of `glimt run`, by its own clock."""
     done = subprocess.run(
-        [glimt, "run", model, PROMPT, "--stats", "--max-tokens", str(tokens), "--temperature", str(temperature), "--top-p", "1", "--seed", "0",
+        [glimt, "run", model, prompt(0), "--stats", "--max-tokens", str(tokens), "--temperature", str(temperature), "--top-p", "1", "--seed", "0",
          "--speculation", speculation(temperature), *[word for end in end_tokens(model) for word in ("--logit-bias", f"{end}=-100")]], capture_output=True, text=True, check=True)
     answer = re.search(r"^answer +\d+ tokens, [\d.]+ s, ([\d.]+) tokens/s", done.stderr, re.MULTILINE)
     return 1000 / float(answer[1])
