@@ -127,12 +127,17 @@ bool PartFile::write(std::size_t part, std::uint64_t round, std::span<const std:
     at = begin_of(part) + done_[part];
   }
   // One thread has a part; the lock is for the numbers, not for the disk.
-  if (!write_all_at(data_, at, bytes)) fail_to("write");
+  {
+    const std::lock_guard lock(disk_);
+    if (!write_all_at(data_, at, bytes)) fail_to("write");
+  }
   std::unique_lock lock(mutex_);
   if (round != round_) return false;
   done_[part] += bytes.size();
   save_progress(part);
-  if (!hashing_) hash_in_order(lock);
+  if (hashing_) return true;
+  if (hashed_ == at) hash_bytes(lock, bytes);
+  hash_in_order(lock);
   return true;
 }
 
@@ -143,6 +148,17 @@ std::uint64_t PartFile::in_order() const {
     if (end < end_of(part)) return end;
   }
   return record_.size;
+}
+
+// Bytes that come in order need not be read back.
+void PartFile::hash_bytes(std::unique_lock<std::mutex>& lock, std::span<const std::byte> bytes) {
+  hashing_ = true;
+  lock.unlock();
+  digest_.add(bytes);
+  lock.lock();
+  hashed_ += bytes.size();
+  hashing_ = false;
+  hash_rests_.notify_all();
 }
 
 // One thread hashes, without the lock, while the others go on writing. What was just written is still in memory, so

@@ -56,6 +56,7 @@ class PartFile {
   void load_progress();
   void save_progress(std::size_t part);
   void reset(std::size_t parts);
+  void hash_bytes(std::unique_lock<std::mutex>& lock, std::span<const std::byte> bytes);
   void hash_in_order(std::unique_lock<std::mutex>& lock);
   void wait_for_hash(std::unique_lock<std::mutex>& lock);
   bool hash_piece(std::vector<std::byte>& room, std::uint64_t from, std::uint64_t end);
@@ -69,6 +70,7 @@ class PartFile {
   std::filesystem::path folder_;
   FileRecord record_;
   std::uint64_t part_bytes_;
+  std::mutex disk_;  // of writes to data_, which the system does one after the other: who waits there spins
   mutable std::mutex mutex_;
   std::vector<std::uint64_t> done_;  // bytes of each part
   std::uint64_t round_ = 0;
