@@ -2,6 +2,7 @@
 #include "engine/engine_support.h"
 
 #include "engine/mean_pool.h"
+#include "kernels/ops.h"
 
 #include <cmath>
 #include <limits>
@@ -40,8 +41,9 @@ float farthest(const Vector& a, const Vector& b) {
   return most;
 }
 
-// A row has the same bits in every company and chunk, and the rows are summed in their order: so has the vector.
-constexpr float kNoDifference = 0;
+// With our kernels a row has the same bits in every company and chunk, and the rows are summed in their order: so has
+// the vector. Plain operations round as the number of rows makes them.
+float rounding() { return &kernels::Device::choose(false).ops() == &kernels::cpu_ops() ? 0.0f : 2e-6f; }
 
 TEST_F(EngineTest, AVectorIsTheMeanOfTheHiddenStatesOfTheReference) {
   const GenerationResult result = embed(*engine_, prompt_);
@@ -63,7 +65,7 @@ TEST_F(EngineTest, AVectorIsTheSameHoweverTheTextIsCutIntoSteps) {
   EXPECT_NEAR(product(whole, whole), 1, 1e-6);
   for (const int chunk : {8, 9, 16, 32, 33}) {  // 33 tokens: with 8, 16 and 32 the last step has one
     SCOPED_TRACE(chunk);
-    EXPECT_LE(farthest(embed(*load("base", {.step_tokens = chunk}), prompt_).embedding, whole), kNoDifference);
+    EXPECT_LE(farthest(embed(*load("base", {.step_tokens = chunk}), prompt_).embedding, whole), rounding());
   }
 }
 
@@ -82,7 +84,7 @@ TEST_F(EngineTest, AVectorIsTheSameInAnyCompanyAndWhateverIsCached) {
     for (std::size_t i = 0; i < texts.size(); ++i) {
       EXPECT_EQ(read(*answers[i]).tokens, run(*load("base"), request_for(texts[i], 12)).tokens) << i;
       const GenerationResult result = read(*vectors[i]).result;
-      EXPECT_LE(farthest(result.embedding, alone[i]), kNoDifference) << i;
+      EXPECT_LE(farthest(result.embedding, alone[i]), rounding()) << i;
       EXPECT_EQ(result.stats.reused_tokens, 0u);
     }
   }
@@ -136,7 +138,7 @@ TEST(Embedding, IsTheSameWhenItHadToBeginAgain) {
   }
   for (std::size_t i = 0, v = 0; i < texts.size(); ++i) {
     if (texts[i].size() > 250) continue;
-    EXPECT_LE(farthest(read(*vectors[v++]).result.embedding, alone[i]), kNoDifference) << i;
+    EXPECT_LE(farthest(read(*vectors[v++]).result.embedding, alone[i]), rounding()) << i;
   }
   for (const auto& answer : answers) read(*answer);
 }
@@ -144,7 +146,7 @@ TEST(Embedding, IsTheSameWhenItHadToBeginAgain) {
 TEST(Embedding, OfAModelWithMtpAndInAnotherRowType) {
   const Tokens prompt = golden_row("mtp", "input_ids", 0);
   const Vector exact = embed(*load("mtp"), prompt).embedding;
-  EXPECT_LE(farthest(embed(*load("mtp", {.speculation = Speculation::off}), prompt).embedding, exact), kNoDifference);
+  EXPECT_LE(farthest(embed(*load("mtp", {.speculation = Speculation::off}), prompt).embedding, exact), rounding());
   const Vector rounded = embed(*load("mtp", {.cache_type = kernels::RowType::bf16}), prompt).embedding;
   EXPECT_GT(product(rounded, exact), 0.999);
 }
