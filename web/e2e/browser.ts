@@ -1,6 +1,6 @@
 // Debian's Chromium, and pages that note every error, every policy report and every request that leaves the origin.
 import { existsSync } from 'node:fs';
-import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core';
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Locator, type Page } from 'playwright-core';
 
 const PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 export const chromiumPath = process.env['CHROMIUM'] ?? PATHS.find((p) => existsSync(p));
@@ -38,4 +38,17 @@ export function watch(page: Page, origin: string, faults: string[]): void {
     const url = request.url();
     if (!url.startsWith(origin) && !url.startsWith('data:') && !url.startsWith('blob:')) faults.push(`leaves the origin: ${url}`);
   });
+}
+
+// A row of the list shows its buttons while the mouse is over it. Rows move when a conversation changes, which may
+// happen between the two: then once more.
+export async function clickInRow(row: Locator, name: string): Promise<void> {
+  for (let tries = 20; ; tries--) {
+    await row.hover();
+    try {
+      return await row.getByRole('button', { name }).click({ timeout: 1000 });
+    } catch (error) {
+      if (tries === 0) throw error;
+    }
+  }
 }

@@ -1,6 +1,6 @@
 // What the user would lose, or what would be done to them: reloads, long pastes, markup, models that are unloaded.
 import { describe, expect, it } from 'vitest';
-import { chromiumPath } from './browser';
+import { chromiumPath, clickInRow } from './browser';
 import { words, type Script } from './mock';
 import { scene } from './scene';
 
@@ -135,8 +135,7 @@ describe.skipIf(!chromiumPath)('text is text', () => {
     await s.page.getByRole('searchbox').fill('onerror');
     await s.list().getByText('<img').first().waitFor();
     await s.page.getByRole('searchbox').fill('');
-    await s.list().getByRole('listitem').first().hover();
-    await s.list().getByRole('button', { name: 'Rename' }).first().click();
+    await clickInRow(s.list().getByRole('listitem').first(), 'Rename');
     await s.page.getByRole('textbox', { name: 'New name' }).fill(`new ${EVIL}`);
     await s.page.keyboard.press('Enter');
     await s.page.getByRole('heading', { name: 'new <img' }).waitFor();

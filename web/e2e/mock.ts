@@ -16,7 +16,7 @@ export interface Piece {
   call?: { index: number; id?: string; name?: string; args?: string };
   waitMs?: number;
   raw?: object; // sent as it is
-  cut?: true; // the connection breaks here
+  cut?: true | Promise<void>; // the connection breaks here, or once the promise is kept
 }
 
 export interface Script {
@@ -124,6 +124,7 @@ export class Mock {
     for (const piece of script.pieces ?? []) {
       if (piece.waitMs ?? script.everyMs) await new Promise((r) => setTimeout(r, piece.waitMs ?? script.everyMs));
       if (gone) return;
+      await piece.cut;
       if (piece.cut) return void response.socket?.end(); // what was sent still arrives
       if (piece.raw) send(piece.raw);
       if (piece.thinking) choice({ reasoning_content: piece.thinking });
