@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { tables } from '../src/i18n';
 import type { ServerSettings, StatusModel, StatusReport } from '../src/lib/server_types';
 import { numberSettings } from '../src/lib/settings';
@@ -16,18 +16,16 @@ const STORY = 'Tell me about the sea.';
 class Served {
   url = '';
   readonly #environment: Record<string, string>;
-  readonly #flags: string[];
   #process: ChildProcess | undefined;
   #port = 0;
 
-  constructor(environment: Record<string, string> = {}, flags: string[] = []) {
+  constructor(environment: Record<string, string> = {}) {
     this.#environment = environment;
-    this.#flags = flags;
   }
 
   // The port stays the same over restarts, as it does for a user.
   async start(): Promise<void> {
-    const process_ = spawn(GLIMT, ['serve', 'models/demo', '--port', String(this.#port), ...this.#flags], {
+    const process_ = spawn(GLIMT, ['serve', 'models/demo', '--port', String(this.#port)], {
       cwd: ROOT,
       env: { ...process.env, ...this.#environment },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -64,10 +62,6 @@ class Served {
 
   async running(): Promise<number> {
     return (await this.#models()).reduce((all, m) => all + (m.metrics?.running ?? 0), 0);
-  }
-
-  async waiting(): Promise<number> {
-    return (await this.#models()).reduce((all, m) => all + (m.metrics?.waiting ?? 0), 0);
   }
 
   async loaded(): Promise<string[]> {
@@ -176,37 +170,6 @@ describe.skipIf(!chromiumPath || !existsSync(GLIMT))('the served page', () => {
     await ended();
     await expect.poll(() => slow.running(), { timeout: 5_000 }).toBe(0);
     await answers().last().getByText('stopped by you').waitFor({ timeout: 10_000 });
-  });
-
-  it('waits while the queue is full, then is answered', { retry: 2 }, async () => { // again where the others' answers have ended before the page has asked
-    const crowded = new Served({ GLIMT_BACKEND: 'mlx' }, ['--parallel', '1', '--queue', '1']);
-    onTestFinished(() => crowded.kill());
-    await crowded.start();
-    await open.context.close();
-    open = await watched(browser, crowded.url);
-    page = open.page;
-    await page.goto(crowded.url);
-    await page.getByText('tokens of context').waitFor({ timeout: 30_000 });
-    // Somebody else's answers, which last for all of the context, or until they are given up.
-    const endless = (): AbortController => {
-      const given_up = new AbortController();
-      const body = { messages: [{ role: 'user', content: 'Count.' }], stream: true, response_format: { type: 'regex', pattern: '([0-9] ){4000}' }, chat_template_kwargs: { enable_thinking: false } };
-      fetch(`${crowded.url}/v1/chat/completions`, {
-        method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), signal: given_up.signal,
-      }).then((response) => response.text()).catch(() => undefined);
-      return given_up;
-    };
-    const first = endless();
-    await expect.poll(() => crowded.running(), { timeout: 10_000 }).toBe(1);
-    const second = endless();
-    await expect.poll(() => crowded.waiting(), { timeout: 10_000 }).toBe(1);
-    await ask('What is 46 plus 93?');
-    await answers().last().getByText('The server is busy. Trying again').waitFor({ timeout: 10_000 });
-    first.abort();
-    second.abort();
-    await ended();
-    expect(await answers().last().textContent()).toContain('139');
-    open.faults.splice(0, open.faults.length, ...open.faults.filter((fault) => !fault.includes('503')));
   });
 
   const written = () => answers().last().locator('.markdown').innerText();
