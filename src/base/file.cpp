@@ -82,6 +82,16 @@ std::optional<std::uint64_t> free_disk_bytes(const std::filesystem::path& folder
   return static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
 }
 
+bool write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return true;
+}
+
 bool write_all_at(int fd, std::uint64_t at, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(at));
@@ -134,12 +144,7 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::append(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail_to("write");
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
+  if (!write_all(fd_, bytes)) fail_to("write");
 }
 
 void AtomicFile::append(std::span<const std::byte> bytes) {

@@ -32,6 +32,9 @@ inline timespec modification_time(const struct stat& info) {
 #endif
 }
 
+// All of `bytes`, where the file is. False, with errno, if the system takes no more.
+bool write_all(int fd, std::string_view bytes);
+
 // All of `bytes`, from byte `at` of the file on. False, with errno, if the system takes no more.
 bool write_all_at(int fd, std::uint64_t at, std::span<const std::byte> bytes);
 

@@ -140,9 +140,8 @@ void serve(ServeArguments arguments) {
   arguments.server.pulling = [] { return pull_options(); };
   arguments.load.set_up_process();
   arguments.server.device = kernels::process_device();
-  arguments.load.options.ranks = arguments.load.ranks.options();
   const auto places = spread ? std::vector<std::filesystem::path>() : model_places();
-  ModelManager models(stored_models(places, also, arguments.load.options), arguments.manager);
+  ModelManager models(stored_models(places, also, arguments.load.engine_options()), arguments.manager);
   Server server(arguments.server, models);
   fmt::print(stderr, "glimt listens on {}\n", server.url());
   std::optional<FirstModel> first;

@@ -1,14 +1,12 @@
 #include "cli/interrupt.h"
 
-#include "base/error.h"
+#include "base/pipe.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 
 namespace glimt {
 namespace {
@@ -34,14 +32,9 @@ void on_interrupt(int) {
 
 void catch_interrupts() {
   if (read_end >= 0) return;
-  int ends[2];
-  if (::pipe(ends) != 0) fail(ErrorKind::internal, "pipe", "{}", std::strerror(errno));
-  for (const int end : ends) {
-    ::fcntl(end, F_SETFL, O_NONBLOCK);
-    ::fcntl(end, F_SETFD, FD_CLOEXEC);
-  }
-  read_end = ends[0];
-  write_end = ends[1];
+  const Pipe pipe = open_pipe(PipeMode::not_blocking);
+  read_end = pipe.read;
+  write_end = pipe.write;
   struct sigaction action {};
   action.sa_handler = on_interrupt;
   action.sa_flags = SA_RESTART;  // a read or write in progress goes on; loops ask interrupted()

@@ -84,13 +84,17 @@ void LoadFlags::set_up_process() const {
   kernels::set_process_buffer_cache(kernels::process_buffer_cache());
 }
 
+EngineOptions LoadFlags::engine_options() const {
+  EngineOptions all = options;
+  all.ranks = ranks.options();
+  return all;
+}
+
 bool follow_rank_0(const std::string& name_or_folder, const LoadFlags& flags) {
   if (!Engine::rank().follows()) return false;
   std::signal(SIGINT, SIG_IGN);
   flags.set_up_process();
-  EngineOptions options = flags.options;
-  options.ranks = flags.ranks.options();
-  follow_model(name_or_folder, options);
+  follow_model(name_or_folder, flags.engine_options());
   return true;
 }
 
@@ -99,9 +103,7 @@ ChatModel load_model_for(const std::string& name_or_folder, const LoadFlags& fla
   offer_to_pull(name_or_folder);
   flags.set_up_process();
   const LoadingLine line(name_or_folder);
-  EngineOptions options = flags.options;
-  options.ranks = flags.ranks.options();
-  return load_chat_model(name_or_folder, options);
+  return load_chat_model(name_or_folder, flags.engine_options());
 }
 
 void resume_session(const ChatModel& model, const std::string& file) {

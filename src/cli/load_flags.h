@@ -18,6 +18,9 @@ struct LoadFlags {
   // What holds for the whole process: before the first model is loaded.
   void set_up_process() const;
 
+  // The options with what the flags of ranks say. Throws what RankFlags::options throws.
+  EngineOptions engine_options() const;
+
   EngineOptions options;
   RankFlags ranks;
   DeviceFlag device;

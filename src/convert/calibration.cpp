@@ -203,10 +203,7 @@ class Calibration::Impl {
     {
       const DecoderLayer layer(config_, made_->weights, path, config_.is_moe_layer[static_cast<std::size_t>(index)]);
       for (std::size_t b = 0; b < held_.size(); ++b) {
-        const auto forward = [&](const mx::array& x, kernels::PagedRows& rows, const kernels::StepPtr& step) {
-          return layer.forward({x, std::nullopt}, rows, step, {}).sum();
-        };
-        made_states_[b] = pass_windows(made_states_[b], held_[b].windows, cache_shape(), kStepRows, forward);
+        made_states_[b] = pass_windows(made_states_[b], held_[b].windows, cache_shape(), kStepRows, layer);
         count(held_[b], tell);
       }
     }

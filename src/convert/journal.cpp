@@ -8,24 +8,9 @@
 
 #include <cerrno>
 #include <cstring>
-#include <string_view>
 #include <system_error>
 
 namespace glimt::convert {
-namespace {
-
-bool write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t n = ::write(fd, text.data(), text.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return true;
-}
-
-}  // namespace
-
 Journal::Journal(std::filesystem::path path, std::string plan) : path_(std::move(path)), plan_(std::move(plan)) {
   std::error_code ignored;
   if (!std::filesystem::exists(path_, ignored)) return;

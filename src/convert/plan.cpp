@@ -1,6 +1,7 @@
 #include "convert/plan.h"
 
 #include "base/error.h"
+#include "model/layer_stack.h"
 
 #include <algorithm>
 #include <set>
@@ -82,8 +83,6 @@ class Planner {
   }
 
  private:
-  static std::string layer_path(int index) { return "model.layers." + std::to_string(index); }
-
   void layer(const std::string& path, bool is_moe) {
     vector(path + ".input_layernorm.weight", config_.hidden_size);
     attention(path + ".self_attn");

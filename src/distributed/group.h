@@ -16,6 +16,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -58,6 +59,17 @@ class Group {
 
   // Ends the group on all ranks; the first reason counts.
   void fail(const std::string& why) noexcept;
+
+  // What work() gives. What it throws ends the group on all ranks as well, since they would wait for this one.
+  template <typename Work>
+  auto or_fail(const Work& work) {
+    try {
+      return work();
+    } catch (const std::exception& error) {
+      fail(place_.name(place_.rank) + ": " + error.what());
+      throw;
+    }
+  }
 
   // Why the group is broken; nothing while it is whole.
   std::optional<std::string> failure() const;

@@ -126,7 +126,7 @@ bool PartFile::write(std::size_t part, std::uint64_t round, std::span<const std:
     if (round != round_ || finished_) return false;
     at = begin_of(part) + done_[part];
   }
-  // One thread has a part; the lock is for the numbers, not for the disk.
+  // One thread has a part: mutex_ is for the numbers, disk_ for the writes.
   {
     const std::lock_guard lock(disk_);
     if (!write_all_at(data_, at, bytes)) fail_to("write");
@@ -135,9 +135,7 @@ bool PartFile::write(std::size_t part, std::uint64_t round, std::span<const std:
   if (round != round_) return false;
   done_[part] += bytes.size();
   save_progress(part);
-  if (hashing_) return true;
-  if (hashed_ == at) hash_bytes(lock, bytes);
-  hash_in_order(lock);
+  if (!hashing_) hash_in_order(lock, at, bytes);
   return true;
 }
 
@@ -150,27 +148,22 @@ std::uint64_t PartFile::in_order() const {
   return record_.size;
 }
 
-// Bytes that come in order need not be read back.
-void PartFile::hash_bytes(std::unique_lock<std::mutex>& lock, std::span<const std::byte> bytes) {
-  hashing_ = true;
-  lock.unlock();
-  digest_.add(bytes);
-  lock.lock();
-  hashed_ += bytes.size();
-  hashing_ = false;
-  hash_rests_.notify_all();
-}
-
-// One thread hashes, without the lock, while the others go on writing. What was just written is still in memory, so
-// that reading it back costs a copy and no disk.
-void PartFile::hash_in_order(std::unique_lock<std::mutex>& lock) {
+// One thread hashes, without the lock, while the others go on writing. What they wrote is still in memory, so that
+// reading it back costs a copy and no disk; what this thread has just written at `at` needs no copy either.
+void PartFile::hash_in_order(std::unique_lock<std::mutex>& lock, std::uint64_t at, std::span<const std::byte> fresh) {
   thread_local std::vector<std::byte> room(kHashPiece);
   bool fine = true;
   hashing_ = true;
   for (std::uint64_t end = in_order(); fine && hashed_ < end; end = in_order()) {
-    const std::uint64_t from = hashed_, to = std::min<std::uint64_t>(end, from + kHashPiece);
+    const std::uint64_t from = hashed_;
+    const bool is_fresh = from == at && !fresh.empty();
+    const std::uint64_t to = is_fresh ? at + fresh.size() : std::min<std::uint64_t>(end, from + kHashPiece);
     lock.unlock();
-    fine = hash_piece(room, from, to);
+    if (is_fresh) {
+      digest_.add(fresh);
+    } else {
+      fine = hash_piece(room, from, to);
+    }
     lock.lock();
     if (fine) hashed_ = to;
   }

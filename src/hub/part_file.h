@@ -56,8 +56,7 @@ class PartFile {
   void load_progress();
   void save_progress(std::size_t part);
   void reset(std::size_t parts);
-  void hash_bytes(std::unique_lock<std::mutex>& lock, std::span<const std::byte> bytes);
-  void hash_in_order(std::unique_lock<std::mutex>& lock);
+  void hash_in_order(std::unique_lock<std::mutex>& lock, std::uint64_t at = 0, std::span<const std::byte> fresh = {});
   void wait_for_hash(std::unique_lock<std::mutex>& lock);
   bool hash_piece(std::vector<std::byte>& room, std::uint64_t from, std::uint64_t end);
   std::uint64_t in_order() const;  // bytes from the beginning without a gap

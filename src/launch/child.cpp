@@ -1,6 +1,7 @@
 #include "launch/child.h"
 
 #include "base/error.h"
+#include "base/pipe.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -25,18 +26,6 @@ namespace glimt::launch {
 namespace {
 
 constexpr std::array<std::string_view, 3> kPlaces = {"MLX_HOSTFILE", "MLX_RANK", "GLIMT_LAUNCH_TOKEN"};
-
-struct Pipe {
-  int read = -1;
-  int write = -1;
-
-  static Pipe make() {
-    int ends[2];
-    if (::pipe(ends) != 0) fail(ErrorKind::internal, "pipe", "{}", std::strerror(errno));
-    for (const int end : ends) ::fcntl(end, F_SETFD, FD_CLOEXEC);
-    return {ends[0], ends[1]};
-  }
-};
 
 void close_end(int& fd) {
   if (fd >= 0) ::close(std::exchange(fd, -1));
@@ -172,10 +161,10 @@ Child::Child(const Program& program, const Plumbing& plumbing) : own_group_(plum
   const std::vector<char*> arguments = pointers_to(program.arguments);
   const std::vector<char*> environment = pointers_to(program.environment);
   Ends ends;
-  if (plumbing.input == Plumbing::Input::piped) ends.input = Pipe::make();
-  if (plumbing.piped_output) ends.output = Pipe::make();
-  if (plumbing.piped_errors) ends.errors = Pipe::make();
-  ends.failure = Pipe::make();
+  if (plumbing.input == Plumbing::Input::piped) ends.input = open_pipe(PipeMode::blocking);
+  if (plumbing.piped_output) ends.output = open_pipe(PipeMode::blocking);
+  if (plumbing.piped_errors) ends.errors = open_pipe(PipeMode::blocking);
+  ends.failure = open_pipe(PipeMode::blocking);
   const Start start{path.c_str(), arguments.data(), environment.data(), program.files, plumbing, ends, ::getpid()};
   const BlockedSignals blocked;  // until the child has no handlers of this process any more
   pid_ = ::fork();

@@ -155,11 +155,14 @@ Ring ring_of(const Hosts& hosts, std::uint16_t first_port) {
   return ring;
 }
 
-std::string ring_json(const Ring& ring) {
+json::array array_of(const Ring& ring) {
   json::array ranks;
-  for (const std::vector<std::string>& addresses : ring)
+  for (const std::vector<std::string>& addresses : ring) {
     ranks.emplace_back(json::array(addresses.begin(), addresses.end()));
-  return dump_json(ranks);
+  }
+  return ranks;
 }
+
+std::string ring_json(const Ring& ring) { return dump_json(array_of(ring)); }
 
 }  // namespace glimt::launch

@@ -1,6 +1,8 @@
 // Which machines the ranks run on: the host file of MLX's own launcher, `mlx.launch --hostfile`.
 #pragma once
 
+#include "base/json.h"
+
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -37,7 +39,8 @@ using Ring = std::vector<std::vector<std::string>>;
 // invalid_request if the ports do not suffice.
 Ring ring_of(const Hosts& hosts, std::uint16_t first_port);
 
-// The content of MLX_HOSTFILE: [["ip:port", …], …].
+// [["ip:port", …], …], which is the content of MLX_HOSTFILE.
+json::array array_of(const Ring& ring);
 std::string ring_json(const Ring& ring);
 
 }  // namespace glimt::launch

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "launch/line_prefix.h"
+#include "launch/poll_time.h"
 #include "launch/signals.h"
 
 #include <fcntl.h>
@@ -12,7 +13,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <limits>
 #include <memory>
 #include <utility>
 
@@ -161,10 +161,7 @@ class Launcher {
     for (const auto& rank : ranks_) {
       for (const int fd : rank->readable()) fds.push_back({lines_.is_full() ? -1 : fd, POLLIN, 0});
     }
-    const auto left = end ? std::chrono::ceil<milliseconds>(*end - Clock::now()).count() : -1;
-    const auto most = std::int64_t{std::numeric_limits<int>::max()};
-    const int ready =
-        ::poll(fds.data(), fds.size(), end ? static_cast<int>(std::clamp(left, std::int64_t{0}, most)) : -1);
+    const int ready = ::poll(fds.data(), fds.size(), milliseconds_until(end));
     if (ready > 0 && fds[1].revents != 0) lines_.write_some();
   }
 

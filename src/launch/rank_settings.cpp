@@ -1,5 +1,6 @@
 #include "launch/rank_settings.h"
 
+#include "base/file.h"
 #include "base/json.h"
 #include "launch/launcher.h"
 
@@ -17,25 +18,30 @@ namespace {
 
 constexpr const char* kWhere = "settings of a rank";
 
-std::vector<std::string> texts(const JsonFields& fields, std::string_view name) {
+std::vector<std::string> texts(const json::array& values, std::string_view name) {
   std::vector<std::string> texts;
-  for (const json::value& value : fields.array(name)) {
+  for (const json::value& value : values) {
     if (!is_text(value)) {
-      fail(fields.kind(), fields.where(), "field '{}' must be an array of strings, got {}", name, dump_json(value));
+      fail(ErrorKind::invalid_request, kWhere, "field '{}' must be an array of strings, got {}", name,
+           dump_json(value));
     }
     texts.emplace_back(value.get_string());
   }
   return texts;
 }
 
-Ring ring_from(const JsonFields& fields) {
+Ring ring_from(const json::array& ranks) {
   Ring ring;
-  for (const json::value& addresses : fields.array("ring")) {
-    const json::object one = {{"ring", addresses}};
-    ring.push_back(texts(JsonFields(one, fields.where(), fields.kind()), "ring"));
+  for (const json::value& addresses : ranks) {
+    if (!addresses.is_array()) {
+      fail(ErrorKind::invalid_request, kWhere, "field 'ring' must be an array of arrays, got {}", dump_json(addresses));
+    }
+    ring.push_back(texts(addresses.get_array(), "ring"));
   }
   return ring;
 }
+
+json::array array_of(const std::vector<std::string>& texts) { return json::array(texts.begin(), texts.end()); }
 
 int memory_file() {
 #ifdef __linux__
@@ -56,12 +62,9 @@ std::string random_token() {
 }
 
 std::string to_line(const RankSettings& settings) {
-  json::array ring;
-  for (const auto& addresses : settings.ring) ring.emplace_back(json::array(addresses.begin(), addresses.end()));
-  const json::object object = {
-      {"rank", settings.rank},     {"ring", ring},
-      {"token", settings.token},   {"envs", json::array(settings.envs.begin(), settings.envs.end())},
-      {"folder", settings.folder}, {"command", json::array(settings.command.begin(), settings.command.end())}};
+  const json::object object = {{"rank", settings.rank},     {"ring", array_of(settings.ring)},
+                               {"token", settings.token},   {"envs", array_of(settings.envs)},
+                               {"folder", settings.folder}, {"command", array_of(settings.command)}};
   std::string line = dump_json(object) + "\n";
   if (line.size() <= kMostSettings) return line;
   fail(ErrorKind::invalid_request, "launch", "a command with its variables may have {} bytes as JSON, got {}",
@@ -74,11 +77,11 @@ RankSettings settings_from_line(std::string_view line) {
   const JsonFields fields(value.get_object(), kWhere, ErrorKind::invalid_request);
   RankSettings settings{
       .rank = static_cast<int>(fields.integer("rank", 0, kMostRanks - 1)),
-      .ring = ring_from(fields),
+      .ring = ring_from(fields.array("ring")),
       .token = fields.string("token"),
-      .envs = texts(fields, "envs"),
+      .envs = texts(fields.array("envs"), "envs"),
       .folder = fields.string("folder"),
-      .command = texts(fields, "command"),
+      .command = texts(fields.array("command"), "command"),
   };
   fields.finish();
   return settings;
@@ -86,7 +89,7 @@ RankSettings settings_from_line(std::string_view line) {
 
 RingFile::RingFile(const Ring& ring) : fd_(memory_file()) {
   const std::string content = ring_json(ring);
-  if (fd_ >= 0 && ::write(fd_, content.data(), content.size()) == static_cast<ssize_t>(content.size())) return;
+  if (fd_ >= 0 && write_all(fd_, content)) return;
   const int reason = errno;
   if (fd_ >= 0) ::close(fd_);
   fail(ErrorKind::internal, "the host file of the ranks", "{}", std::strerror(reason));

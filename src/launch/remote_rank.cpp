@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "launch/ending.h"
+#include "launch/poll_time.h"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -43,12 +44,6 @@ bool is_open(int input) {
   char bytes[256];
   const ssize_t count = ::read(input, bytes, sizeof bytes);
   return count > 0 || (count < 0 && (errno == EINTR || errno == EAGAIN));
-}
-
-int milliseconds_until(const std::optional<Clock::time_point>& end) {
-  if (!end) return -1;
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*end - Clock::now()).count();
-  return static_cast<int>(std::max<std::int64_t>(left, 0));
 }
 
 int watch(int input, Child& rank, Signals& signals, Ending& ending) {

@@ -1,15 +1,13 @@
 #include "launch/signals.h"
 
-#include "base/error.h"
+#include "base/pipe.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 
 namespace glimt::launch {
 namespace {
@@ -37,14 +35,9 @@ void on_signal(int number, siginfo_t* info, void*) {
 }  // namespace
 
 Signals::Signals() {
-  int ends[2];
-  if (::pipe(ends) != 0) fail(ErrorKind::internal, "pipe", "{}", std::strerror(errno));
-  for (const int end : ends) {
-    ::fcntl(end, F_SETFL, O_NONBLOCK);
-    ::fcntl(end, F_SETFD, FD_CLOEXEC);
-  }
-  read_end = ends[0];
-  write_end = ends[1];
+  const Pipe pipe = open_pipe(PipeMode::not_blocking);
+  read_end = pipe.read;
+  write_end = pipe.write;
   struct sigaction action {};
   action.sa_sigaction = on_signal;
   action.sa_flags = SA_SIGINFO | SA_RESTART;

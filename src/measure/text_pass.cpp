@@ -40,10 +40,7 @@ std::vector<mx::array> last_states(LayeredModel& model, Batches batches, int ste
     {
       const DecoderLayer layer = model.take_layer(i);
       for (std::size_t b = 0; b < batches.size(); ++b) {
-        const auto forward = [&](const mx::array& x, kernels::PagedRows& rows, const kernels::StepPtr& step) {
-          return layer.forward({x, std::nullopt}, rows, step, {}).sum();
-        };
-        states[b] = pass_windows(states[b], batches[b].windows, model.cache_shape(), step_rows, forward);
+        states[b] = pass_windows(states[b], batches[b].windows, model.cache_shape(), step_rows, layer);
         counter.add(batches[b].tokens.size());
       }
     }

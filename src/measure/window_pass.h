@@ -4,6 +4,7 @@
 #include "cache/latent_pool.h"
 #include "kernels/kernels.h"
 #include "measure/text_windows.h"
+#include "model/decoder_layer.h"
 
 #include <algorithm>
 #include <vector>
@@ -30,6 +31,14 @@ mx::array pass_windows(const mx::array& states, int windows, const PoolShape& sh
   const mx::array all = mx::concatenate(parts, 0);
   kernels::evaluate({all});
   return all;
+}
+
+inline mx::array pass_windows(const mx::array& states, int windows, const PoolShape& shape, int step_rows,
+                              const DecoderLayer& layer) {
+  const auto forward = [&](const mx::array& x, kernels::PagedRows& rows, const kernels::StepPtr& step) {
+    return layer.forward({x, std::nullopt}, rows, step, {}).sum();
+  };
+  return pass_windows(states, windows, shape, step_rows, forward);
 }
 
 }  // namespace glimt

@@ -1,4 +1,4 @@
-// GLM4-MoE-Lite, whole on one machine.
+// GLM4-MoE-Lite, whole on one machine. PipelineLm adds the layers of others to both ends of it and its first layers.
 #pragma once
 
 #include "model/causal_lm.h"
@@ -27,6 +27,14 @@ class Glm4MoeLite : public CausalLm {
   mx::array mtp_forward(const mx::array& hidden, const mx::array& ids, LatentPool& pool,
                         const kernels::StepPtr& step) const override;
   mx::array mtp_unembed(const mx::array& hidden) const override;
+
+ protected:
+  // Of the trunk the first layers alone.
+  Glm4MoeLite(Config config, Weights& weights, int layers);
+
+  Residual embedded(const mx::array& ids) const { return {embed_tokens_(ids, device_.activations()), std::nullopt}; }
+  const LayerStack& layers() const { return layers_; }
+  const RmsNorm& norm() const { return norm_; }
 
  private:
   Config config_;

@@ -67,18 +67,6 @@ struct Part {
   std::shared_ptr<Group> group;
 };
 
-// What `load` throws would leave the others waiting.
-template <typename Load>
-auto load_or_break(Group& group, const Load& load) {
-  const NoBufferCache no_cache;
-  try {
-    return load();
-  } catch (const std::exception& error) {
-    group.fail(fmt::format("{}: {}", group.name(group.rank()), error.what()));
-    throw;
-  }
-}
-
 }  // namespace
 
 LoadedModel load_pipeline(const std::filesystem::path& folder, const LoadOptions& options, Place place) {
@@ -86,7 +74,8 @@ LoadedModel load_pipeline(const std::filesystem::path& folder, const LoadOptions
     fail(ErrorKind::invalid_request, "MLX_RANK", "rank 0 loads a model, and {} follows it", place.name(place.rank));
   }
   Part part(folder, options, std::move(place));
-  return load_or_break(*part.group, [&]() -> LoadedModel {
+  return part.group->or_fail([&]() -> LoadedModel {
+    const NoBufferCache no_cache;
     auto model = std::make_unique<PipelineLm>(std::move(part.config), part.weights, part.plan);
     part.weights.finish();
     model->join(std::make_shared<RemoteStages>(part.group, part.plan));
@@ -103,7 +92,8 @@ void follow(const std::filesystem::path& folder, const LoadOptions& options, Pla
             const std::function<std::size_t(std::size_t weight_bytes)>& cache_bytes) {
   if (place.rank == 0) fail(ErrorKind::internal, "follow", "is for ranks above 0");
   Part part(folder, options, std::move(place));
-  PipelineStage stage = load_or_break(*part.group, [&] {
+  PipelineStage stage = part.group->or_fail([&] {
+    const NoBufferCache no_cache;
     PipelineStage made(std::move(part.config), part.weights, part.group, part.plan);
     part.weights.finish();
     return made;

@@ -1,8 +1,6 @@
 #include "model/pipeline_lm.h"
 
-#include "base/error.h"
 #include "kernels/process.h"
-#include "model/glm4_moe_lite.h"
 
 #include <chrono>
 
@@ -16,19 +14,13 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 }  // namespace
 
 PipelineLm::PipelineLm(Config config, Weights& weights, const StagePlan& plan)
-    : config_(std::move(config)),
-      device_(weights.device()),
-      embed_tokens_(device_, weights.take_shared("model.embed_tokens", config_.vocab_size, config_.hidden_size)),
-      norm_(device_, weights.take_vector("model.norm.weight", config_.hidden_size), config_.rms_norm_eps),
-      lm_head_(take_head(config_, weights, embed_tokens_)),
-      layers_(config_, weights, 0, plan.count(0)),
-      mtp_(take_mtp(config_, weights, embed_tokens_, lm_head_)) {
+    : Glm4MoeLite(std::move(config), weights, plan.count(0)) {
   times_.computing.resize(plan.layers.size());
 }
 
 void PipelineLm::join(std::shared_ptr<RemoteStages> stages) {
   stages_ = std::move(stages);
-  stages_->group().show([queue = device_.shared_queue()] { return queue->progress(); });
+  stages_->group().show([queue = device().shared_queue()] { return queue->progress(); });
 }
 
 // Each stage works while it has a piece: of two pieces a rank, the stages stand still a third of the time.
@@ -46,17 +38,14 @@ ModelSigns PipelineLm::signs() const {
 }
 
 PoolShape PipelineLm::cache_shape() const {
-  return {layers_.count() + (has_mtp() ? 1 : 0), config_.cache_width(), device_.rows(), &device_.ops(), stages_};
+  PoolShape shape = Glm4MoeLite::cache_shape();
+  shape.remote = stages_;
+  return shape;
 }
 
 mx::array PipelineLm::forward(const mx::array& ids, LatentPool& pool, const kernels::StepPtr& step,
                               const Observer& observe) const {
-  try {
-    return through_stages(ids, pool, step, observe);
-  } catch (const std::exception& error) {
-    stages_->group().fail(fmt::format("{}: {}", stages_->group().name(0), error.what()));
-    throw;
-  }
+  return stages_->group().or_fail([&] { return through_stages(ids, pool, step, observe); });
 }
 
 mx::array PipelineLm::through_stages(const mx::array& ids, LatentPool& pool, const kernels::StepPtr& step,
@@ -71,8 +60,7 @@ mx::array PipelineLm::through_stages(const mx::array& ids, LatentPool& pool, con
     const int rows = kernels::row_count(*piece);
     const mx::array part = pieces.size() == 1 ? ids : mx::slice(ids, {first}, {first + rows});
     first += rows;
-    const Residual in{embed_tokens_(part, device_.activations()), std::nullopt};
-    const mx::array states = layers_.forward(in, pool, piece, observe).sum();
+    const mx::array states = layers().forward(embedded(part), pool, piece, observe).sum();
     kernels::evaluate({states});
     stages_->send({states, {seconds_since(piece_start)}});
   }
@@ -85,26 +73,13 @@ mx::array PipelineLm::through_stages(const mx::array& ids, LatentPool& pool, con
   if (observe) stages_->observe(observe);
   ++times_.steps;
   times_.total += seconds_since(start);
-  return norm_(hidden.size() == 1 ? hidden[0] : mx::concatenate(hidden, 0));
+  return norm()(hidden.size() == 1 ? hidden[0] : mx::concatenate(hidden, 0));
 }
 
 std::optional<StageTimes> PipelineLm::stage_times() const {
   StageTimes times = times_;
   times.sent_bytes = stages_->group().traffic().bytes;
   return times;
-}
-
-mx::array PipelineLm::unembed(const mx::array& hidden) const { return mx::astype(lm_head_(hidden), mx::float32); }
-
-mx::array PipelineLm::mtp_forward(const mx::array& hidden, const mx::array& ids, LatentPool& pool,
-                                  const kernels::StepPtr& step) const {
-  if (!mtp_) fail(ErrorKind::unsupported, "mtp_forward", "this checkpoint has no MTP layer");
-  return mtp_->forward(hidden, ids, pool.layer(layers_.count()), step);
-}
-
-mx::array PipelineLm::mtp_unembed(const mx::array& hidden) const {
-  if (!mtp_) fail(ErrorKind::unsupported, "mtp_unembed", "this checkpoint has no MTP layer");
-  return mx::astype(mtp_->unembed(hidden), mx::float32);
 }
 
 }  // namespace glimt

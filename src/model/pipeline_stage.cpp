@@ -16,17 +16,14 @@ PipelineStage::PipelineStage(Config config, Weights& weights, std::shared_ptr<Gr
 }
 
 void PipelineStage::follow(std::size_t cache_bytes) {
-  try {
+  group_->or_fail([&] {
     MessageWriter ready;
     ready.put(static_cast<std::uint64_t>(cache_bytes));
     group_->send(0, stage_tag(StageTag::ready), ready.bytes());
     while (const std::optional<Bytes> bytes = group_->receive(0, stage_tag(StageTag::plan, plans_++))) {
       for (MessageReader plan(*bytes); !plan.at_end();) carry_out(plan);
     }
-  } catch (const std::exception& error) {
-    group_->fail(fmt::format("{}: {}", group_->name(group_->rank()), error.what()));
-    throw;
-  }
+  });
 }
 
 LatentPool& PipelineStage::pool(std::uint64_t id) {

@@ -83,30 +83,32 @@ void RemoteStages::copy_rows(std::uint64_t pool, int from, int to, int count) {
   plan_message_.put(StageOp::copy_rows).put(pool).put(from).put(to).put(count);
 }
 
+template <typename Byte>
+std::span<Byte> RemoteStages::part_of(std::span<Byte> block, int rank) const {
+  const std::size_t layer = block.size() / static_cast<std::size_t>(layers());
+  return block.subspan(layer * static_cast<std::size_t>(plan_.first(rank) - plan_.count(0)),
+                       layer * static_cast<std::size_t>(plan_.count(rank)));
+}
+
 void RemoteStages::read_block(std::uint64_t pool, int block, std::span<std::byte> bytes) {
   plan_message_.put(StageOp::read_block).put(pool).put(block);
   flush();
   for (int rank = 1; rank < plan_.ranks(); ++rank) {
-    const std::size_t size =
-        bytes.size() / static_cast<std::size_t>(layers()) * static_cast<std::size_t>(plan_.count(rank));
     const Bytes rows = expect(*group_, rank, stage_tag(StageTag::block, blocks_));
-    const std::size_t begin = bytes.size() / static_cast<std::size_t>(layers()) *
-                              static_cast<std::size_t>(plan_.first(rank) - plan_.count(0));
-    if (rows.size() != size)
-      fail(ErrorKind::internal, group_->name(rank), "a block of {} bytes, not {}", rows.size(), size);
-    std::copy(rows.begin(), rows.end(), bytes.begin() + static_cast<std::ptrdiff_t>(begin));
+    const std::span<std::byte> part = part_of(bytes, rank);
+    if (rows.size() != part.size()) {
+      fail(ErrorKind::internal, group_->name(rank), "a block of {} bytes, not {}", rows.size(), part.size());
+    }
+    std::copy(rows.begin(), rows.end(), part.begin());
   }
   ++blocks_;
 }
 
 void RemoteStages::write_block(std::uint64_t pool, int block, std::span<const std::byte> bytes) {
   flush();
-  const std::size_t layer = bytes.size() / static_cast<std::size_t>(layers());
   for (int rank = 1; rank < plan_.ranks(); ++rank) {
     MessageWriter message;
-    message.put(StageOp::write_block).put(pool).put(block);
-    message.put(bytes.subspan(layer * static_cast<std::size_t>(plan_.first(rank) - plan_.count(0)),
-                              layer * static_cast<std::size_t>(plan_.count(rank))));
+    message.put(StageOp::write_block).put(pool).put(block).put(part_of(bytes, rank));
     group_->send(rank, stage_tag(StageTag::plan, plans_), message.bytes());
   }
   ++plans_;

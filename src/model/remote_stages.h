@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace glimt {
@@ -40,6 +41,10 @@ class RemoteStages : public RemoteRows {
 
  private:
   void flush();
+
+  // Of a block in all layers of the others, the bytes of one rank's.
+  template <typename Byte>
+  std::span<Byte> part_of(std::span<Byte> block, int rank) const;
 
   std::shared_ptr<Group> group_;
   StagePlan plan_;

@@ -5,7 +5,7 @@
 #include "base/temporary_folder.h"
 #include "checkpoint/safetensors.h"
 #include "engine/engine.h"
-#include "kernels/ops.h"
+#include "kernels/our_kernels.h"
 #include "model/arrays.h"
 #include "model/load_model.h"
 #include "text/chat_template.h"
@@ -134,9 +134,7 @@ void expect_small_difference(const std::filesystem::path& folder, std::optional<
 TEST(Accuracy, AsStored) { expect_small_difference(kDemo); }
 
 TEST(Accuracy, WithAnEightBitCache) {
-  if (&kernels::Device::choose(false).ops() != &kernels::cpu_ops()) {
-    GTEST_SKIP() << "only our CPU kernels read rows of 8 bits";
-  }
+  if (!has_our_kernels()) GTEST_SKIP() << "only our CPU kernels read rows of 8 bits";
   expect_small_difference(kDemo, kernels::RowType::q8);
 }
 

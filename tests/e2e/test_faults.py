@@ -111,6 +111,13 @@ class World:
                 found += [os.path.relpath(os.path.join(folder, name), self.home) for name in folders + names]
         return found
 
+    def told(self, command):
+        """The changes that the command makes, and what is seen before and behind it; then the world begins anew."""
+        changes = self.changes(command)
+        new = self.seen()
+        self.begin()
+        return changes, self.seen(), new
+
 
 @pytest.fixture
 def world(glimt, environment, hub, library, tmp_path):
@@ -142,10 +149,7 @@ def assert_retry_works(world, command, new):
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_a_kill_at_any_change_leaves_old_or_new(world, command):
-    changes = world.changes(command)
-    new = world.seen()
-    world.begin()
-    old = world.seen()
+    changes, old, new = world.told(command)
     tried = 0
     for number in chosen(changes, 5):
         for fault in ("kill", "half") if LONG else ("half",):
@@ -168,10 +172,7 @@ def names_of(path):
 @pytest.mark.parametrize("error", ["ENOSPC", "EIO", "EDQUOT"] if LONG else ["ENOSPC"])
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_an_error_at_any_change_is_said_and_leaves_old_or_new(world, command, error):
-    changes = world.changes(command)
-    new = world.seen()
-    world.begin()
-    old = world.seen()
+    changes, old, new = world.told(command)
     refused = 0
     for number in chosen(changes, 4):
         for mode in ("once", "on") if LONG else ("on",):

@@ -2,7 +2,7 @@
 #include "engine/engine_support.h"
 
 #include "engine/mean_pool.h"
-#include "kernels/ops.h"
+#include "kernels/our_kernels.h"
 
 #include <cmath>
 #include <limits>
@@ -43,7 +43,7 @@ float farthest(const Vector& a, const Vector& b) {
 
 // With our kernels a row has the same bits in every company and chunk, and the rows are summed in their order: so has
 // the vector. Plain operations round as the number of rows makes them.
-float rounding() { return &kernels::Device::choose(false).ops() == &kernels::cpu_ops() ? 0.0f : 2e-6f; }
+float rounding() { return has_our_kernels() ? 0.0f : 2e-6f; }
 
 TEST_F(EngineTest, AVectorIsTheMeanOfTheHiddenStatesOfTheReference) {
   const GenerationResult result = embed(*engine_, prompt_);

@@ -2,7 +2,7 @@
 #include "measure/divergence.h"
 
 #include "base/throws.h"
-#include "kernels/ops.h"
+#include "kernels/our_kernels.h"
 #include "model/checkpoint.h"
 
 #include <algorithm>
@@ -120,8 +120,6 @@ TEST(Divergence, OfAModelFromItselfIsExactlyNothing) {
     }
   }
 }
-
-bool has_our_kernels() { return &kernels::Device::choose(false).ops() == &kernels::cpu_ops(); }
 
 // The layers one by one, all windows in each, against the whole model window by window.
 TEST(TextPass, GivesTheBitsOfTheWholeModel) {
