@@ -3,6 +3,7 @@
 #include "base/error.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace glimt {
 namespace {
@@ -12,6 +13,8 @@ constexpr std::chrono::milliseconds kSlowestBeat{1'000};
 constexpr std::chrono::milliseconds kLastWords{200};  // for what is said at the end
 
 std::int64_t ticks(SocketClock::time_point time) { return time.time_since_epoch().count(); }
+
+float add_to(float next, float sum) { return sum + next; }
 
 std::chrono::milliseconds beat_time(const RankOptions& options) {
   return std::clamp(options.step_limit / 5, std::chrono::milliseconds(10), kSlowestBeat);
@@ -45,6 +48,7 @@ Group::~Group() {
     if (peer) peer->reader.join();
   }
   if (!broken_) write_last(Kind::left, {});  // nobody else sends any more
+  if (broken_) hear_out();
 }
 
 // ---- sending ----
@@ -52,8 +56,8 @@ Group::~Group() {
 bool Group::write(Peer& to, Kind kind, std::uint64_t tag, std::span<const std::byte> bytes) {
   const Frame frame{kind, 0, tag, bytes.size()};
   const auto still = [this] { return goes(); };
-  return to.socket.send_all(std::as_bytes(std::span(&frame, 1)), still) == Socket::Result::done &&
-         to.socket.send_all(bytes, still) == Socket::Result::done;
+  to.torn = to.torn || to.socket.send_all(std::as_bytes(std::span(&frame, 1)), bytes, still) != Socket::Result::done;
+  return !to.torn;
 }
 
 void Group::send(int to, std::uint64_t tag, std::span<const std::byte> bytes) {
@@ -71,17 +75,33 @@ void Group::send(int to, std::uint64_t tag, std::span<const std::byte> bytes) {
   traffic_.bytes += bytes.size();
 }
 
-// To those whose connection is free at once. What was begun before is never cut into.
+// To those whose connection is free soon: who sends a message stops when he hears of the end. What was begun before is
+// never cut into.
 void Group::write_last(Kind kind, std::string_view text) noexcept {
   const auto goes = until(SocketClock::now() + kLastWords);
   for (const auto& peer : peers_) {
     if (!peer) continue;
-    const std::unique_lock sending(peer->sending, std::try_to_lock);
+    std::unique_lock sending(peer->sending, std::try_to_lock);
+    while (!sending && goes()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      static_cast<void>(sending.try_lock());
+    }
     const Frame frame{kind, 0, 0, text.size()};
-    if (sending && peer->socket.send_all(std::as_bytes(std::span(&frame, 1)), goes) == Socket::Result::done) {
-      static_cast<void>(peer->socket.send_all(std::as_bytes(std::span(text)), goes));
+    if (sending && !peer->torn) {
+      static_cast<void>(
+          peer->socket.send_all(std::as_bytes(std::span(&frame, 1)), std::as_bytes(std::span(text)), goes));
     }
     peer->socket.finish_sending();
+  }
+}
+
+// What the others sent before they heard of the end. A connection that is closed with something unread in it is reset,
+// and they might lose why the group broke.
+void Group::hear_out() const {
+  const auto goes = until(SocketClock::now() + kLastWords);
+  Bytes unread(std::size_t{1} << 16);
+  for (const auto& peer : peers_) {
+    while (peer && peer->socket.receive_all(unread, goes) == Socket::Result::done) continue;
   }
 }
 
@@ -162,6 +182,34 @@ std::optional<Bytes> Group::receive(int from, std::uint64_t tag) {
     glimt::fail(ErrorKind::internal, "ranks", "{}", *failure());
   }
   return std::move(message.bytes);
+}
+
+// ---- sums ----
+
+Bytes Group::part_of_sum(int from, std::uint64_t tag, std::size_t size) {
+  std::optional<Bytes> part = receive(from, tag);
+  if (part && part->size() == size) return std::move(*part);
+  fail(part ? fmt::format("{}: {} bytes for a sum of {}", place_.name(from), part->size(), size)
+            : fmt::format("{}: has left in the middle of a sum", place_.name(from)));
+  glimt::fail(ErrorKind::internal, "ranks", "{}", failure().value_or("the group has ended"));
+}
+
+void Group::all_sum(std::span<float> values, std::uint64_t tag) {
+  if (size() == 1) return;
+  for (int to = 0; to < size(); ++to) {
+    if (to != rank()) send(to, tag, std::as_bytes(values));
+  }
+  const std::vector<float> own(values.begin(), values.end());
+  std::vector<float> part(values.size());
+  for (int from = 0; from < size(); ++from) {
+    if (from != rank()) {
+      const Bytes bytes = part_of_sum(from, tag, values.size_bytes());
+      if (!bytes.empty()) std::memcpy(part.data(), bytes.data(), bytes.size());
+    }
+    const std::vector<float>& next = from == rank() ? own : part;
+    if (from == 0) std::copy(next.begin(), next.end(), values.begin());
+    if (from > 0) std::transform(next.begin(), next.end(), values.begin(), values.begin(), add_to);
+  }
 }
 
 // ---- the end ----

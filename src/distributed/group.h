@@ -57,6 +57,13 @@ class Group {
   // the group is broken, or if the tag is another one.
   std::optional<Bytes> receive(int from, std::uint64_t tag);
 
+  // Adds up the values of all ranks, element by element in the ranks' order, so that every rank has the same bits, in
+  // every run. Each rank sends its values to each other one: one passage of the network, (size() - 1) times their bytes.
+  // All ranks call it in the same order among their messages, with as many values and the same tag. Waits and throws as
+  // receive() does; a rank that has left in the middle, or has another number of values, breaks the group. Does nothing
+  // in a group of one.
+  void all_sum(std::span<float> values, std::uint64_t tag);
+
   // Ends the group on all ranks; the first reason counts.
   void fail(const std::string& why) noexcept;
 
@@ -92,6 +99,7 @@ class Group {
   struct Peer {
     Socket socket;
     std::mutex sending;
+    bool torn = false;                   // a message was begun and not ended; under `sending`
     std::atomic<std::int64_t> heard{0};  // of SocketClock
     std::atomic<std::uint64_t> progress{0};
     std::thread reader;
@@ -109,10 +117,12 @@ class Group {
 
   Peer& peer(int rank) { return *peers_[static_cast<std::size_t>(rank)]; }
   bool goes() const { return !broken_ && !ending_; }
+  Bytes part_of_sum(int from, std::uint64_t tag, std::size_t size);
   void read(int rank);
   bool take(int rank, const Frame& frame);
   bool write(Peer& to, Kind kind, std::uint64_t tag, std::span<const std::byte> bytes);
   void write_last(Kind kind, std::string_view text) noexcept;
+  void hear_out() const;
   void watch();
   void beat();
   void look_for_silence(SocketClock::time_point now);

@@ -44,6 +44,7 @@ class Socket {
     stopped,  // `goes` said no
   };
   Result send_all(std::span<const std::byte> bytes, const Goes& goes) const;
+  Result send_all(std::span<const std::byte> first, std::span<const std::byte> second, const Goes& goes) const;
   Result receive_all(std::span<std::byte> bytes, const Goes& goes) const;
 
   // As far as there is room at once: all of it, or nothing (stopped). Closed if the system took a part.

@@ -9,7 +9,10 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cmath>
 #include <functional>
+#include <numeric>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -140,6 +143,108 @@ TEST(Group, CallsWhoCanEndTheProcessIfItStaysBroken) {
     std::this_thread::sleep_for(500ms);
   });
   EXPECT_EQ(said, "rank 1: enough");
+}
+
+// ---- sums ----
+
+// Values whose float sum depends on the order: large ones of both signs, and small ones.
+std::vector<float> part_of(int rank, std::size_t count) {
+  std::mt19937 random(static_cast<unsigned>(rank) + 1);
+  std::vector<float> values(count);
+  for (float& value : values) {
+    value = static_cast<float>(static_cast<int>(random() % 2001) - 1000) * std::exp2(static_cast<float>(random() % 30));
+  }
+  return values;
+}
+
+std::vector<float> sum_in_order(const std::vector<int>& ranks, std::size_t count) {
+  std::vector<float> sum = part_of(ranks.front(), count);
+  for (std::size_t i = 1; i < ranks.size(); ++i) {
+    const std::vector<float> next = part_of(ranks[i], count);
+    for (std::size_t j = 0; j < count; ++j) sum[j] += next[j];
+  }
+  return sum;
+}
+
+TEST(AllSum, AddsInTheOrderOfTheRanksOnEachOfThem) {
+  constexpr std::size_t kMost = 300'000;
+  for (const int size : {2, 3, 4}) {
+    std::vector<int> order(static_cast<std::size_t>(size));
+    std::iota(order.begin(), order.end(), 0);
+    const auto thrown = run_ranks(size, [&](const Place& place) {
+      Group group(place, {}, quick());
+      std::uint64_t tag = 0;
+      for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{2048}, kMost}) {
+        std::vector<float> values = part_of(place.rank, count);
+        group.all_sum(values, ++tag);
+        EXPECT_EQ(values, sum_in_order(order, count)) << count << " values of " << size << " ranks";
+      }
+    });
+    for (const std::string& what : thrown) EXPECT_EQ(what, "");
+  }
+  EXPECT_NE(sum_in_order({0, 1, 2}, kMost), sum_in_order({0, 2, 1}, kMost)) << "the values show the order";
+  EXPECT_NE(sum_in_order({0, 1, 2, 3}, kMost), sum_in_order({3, 2, 1, 0}, kMost));
+}
+
+TEST(AllSum, KeepsItsPlaceAmongMessages) {
+  const auto thrown = run_ranks(3, [](const Place& place) {
+    Group group(place, {}, quick());
+    for (int i = 0; i < 50; ++i) {
+      const auto tag = static_cast<std::uint64_t>(i);
+      if (place.rank == 0) {
+        for (const int to : {1, 2}) group.send(to, 1000 + tag, bytes_of("plan"));
+      } else {
+        EXPECT_EQ(text_of(group.receive(0, 1000 + tag)), "plan");
+      }
+      std::vector<float> values(7, static_cast<float>(place.rank + i));
+      group.all_sum(values, tag);
+      EXPECT_EQ(values, std::vector<float>(7, static_cast<float>(3 * i + 3)));
+    }
+  });
+  for (const std::string& what : thrown) EXPECT_EQ(what, "");
+}
+
+TEST(AllSum, ARankThatLeavesInTheMiddleBreaksTheOthers) {
+  const auto thrown = run_ranks(3, [](const Place& place) {
+    Group group(place, {}, quick());
+    if (place.rank == 2) {
+      std::this_thread::sleep_for(50ms);  // what the others send has arrived
+      return;
+    }
+    std::vector<float> values(5, 1.0f);
+    group.all_sum(values, 1);
+  });
+  for (const int rank : {0, 1}) {
+    const std::string& what = thrown[static_cast<std::size_t>(rank)];
+    EXPECT_NE(what.find("rank 2"), std::string::npos) << what;
+    EXPECT_NE(what.find("has left in the middle of a sum"), std::string::npos) << what;
+  }
+}
+
+TEST(AllSum, RanksThatDisagreeAreNamed) {
+  const auto sizes = run_ranks(2, [](const Place& place) {
+    Group group(place, {}, quick());
+    std::vector<float> values(place.rank == 0 ? 5 : 6, 1.0f);
+    group.all_sum(values, 1);
+  });
+  EXPECT_THAT(sizes, testing::Each(testing::HasSubstr(" bytes for a sum of "))) << "whoever sees it first tells both";
+  const auto tags = run_ranks(2, [](const Place& place) {
+    Group group(place, {}, quick());
+    std::vector<float> values(5, 1.0f);
+    group.all_sum(values, static_cast<std::uint64_t>(place.rank));
+  });
+  EXPECT_THAT(tags, testing::Each(testing::HasSubstr("was due")));
+}
+
+TEST(AllSum, EndsWhereAFaultIsHeardOf) {
+  const auto thrown = run_ranks(3, [](const Place& place) {
+    Group group(place, {}, quick());
+    if (place.rank == 1) return group.fail("rank 1: no memory");
+    std::vector<float> values(5, 1.0f);
+    group.all_sum(values, 1);
+  });
+  EXPECT_EQ(thrown[0], "ranks: rank 1: no memory");
+  EXPECT_EQ(thrown[2], "ranks: rank 1: no memory");
 }
 
 // ---- the start ----
