@@ -7,12 +7,14 @@
 #include "hub/store.h"
 #include "kernels/process.h"
 #include "measure/benchmark.h"
+#include "measure/draft_benchmark.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
 
 #include <memory>
+#include <optional>
 
 namespace glimt {
 namespace {
@@ -21,6 +23,7 @@ struct BenchArguments {
   std::string model;
   BenchmarkOptions options;
   LoadFlags load;  // of these the device, the threads and the ranks
+  std::optional<double> acceptance;
   bool json = false;
 };
 
@@ -74,15 +77,34 @@ void print_table(const std::vector<BenchmarkResult>& results, std::size_t bytes_
              static_cast<double>(bytes_per_token) / 1e6);
 }
 
+void measure_drafts(const std::filesystem::path& folder, const BenchArguments& arguments) {
+  const BenchmarkOptions& bench = arguments.options;
+  const DraftBenchmarkOptions options{*arguments.acceptance, bench.generate,   bench.depth,
+                                      bench.repeat,          bench.huge_pages, bench.ranks};
+  const DraftBenchmarkResult r = run_draft_benchmark(folder, options);
+  if (arguments.json) {
+    fmt::print(
+        "{{\"test\":\"tg{}\",\"depth\":{},\"acceptance\":{},\"plain_tokens_per_second\":{:.6g},"
+        "\"tokens_per_second\":{:.6g},\"gain\":{:.4g},\"drafted_per_token\":{:.4g},\"accepted_per_token\":{:.4g}}}\n",
+        options.generate, options.depth, options.acceptance, r.plain, r.drafts, r.gain, r.drafted, r.accepted);
+    return;
+  }
+  fmt::print("tg{} behind {} tokens: {:.2f} tokens/s without guesses, {:.2f} with the MTP layer's, {:.2f} times\n",
+             options.generate, options.depth, r.plain, r.drafts, r.gain);
+  fmt::print("{:.2f} guesses a token, of which {:.2f} stood (each with probability {}, once those before it did)\n",
+             r.drafted, r.accepted, options.acceptance);
+}
+
 void run(BenchArguments arguments) {
   if (follow_rank_0(arguments.model, arguments.load)) return;
   arguments.options.ranks = arguments.load.ranks.options();
   const std::filesystem::path folder = resolve_model(arguments.model);
-  if (arguments.options.prompt == 0 && arguments.options.generate == 0) {
+  if (!arguments.acceptance && arguments.options.prompt == 0 && arguments.options.generate == 0) {
     fail(ErrorKind::invalid_request, "bench", "--prompt 0 and --generate 0 leave nothing to measure");
   }
   arguments.load.device.use();
   if (arguments.load.threads > 0) kernels::set_process_threads(arguments.load.threads);
+  if (arguments.acceptance) return measure_drafts(folder, arguments);
   if (arguments.json) {
     run_benchmark(folder, arguments.options, print_json);
     return;
@@ -126,6 +148,13 @@ void add_bench_command(CLI::App& app) {
       ->check(CLI::Range(1, 256))
       ->type_name("N")
       ->capture_default_str();
+  command
+      ->add_option(
+          "--acceptance", arguments->acceptance,
+          "Measure decode alone, with the MTP layer and without, as if its guesses stood with this probability")
+      ->check(CLI::Range(0.0, 1.0))
+      ->excludes("--prompt", "--chunk", "--parallel")
+      ->type_name("P");
   arguments->load.device.add_to(*command);
   command->add_option("--threads", arguments->load.threads, "Threads (default: all)")
       ->check(CLI::Range(1, kernels::kMostThreads))

@@ -391,6 +391,18 @@ def test_bench_as_json(run, demo):
     assert all(t["tokens_per_second"] > 0 for t in tests)
 
 
+def test_bench_measures_guesses_that_stand_as_often_as_asked(run, demo):
+    arguments = ["--acceptance", "0.5", "--generate", "64", "--repeat", "1"]
+    (line,) = run("bench", demo, *arguments, "--json").stdout.splitlines()
+    result = json.loads(line)
+    assert result["test"] == "tg64" and result["acceptance"] == 0.5
+    assert result["plain_tokens_per_second"] > 0 and result["tokens_per_second"] > 0
+    assert 0 < result["accepted_per_token"] < result["drafted_per_token"]
+    assert "times" in run("bench", demo, *arguments).stdout
+    assert_usage_error(run("bench", demo, "--acceptance", "1.1"), "--acceptance")
+    assert_usage_error(run("bench", demo, "--acceptance", "0.5", "--parallel", "2"), "--parallel")
+
+
 def test_bench_that_cannot_be(run, demo):
     assert_usage_error(run("bench", demo, "--prompt", "0", "--generate", "0"), "nothing to measure")
     assert_usage_error(run("bench", demo, "--depth", "100000"), "context")
