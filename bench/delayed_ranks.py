@@ -3,6 +3,7 @@
 a relay that holds every byte for some milliseconds, each way.
 
     bench/delayed_ranks.py models/demo --ranks 2 --delay 0 0.1 0.5 10 -- --prompt 512 --generate 32
+    bench/delayed_ranks.py models/demo --delay 0 0.2 1 -- --split tensor
 """
 
 import argparse
@@ -104,7 +105,8 @@ def main():
         for test in measure(arguments.glimt, arguments.model, arguments.ranks, delay / 1e3, options):
             stages = " ".join(f"{1e3 * seconds:.2f}" for seconds in test["stage_seconds"])
             print(f"delay {delay:g} ms  {test['test']:<6} {test['tokens_per_second']:10.1f} tokens/s   a pass {1e3 * test['pass_seconds']:.2f} ms, "
-                  f"stages {stages} ms, {test['sent_bytes'] / 1e3:.1f} KB", flush=True)
+                  f"stages {stages} ms, {test['sent_bytes'] / 1e3:.1f} KB"
+                  + (f", {test['sums']:.0f} sums {1e3 * test['sum_seconds']:.2f} ms" if "sums" in test else ""), flush=True)
 
 
 if __name__ == "__main__":

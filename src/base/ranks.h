@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -17,8 +18,17 @@ struct ProcessRank {
   bool follows() const { return rank > 0; }
 };
 
+// How they share a model.
+enum class Split : std::uint8_t {
+  pipeline,  // each has some of the layers
+  tensor,    // each has a part of every layer
+};
+
 struct RankOptions {
-  std::vector<int> layers;  // of each rank, in order; empty: cut so that each has about as many bytes
+  Split split = Split::pipeline;
+
+  // Of a pipeline: layers of each rank, in order; empty: cut so that each has about as many bytes.
+  std::vector<int> layers;
 
   // A rank of which nothing is heard for so long is given up, and with it all of them.
   std::chrono::milliseconds step_limit{10'000};

@@ -45,7 +45,8 @@ void LatentPool::in_order(std::span<Byte> bytes, const Here& here, const There& 
   };
   const std::size_t before = shape_.remote ? static_cast<std::size_t>(shape_.remote->layers_before()) : 0;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    if (shape_.remote && i == before) there(take(static_cast<std::size_t>(shape_.remote->layers()) * size));
+    if (shape_.remote && shape_.remote->layers() > 0 && i == before)
+      there(take(static_cast<std::size_t>(shape_.remote->layers()) * size));
     here(*layers_[i], take(size));
   }
   if (!bytes.empty()) there(bytes);
@@ -61,6 +62,10 @@ void LatentPool::write_block(int block, std::span<const std::byte> bytes) {
   in_order(
       bytes, [&](kernels::PagedRows& rows, std::span<const std::byte> part) { rows.write_block(block, part); },
       [&](std::span<const std::byte> part) { shape_.remote->write_block(id_, block, part); });
+  const int mirrored = shape_.remote ? shape_.remote->mirrored() : 0;
+  if (mirrored > 0) {
+    shape_.remote->write_block(id_, block, bytes.first(static_cast<std::size_t>(mirrored) * shape_.layer_bytes()));
+  }
 }
 
 UniformCache::UniformCache(const PoolShape& shape, int batch, int capacity, int first_key)

@@ -1,4 +1,4 @@
-// The rows of layers that other machines keep: whatever happens to a pool's blocks here happens to theirs, in the same
+// The rows of layers that other machines keep, or keep as well: whatever happens to a pool's blocks here happens to theirs, in the same
 // order.
 #pragma once
 
@@ -15,8 +15,11 @@ class RemoteRows {
  public:
   virtual ~RemoteRows() = default;
 
-  virtual int layers() const = 0;         // that others keep, one behind the other in the model's order
+  virtual int layers() const = 0;         // that others keep alone, one behind the other in the model's order
   virtual int layers_before() const = 0;  // of this machine's layers, those before them
+
+  // Layers whose rows this machine and each of the others have: this machine's first ones.
+  virtual int mirrored() const { return 0; }
 
   // Of blocks with so many bytes a layer, what the machine with the least room holds.
   virtual std::size_t most_blocks(std::size_t layer_bytes) const = 0;
@@ -27,7 +30,8 @@ class RemoteRows {
 
   virtual void copy_rows(std::uint64_t pool, int from, int to, int count) = 0;
 
-  // A block's rows in all of their layers, layer by layer.
+  // A block's rows in all layers that others keep alone, layer by layer; written to those that are mirrored as well.
+  // REQUIRES that only one of these two is more than 0.
   virtual void read_block(std::uint64_t pool, int block, std::span<std::byte> bytes) = 0;
   virtual void write_block(std::uint64_t pool, int block, std::span<const std::byte> bytes) = 0;
 };

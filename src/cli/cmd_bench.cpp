@@ -33,6 +33,9 @@ void print_json(const BenchmarkResult& r) {
   if (r.stages) {
     stages = fmt::format(",\"pass_seconds\":{:.6g},\"stage_seconds\":[{:.6g}],\"sent_bytes\":{:.6g}", r.stages->pass,
                          fmt::join(r.stages->computing, ","), r.stages->sent_bytes);
+    if (r.stages->sums > 0) {
+      stages += fmt::format(",\"sums\":{:.6g},\"sum_seconds\":{:.6g}", r.stages->sums, r.stages->summing);
+    }
   }
   fmt::print("{{\"test\":\"{}\",\"depth\":{},{}\"tokens_per_second\":{:.6g}{}}}\n", r.test, r.depth, parallel,
              r.tokens_per_second, stages);
@@ -48,8 +51,11 @@ void print_stages(const BenchmarkResult& r) {
     fmt::print(", rank {} computes {:.2f}", rank, 1e3 * r.stages->computing[rank]);
     sum += r.stages->computing[rank];
   }
-  // In a prefill the ranks compute at the same time.
-  if (r.is_decode) fmt::print(", messages take {:.2f}", 1e3 * (r.stages->pass - sum));
+  if (r.stages->sums > 0) {
+    fmt::print(", {:.0f} sums over the ranks take {:.2f}", r.stages->sums, 1e3 * r.stages->summing);
+  } else if (r.is_decode) {  // in a prefill the stages compute at the same time
+    fmt::print(", messages take {:.2f}", 1e3 * (r.stages->pass - sum));
+  }
   fmt::print("; rank 0 sends {:.1f} KB\n", r.stages->sent_bytes / 1e3);
 }
 

@@ -22,7 +22,15 @@ void end_process(const std::string& why) {
 
 void RankFlags::add_to(CLI::App& command) {
   command.option_defaults()->group("Several ranks");
-  command.add_option("--layers", layers, "Layers of each rank, e.g. 24,23 (default: as many bytes for each)")
+  command
+      .add_option_function<std::string>(
+          "--split", [this](const std::string& name) { split = name == "tensor" ? Split::tensor : Split::pipeline; },
+          "What each rank has: pipeline (default), some of the layers, or tensor, a part of every layer, for ranks "
+          "that are close")
+      ->check(CLI::IsMember({"pipeline", "tensor"}).description(""))
+      ->type_name("HOW");
+  command
+      .add_option("--layers", layers, "Layers of each rank of a pipeline, e.g. 24,23 (default: as many bytes for each)")
       ->delimiter(',')
       ->type_name("N,N");
   command
@@ -34,11 +42,15 @@ void RankFlags::add_to(CLI::App& command) {
 }
 
 RankOptions RankFlags::options() const {
-  if (Engine::rank().size == 1 && (!layers.empty() || step_limit)) {
-    fail(ErrorKind::invalid_request, layers.empty() ? "--step-limit" : "--layers",
+  if (Engine::rank().size == 1 && (split || !layers.empty() || step_limit)) {
+    fail(ErrorKind::invalid_request,
+         split            ? "--split"
+         : layers.empty() ? "--step-limit"
+                          : "--layers",
          "is for a model that several ranks compute, and this process computes alone: MLX_HOSTFILE is not set");
   }
   RankOptions options;
+  options.split = split.value_or(Split::pipeline);
   options.layers = layers;
   if (step_limit) options.step_limit = std::chrono::milliseconds(static_cast<std::int64_t>(1e3 * *step_limit));
   options.when_broken = end_process;

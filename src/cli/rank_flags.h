@@ -16,6 +16,7 @@ struct RankFlags {
   // A group that breaks ends the process. Throws invalid_request for flags that mean nothing where it computes alone.
   RankOptions options() const;
 
+  std::optional<Split> split;
   std::vector<int> layers;
   std::optional<double> step_limit;  // seconds
 };

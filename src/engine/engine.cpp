@@ -12,7 +12,7 @@
 #include "engine/session_transfer.h"
 #include "kernels/kernels.h"
 #include "model/load_model.h"
-#include "model/load_pipeline.h"
+#include "model/load_ranks.h"
 
 #include <algorithm>
 #include <future>

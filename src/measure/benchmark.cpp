@@ -102,6 +102,8 @@ std::optional<StageSeconds> between(const std::optional<StageTimes>& before, con
     stages.computing.push_back((after->computing[rank] - before->computing[rank]) / steps);
   }
   stages.pass = (after->total - before->total) / steps;
+  stages.sums = static_cast<double>(after->sums - before->sums) / steps;
+  stages.summing = (after->summing - before->summing) / steps;
   stages.sent_bytes = static_cast<double>(after->sent_bytes - before->sent_bytes) / steps;
   return stages;
 }

@@ -28,6 +28,8 @@ struct StageSeconds {
   std::vector<double> computing;  // of each rank
   double pass = 0;                // all of it: computing, messages, and waiting
   double sent_bytes = 0;          // by rank 0
+  double sums = 0;                // over the ranks, where they share each layer
+  double summing = 0;             // seconds of rank 0 in these: messages, and waiting for slower ranks
 };
 
 struct BenchmarkResult {

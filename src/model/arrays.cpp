@@ -60,6 +60,30 @@ mx::array array_of(const SafetensorsFile& file, const TensorInfo& info, ArrayOff
   return copy;
 }
 
+mx::array array_of_part(const SafetensorsFile& file, const TensorInfo& info, std::size_t axis, int from, int to,
+                        ArrayOffset offset) {
+  TensorInfo part = info;
+  part.shape[axis] = to - from;
+  const auto of = [&](int index) { return static_cast<std::size_t>(index); };
+  std::size_t inner = size_of(info.dtype), outer = 1;  // bytes of an index, and how often they come
+  for (std::size_t i = 0; i < info.shape.size(); ++i) {
+    if (i < axis) outer *= of(info.shape[i]);
+    if (i > axis) inner *= of(info.shape[i]);
+  }
+  part.nbytes = outer * of(to - from) * inner;
+  part.offset += of(from) * inner;
+  if (outer == 1) return array_of(file, part, offset);
+  mx::array copy(mx::allocator::malloc(part.nbytes), mlx_shape(part.shape), mlx_dtype(part.dtype));
+  const std::byte* source = file.map()->data() + part.offset;
+  std::byte* target = copy.data<std::byte>();
+  for (std::size_t i = 0; i < outer; ++i) {
+    std::memcpy(target, source, of(to - from) * inner);
+    target += of(to - from) * inner;
+    source += of(info.shape[axis]) * inner;
+  }
+  return copy;
+}
+
 mx::array array_of(const SafetensorsFile& file, const std::string& name, ArrayOffset offset) {
   return array_of(file, file.tensors().at(name), offset);
 }

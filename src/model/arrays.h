@@ -26,6 +26,11 @@ enum class ArrayOffset : std::uint8_t {
 // file.
 mx::array array_of(const SafetensorsFile& file, const TensorInfo& info, ArrayOffset offset = ArrayOffset::aligned);
 
+// Indices `from` to `to` of one of a tensor's axes. Where they are one stretch of the file's bytes it is as array_of, else
+// a copy. REQUIRES 0 <= from <= to <= shape[axis].
+mx::array array_of_part(const SafetensorsFile& file, const TensorInfo& info, std::size_t axis, int from, int to,
+                        ArrayOffset offset = ArrayOffset::aligned);
+
 // A whole tensor. REQUIRES that the name exists.
 mx::array array_of(const SafetensorsFile& file, const std::string& name, ArrayOffset offset = ArrayOffset::aligned);
 

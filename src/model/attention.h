@@ -2,6 +2,7 @@
 #pragma once
 
 #include "checkpoint/config.h"
+#include "model/layer_share.h"
 #include "model/weights.h"
 #include "nn/layers.h"
 
@@ -18,13 +19,20 @@ using InputObserver = std::function<void(std::string_view matrix, int index, con
 
 class MlaAttention {
  public:
-  MlaAttention(const Config& config, Weights& weights, const std::string& path);
+  MlaAttention(const Config& config, Weights& weights, const std::string& path, const LayerShare& share = {});
 
-  // x [N, hidden], the rows of the step's sequences -> [N, hidden]; stores N rows in the layer's cache.
+  // The heads that belong to a share: as many columns of o_proj are whole groups of it. Throws what LayerShare::of and
+  // Weights::group_size throw.
+  static Stretch heads_of(const Config& config, const Weights& weights, const std::string& path,
+                          const LayerShare& share);
+
+  // x [N, hidden], the rows of the step's sequences -> [N, hidden], of which this is the share's part; stores N rows in
+  // the layer's cache.
   mx::array forward(const mx::array& x, kernels::PagedRows& rows, const kernels::StepPtr& step,
                     const InputObserver& see = {}) const;
 
  private:
+  MlaAttention(const Config& config, Weights& weights, const std::string& path, const LayerShare& share, Stretch heads);
   void show_heads(const mx::array& q, const mx::array& kv, const InputObserver& see) const;
 
   kernels::Device device_;

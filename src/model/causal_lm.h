@@ -36,6 +36,10 @@ struct StageTimes {
   double total = 0;               // of the passes: computing, messages, and waiting
   std::uint64_t steps = 0;
   std::uint64_t sent_bytes = 0;  // by this machine
+
+  // Where the machines share each layer: sums over them, and seconds that this one was in these.
+  std::uint64_t sums = 0;
+  double summing = 0;
 };
 
 class CausalLm {

@@ -23,7 +23,9 @@ struct Residual {
 // h = x + attention(norm(x)); h + mlp(norm(h)), with a dense or a mixture-of-experts mlp.
 class DecoderLayer {
  public:
-  DecoderLayer(const Config& config, Weights& weights, const std::string& path, bool is_moe);
+  // A share of less than the whole takes what belongs to it, and sums with the other ranks twice in each forward pass.
+  DecoderLayer(const Config& config, Weights& weights, const std::string& path, bool is_moe,
+               const LayerShare& share = {});
 
   // x [N, hidden], the rows of the step's sequences -> the same shape; stores N rows in the layer's cache. `observe`
   // gets "self_attn", "output" and the gate's names.
@@ -31,6 +33,7 @@ class DecoderLayer {
                    const Observer& observe) const;
 
  private:
+  LayerShare share_;
   RmsNorm input_layernorm_;
   MlaAttention self_attn_;
   RmsNorm post_attention_layernorm_;

@@ -17,13 +17,13 @@ std::optional<MtpLayer> take_mtp(const Config& c, Weights& weights, const Embedd
 
 Glm4MoeLite::Glm4MoeLite(Config config, Weights& weights) : Glm4MoeLite(config, weights, config.num_hidden_layers) {}
 
-Glm4MoeLite::Glm4MoeLite(Config config, Weights& weights, int layers)
+Glm4MoeLite::Glm4MoeLite(Config config, Weights& weights, int layers, const LayerShare& share)
     : config_(std::move(config)),
       device_(weights.device()),
       embed_tokens_(device_, weights.take_shared("model.embed_tokens", config_.vocab_size, config_.hidden_size)),
       norm_(device_, weights.take_vector("model.norm.weight", config_.hidden_size), config_.rms_norm_eps),
       lm_head_(take_head(config_, weights, embed_tokens_)),
-      layers_(config_, weights, 0, layers),
+      layers_(config_, weights, 0, layers, share),
       mtp_(take_mtp(config_, weights, embed_tokens_, lm_head_)) {}
 
 PoolShape Glm4MoeLite::cache_shape() const {

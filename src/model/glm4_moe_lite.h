@@ -1,4 +1,4 @@
-// GLM4-MoE-Lite, whole on one machine. PipelineLm adds the layers of others to both ends of it and its first layers.
+// GLM4-MoE-Lite, whole on one machine. SpreadLm adds what other machines compute to both ends of it and its part of the layers.
 #pragma once
 
 #include "model/causal_lm.h"
@@ -29,8 +29,8 @@ class Glm4MoeLite : public CausalLm {
   mx::array mtp_unembed(const mx::array& hidden) const override;
 
  protected:
-  // Of the trunk the first layers alone.
-  Glm4MoeLite(Config config, Weights& weights, int layers);
+  // Of the trunk the first layers alone, or a share of each. The MTP layer is whole.
+  Glm4MoeLite(Config config, Weights& weights, int layers, const LayerShare& share = {});
 
   Residual embedded(const mx::array& ids) const { return {embed_tokens_(ids, device_.activations()), std::nullopt}; }
   const LayerStack& layers() const { return layers_; }

@@ -4,9 +4,11 @@ namespace glimt {
 
 std::string layer_path(int index) { return "model.layers." + std::to_string(index); }
 
-LayerStack::LayerStack(const Config& config, Weights& weights, int first, int count) : first_(first) {
+LayerStack::LayerStack(const Config& config, Weights& weights, int first, int count, const LayerShare& share)
+    : first_(first) {
   for (int i = first; i < first + count; ++i) {
-    layers_.emplace_back(config, weights, layer_path(i), config.is_moe_layer[static_cast<std::size_t>(i)]);
+    layers_.emplace_back(config, weights, layer_path(i), config.is_moe_layer[static_cast<std::size_t>(i)], share);
+    if (!share.is_whole()) weights.drop(layer_path(i) + ".");  // most of a part is a copy by now
   }
 }
 

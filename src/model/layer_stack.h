@@ -13,8 +13,8 @@ std::string layer_path(int index);
 
 class LayerStack {
  public:
-  // Layers first … first + count - 1 of the trunk.
-  LayerStack(const Config& config, Weights& weights, int first, int count);
+  // Layers first … first + count - 1 of the trunk, or a share of each.
+  LayerStack(const Config& config, Weights& weights, int first, int count, const LayerShare& share = {});
 
   // x [N, hidden], the rows of the step's sequences -> the same shape; stores N rows in layers 0 … count - 1 of `pool`.
   // `observe` gets the names that CausalLm::forward gives.

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "kernels/device.h"
 #include "model/glm4_moe_lite.h"
-#include "model/load_pipeline.h"
+#include "model/load_ranks.h"
 #include "model/no_buffer_cache.h"
 
 namespace glimt {
@@ -22,9 +22,10 @@ Config config_for(const std::filesystem::path& folder, const LoadOptions& option
 }
 
 LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options) {
-  if (std::optional<Place> place = place_from_environment()) return load_pipeline(folder, options, std::move(*place));
-  if (!options.ranks.layers.empty()) {
-    fail(ErrorKind::invalid_request, "--layers", "cuts a model between ranks, and this process computes alone");
+  if (std::optional<Place> place = place_from_environment()) return load_over_ranks(folder, options, std::move(*place));
+  if (!options.ranks.layers.empty() || options.ranks.split != Split::pipeline) {
+    fail(ErrorKind::invalid_request, options.ranks.layers.empty() ? "--split" : "--layers",
+         "cuts a model between ranks, and this process computes alone");
   }
   const NoBufferCache no_cache;
   Config config = config_for(folder, options);

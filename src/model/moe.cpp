@@ -1,5 +1,6 @@
 #include "model/moe.h"
 
+#include "base/error.h"
 #include "kernels/ops.h"
 
 namespace glimt {
@@ -34,17 +35,29 @@ std::optional<Weight> join(const Weights& weights, Weight& gate, Weight& up) {
   return both;
 }
 
+constexpr const char* kStack = ".switch_mlp.";
+
+MatrixPart rows_of(Stretch part) { return {MatrixPart::Side::rows, part.from, part.to}; }
+MatrixPart columns_of(Stretch part) { return {MatrixPart::Side::columns, part.from, part.to}; }
+
+// Columns that are not quantized in groups can be cut anywhere; our kernels are fastest with many together.
+Stretch columns_of(const std::string& path, int columns, int group, const LayerShare& share) {
+  int unit = group > 1 ? group : 64;
+  while (group == 1 && unit > 1 && (columns % unit != 0 || columns / unit < share.ranks)) unit /= 2;
+  return share.of(fmt::format("the intermediate values of {}", path), columns, unit);
+}
+
 }  // namespace
 
 // One stack: mlx-lm, Ollama. A tensor an expert: the released checkpoint.
 std::vector<Weight> take_experts(Weights& weights, const std::string& path, const std::string& projection, int count,
-                                 int rows, int columns) {
-  const std::string stack_path = path + ".switch_mlp." + projection;
-  if (weights.has(stack_path + ".weight")) return {weights.take_matrix(stack_path, rows, columns, count)};
+                                 int rows, int columns, const MatrixPart& cut) {
+  const std::string stack_path = path + kStack + projection;
+  if (weights.has(stack_path + ".weight")) return {weights.take_part(stack_path, rows, columns, count, cut)};
   std::vector<Weight> single;
   single.reserve(static_cast<std::size_t>(count));
   for (int e = 0; e < count; ++e) {
-    single.push_back(weights.take_matrix(fmt::format("{}.experts.{}.{}", path, e, projection), rows, columns));
+    single.push_back(weights.take_part(fmt::format("{}.experts.{}.{}", path, e, projection), rows, columns, 0, cut));
   }
   if (weights.device().ops().takes_stored_weights) return single;
   const Weight stack = stacked(single);
@@ -55,10 +68,27 @@ std::vector<Weight> take_experts(Weights& weights, const std::string& path, cons
   return {stack};
 }
 
-kernels::SwiGluWeights take_swiglu(Weights& weights, const std::string& path, int hidden, int intermediate) {
-  kernels::SwiGluWeights w{weights.take_matrix(path + ".gate_proj", intermediate, hidden),
-                           weights.take_matrix(path + ".up_proj", intermediate, hidden),
-                           weights.take_matrix(path + ".down_proj", hidden, intermediate)};
+Stretch swiglu_columns(const Weights& weights, const std::string& path, int hidden, int intermediate,
+                       const LayerShare& share) {
+  if (share.is_whole()) return {0, intermediate};
+  return columns_of(path, intermediate, weights.group_size(path + ".down_proj", hidden, intermediate), share);
+}
+
+Stretch expert_columns(const Config& c, const Weights& weights, const std::string& path, const LayerShare& share) {
+  const int hidden = c.hidden_size, columns = c.moe_intermediate_size;
+  if (share.is_whole()) return {0, columns};
+  const std::string stack = path + kStack + "down_proj";
+  const int group = weights.has(stack + ".weight") ? weights.group_size(stack, hidden, columns, c.n_routed_experts)
+                                                   : weights.group_size(path + ".experts.0.down_proj", hidden, columns);
+  return columns_of(path + "'s experts", columns, group, share);
+}
+
+kernels::SwiGluWeights take_swiglu(Weights& weights, const std::string& path, int hidden, int intermediate,
+                                   const LayerShare& share) {
+  const Stretch part = swiglu_columns(weights, path, hidden, intermediate, share);
+  kernels::SwiGluWeights w{weights.take_part(path + ".gate_proj", intermediate, hidden, 0, rows_of(part)),
+                           weights.take_part(path + ".up_proj", intermediate, hidden, 0, rows_of(part)),
+                           weights.take_part(path + ".down_proj", hidden, intermediate, 0, columns_of(part))};
   w.gate_up = join(weights, w.gate, w.up);
   return w;
 }
@@ -75,18 +105,19 @@ kernels::Routing MoeGate::forward(const mx::array& x) const {
   return kernels::route(device_, weight_(mx::astype(x, mx::float32)), e_score_correction_bias_, options_);
 }
 
-MoeBlock::MoeBlock(const Config& c, Weights& weights, const std::string& path)
+MoeBlock::MoeBlock(const Config& c, Weights& weights, const std::string& path, const LayerShare& share)
     : device_(weights.device()), gate_(c, weights, path + ".gate") {
+  const int count = c.n_routed_experts, hidden = c.hidden_size, columns = c.moe_intermediate_size;
+  const Stretch part = expert_columns(c, weights, path, share);
   auto experts = std::make_shared<kernels::ExpertWeights>();
-  experts->gate = take_experts(weights, path, "gate_proj", c.n_routed_experts, c.moe_intermediate_size, c.hidden_size);
-  experts->up = take_experts(weights, path, "up_proj", c.n_routed_experts, c.moe_intermediate_size, c.hidden_size);
-  experts->down = take_experts(weights, path, "down_proj", c.n_routed_experts, c.hidden_size, c.moe_intermediate_size);
+  experts->gate = take_experts(weights, path, "gate_proj", count, columns, hidden, rows_of(part));
+  experts->up = take_experts(weights, path, "up_proj", count, columns, hidden, rows_of(part));
+  experts->down = take_experts(weights, path, "down_proj", count, hidden, columns, columns_of(part));
   if (experts->gate.size() == 1 && experts->gate[0].count > 0) {
     experts->gate_up = join(weights, experts->gate[0], experts->up[0]);
   }
   if (c.n_shared_experts > 0) {
-    experts->shared =
-        take_swiglu(weights, path + ".shared_experts", c.hidden_size, c.moe_intermediate_size * c.n_shared_experts);
+    experts->shared = take_swiglu(weights, path + ".shared_experts", hidden, columns * c.n_shared_experts, share);
   }
   experts_ = std::move(experts);
 }

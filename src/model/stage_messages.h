@@ -1,5 +1,7 @@
-// What the ranks of a pipeline say to each other. Rank 0 sends plans: what happens to the cache's blocks and which rows
-// are computed, in order; each rank sends hidden states to the next one, and the last one to rank 0.
+// What the ranks of a model say to each other. Rank 0 sends plans: what happens to the cache's blocks and which rows are
+// computed, in order. In a pipeline each rank sends hidden states to the next one, and the last one to rank 0. Ranks that
+// share each layer get the same states from rank 0, and send their parts of a sum to each other; at the end of a step
+// they tell rank 0 how long they have computed.
 #pragma once
 
 #include "distributed/message.h"
@@ -22,11 +24,11 @@ enum class StageOp : std::uint8_t {
   copy_rows,    // from, to, count
   read_block,   // block; the rank answers rank 0 with its rows
   write_block,  // block, the rank's rows
-  forward,      // whether it is observed, pieces; of each its sequences
+  forward,      // whether it is observed, pieces; of each its sequences. Where layers are shared: no, and one piece
 };
 
 // What a message is about and which one of these it is: both sides count, and a message out of order shows.
-enum class StageTag : std::uint8_t { ready = 1, plan, states, block, observed };
+enum class StageTag : std::uint8_t { ready = 1, plan, states, block, observed, sum, seconds };
 constexpr std::uint64_t stage_tag(StageTag tag, std::uint64_t number = 0) {
   return static_cast<std::uint64_t>(tag) << 56 | number;
 }

@@ -27,12 +27,40 @@ std::vector<std::shared_ptr<const MappedFile>> Weights::maps() const {
   return maps;
 }
 
-mx::array Weights::take(const std::string& name, ArrayOffset offset) {
-  const StoredTensor& tensor = folder_.at(name);
+void Weights::mark_taken(const std::string& name) {
   if (!taken_.insert(name).second) {
     fail(ErrorKind::internal, folder_.path().string(), "tensor '{}' is taken twice", name);
   }
+}
+
+mx::array Weights::take(const std::string& name, ArrayOffset offset) {
+  const StoredTensor& tensor = folder_.at(name);
+  mark_taken(name);
   return array_of(*tensor.file, tensor.info, offset);
+}
+
+// `columns`: of the matrix, of which the tensor may have one value for several.
+mx::array Weights::take(const std::string& name, ArrayOffset offset, const MatrixPart& part, int columns) {
+  if (part.side == MatrixPart::Side::all) return take(name, offset);
+  const StoredTensor& tensor = folder_.at(name);
+  const TensorInfo& info = tensor.info;
+  const std::size_t behind = part.side == MatrixPart::Side::stack ? 3 : part.side == MatrixPart::Side::rows ? 2 : 1;
+  const std::size_t axis = info.shape.size() - behind;
+  std::int64_t from = part.from, to = part.to;
+  if (part.side == MatrixPart::Side::columns) {
+    from *= info.shape[axis];
+    to *= info.shape[axis];
+    if (from % columns != 0 || to % columns != 0) {
+      folder_.refuse(name, fmt::format("columns that can be cut at {} and {} of {}", part.from, part.to, columns));
+    }
+    from /= columns;
+    to /= columns;
+  }
+  if (from == 0 && to == info.shape[axis]) return take(name, offset);
+  mark_taken(name);
+  mx::array values = array_of_part(*tensor.file, info, axis, static_cast<int>(from), static_cast<int>(to), offset);
+  set_aside_bytes_ += info.nbytes - values.nbytes();
+  return values;
 }
 
 mx::array Weights::take_vector(const std::string& name, int size) {
@@ -43,27 +71,54 @@ mx::array Weights::take_vector(const std::string& name, int size) {
   return values;
 }
 
-Weight Weights::take_stored(const std::string& path, int rows, int columns, int count) {
+Weight Weights::take_stored(const std::string& path, int rows, int columns, int count, const MatrixPart& part) {
   const auto quantization = check_matrix(folder_, path, {count, rows, columns});
   const ArrayOffset offset = matrix_offset(device_);
-  Weight w{count,        rows,         columns,      take(path + ".weight", offset),
-           quantization, std::nullopt, std::nullopt, std::nullopt};
+  const auto of = [&](MatrixPart::Side side, int all) { return part.side == side ? part.to - part.from : all; };
+  Weight w{of(MatrixPart::Side::stack, count),
+           of(MatrixPart::Side::rows, rows),
+           of(MatrixPart::Side::columns, columns),
+           take(path + ".weight", offset, part, columns),
+           quantization,
+           std::nullopt,
+           std::nullopt,
+           std::nullopt};
   if (!quantization) return w;
-  w.scales = take(path + ".scales", offset);
-  if (quantization->mode == QuantMode::affine) w.biases = take(path + ".biases", offset);
-  if (const std::string global = path + ".global_scale"; has(global)) {
-    const float unit = global_scale_unit(folder_.at(global).stored_name);
-    w.global_scale = mx::multiply(mx::flatten(take(global)), mx::array(unit));
-    mx::eval(*w.global_scale);
-  }
+  w.scales = take(path + ".scales", offset, part, columns);
+  if (quantization->mode == QuantMode::affine) w.biases = take(path + ".biases", offset, part, columns);
+  w.global_scale = take_global_scale(path, count, part);
   return w;
+}
+
+// One value, or one for each matrix of a stack, or one for each row of a single matrix.
+std::optional<mx::array> Weights::take_global_scale(const std::string& path, int count, const MatrixPart& part) {
+  const std::string name = path + ".global_scale";
+  if (!has(name)) return std::nullopt;
+  const float unit = global_scale_unit(folder_.at(name).stored_name);
+  mx::array values = mx::multiply(mx::flatten(take(name)), mx::array(unit));
+  const bool cut = part.side == (count > 0 ? MatrixPart::Side::stack : MatrixPart::Side::rows);
+  if (cut && values.size() > 1) values = mx::contiguous(mx::slice(values, {part.from}, {part.to}));
+  mx::eval(values);
+  return values;
+}
+
+Weight Weights::prepared(Weight w, std::optional<mx::Dtype> multiplied_with) const {
+  const auto prepare = device_.ops().prepare;
+  return prepare == nullptr ? w : prepare(w, multiplied_with.value_or(device_.activations()));
 }
 
 Weight Weights::take_matrix(const std::string& path, int rows, int columns, int count,
                             std::optional<mx::Dtype> multiplied_with) {
-  Weight w = take_stored(path, rows, columns, count);
-  const auto prepare = device_.ops().prepare;
-  return prepare == nullptr ? w : prepare(w, multiplied_with.value_or(device_.activations()));
+  return prepared(take_stored(path, rows, columns, count, {}), multiplied_with);
+}
+
+Weight Weights::take_part(const std::string& path, int rows, int columns, int count, const MatrixPart& part) {
+  return prepared(take_stored(path, rows, columns, count, part), std::nullopt);
+}
+
+int Weights::group_size(const std::string& path, int rows, int columns, int count) const {
+  const auto quantization = check_matrix(folder_, path, {count, rows, columns});
+  return quantization ? quantization->group_size : 1;
 }
 
 std::shared_ptr<const Weight> Weights::take_shared(const std::string& path, int rows, int columns,

@@ -7,6 +7,7 @@
 #include "kernels/kernels.h"
 #include "model/arrays.h"
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -16,6 +17,13 @@
 #include <vector>
 
 namespace glimt {
+
+// A stretch of one side of a matrix or a stack of matrices; all of it where nothing is said.
+struct MatrixPart {
+  enum class Side : std::uint8_t { all, stack, rows, columns };
+  Side side = Side::all;
+  int from = 0, to = 0;
+};
 
 class Weights {
  public:
@@ -40,6 +48,13 @@ class Weights {
   std::shared_ptr<const Weight> take_shared(const std::string& path, int rows, int columns,
                                             std::optional<mx::Dtype> multiplied_with = std::nullopt);
 
+  // A part of such a matrix; other machines have the rest, which total_bytes() does not count. Where the part is not one
+  // stretch of the file it is copied. Throws bad_file also for columns that begin or end within a group.
+  Weight take_part(const std::string& path, int rows, int columns, int count, const MatrixPart& part);
+
+  // The columns of a group of such a matrix; 1 where it is not quantized. Throws what take_matrix throws.
+  int group_size(const std::string& path, int rows, int columns, int count = 0) const;
+
   // Throws bad_file with the names of tensors that were not taken.
   void finish() const;
 
@@ -56,8 +71,12 @@ class Weights {
   std::size_t tensor_count() const { return folder_.tensors().size(); }
 
  private:
-  Weight take_stored(const std::string& path, int rows, int columns, int count);
+  Weight take_stored(const std::string& path, int rows, int columns, int count, const MatrixPart& part);
+  std::optional<mx::array> take_global_scale(const std::string& path, int count, const MatrixPart& part);
+  Weight prepared(Weight w, std::optional<mx::Dtype> multiplied_with) const;
+  void mark_taken(const std::string& name);
   mx::array take(const std::string& name, ArrayOffset offset = ArrayOffset::aligned);
+  mx::array take(const std::string& name, ArrayOffset offset, const MatrixPart& part, int columns);
 
   CheckpointFolder folder_;
   kernels::Device device_;

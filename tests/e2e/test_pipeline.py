@@ -1,7 +1,9 @@
-"""A model over several ranks: the same text as one process, a part of the weights each, and one common end."""
+"""A model over several ranks: the same text as one process, a part of the weights each, and one common end. The ranks are
+a pipeline, or share each layer (--split tensor)."""
 
 import concurrent.futures
 import json
+import math
 import os
 import pathlib
 import random
@@ -18,6 +20,7 @@ import pytest
 PROMPT = "What is 46 plus 93?"
 LIMIT = 2.0  # --step-limit
 PATIENCE = LIMIT + 2.0  # then all has ended
+SPLITS = ("pipeline", "tensor")
 SLACK = 3.0  # for a machine that is busy with other tests
 
 
@@ -152,6 +155,37 @@ def test_a_session_file_is_that_of_one_process(run, start, demo, tmp_path):
     assert any("need not be read again" in line for line in again.said[0]), again.said
 
 
+def test_shared_layers_give_the_same_text_in_every_run(run, start, demo):
+    for size, options in ((2, ["--temperature", "0"]), (3, ["--seed", "5"])):
+        arguments = ["run", demo, PROMPT, "--max-tokens", "120", "--split", "tensor", *options]
+        texts = []
+        for _ in range(2):
+            ranks = start(size, *arguments)
+            texts.append(ranks.output())
+            assert ranks.statuses() == [0] * size, ranks.said
+        assert texts[0].strip() and texts[0] == texts[1]
+    alone = run("run", demo, PROMPT, "--temperature", "0")
+    assert "139" in alone.stdout, alone.stdout
+    ranks = start(2, "run", demo, PROMPT, "--temperature", "0", "--split", "tensor")
+    assert "139" in ranks.output()
+
+
+def test_a_session_moves_between_shared_layers_and_one_process(run, start, demo, tmp_path):
+    prompt = "Remember these words. " + "apple river stone cloud " * 40
+    arguments = ["run", demo, prompt, "--temperature", "0", "--max-tokens", "8", "--session"]
+    shared, alone = tmp_path / "shared", tmp_path / "alone"
+    first = start(2, *arguments, shared, "--split", "tensor")
+    text = first.output()
+    assert first.statuses() == [0, 0], first.said
+    again = run(*arguments, shared)
+    assert again.returncode == 0 and "need not be read again" in again.stderr and again.stdout == text
+    assert run(*arguments, alone).returncode == 0
+    other = start(3, *arguments, alone, "--split", "tensor")
+    assert other.output() == text
+    assert other.statuses() == [0, 0, 0], other.said
+    assert any("need not be read again" in line for line in other.said[0]), other.said
+
+
 def test_many_at_once_and_prefixes(run, start, demo):
     story = "Once there was a small town by the sea. " * 20
     bodies = [chat(story + question, max_tokens=24) for question in ("Who lived there?", "What happened?", "Why?", PROMPT)]
@@ -203,10 +237,70 @@ def layer_bytes(file):
     return sums
 
 
-@pytest.mark.parametrize("extra, what", [(["--exact"], "precision"), (["--layers", "1,3"], "cut of the layers")])
+def mlp(path, hidden, columns):
+    return {f"{path}.gate_proj.weight": [columns, hidden], f"{path}.up_proj.weight": [columns, hidden],
+            f"{path}.down_proj.weight": [hidden, columns]}
+
+
+def zeros(demo, folder, hidden=512, columns=4096):
+    """A model of zeros, of whose bytes 132 MB are MLPs and experts that every token takes."""
+    folder.mkdir()
+    for file in pathlib.Path(demo).iterdir():
+        if file.is_file() and file.name != "model.safetensors":
+            (folder / file.name).write_bytes(file.read_bytes())
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"hidden_size": hidden, "moe_intermediate_size": columns, "intermediate_size": 2 * columns, "n_routed_experts": 2,
+               "num_nextn_predict_layers": 0}
+    (folder / "config.json").write_text(json.dumps(config))
+    shapes = {"model.embed_tokens.weight": [3072, hidden], "model.norm.weight": [hidden], "lm_head.weight": [3072, hidden]}
+    for layer in range(4):
+        path = f"model.layers.{layer}"
+        shapes |= {f"{path}.{name}.weight": shape for name, shape in {
+            "input_layernorm": [hidden], "post_attention_layernorm": [hidden], "self_attn.q_a_proj": [128, hidden],
+            "self_attn.q_a_layernorm": [128], "self_attn.q_b_proj": [320, 128], "self_attn.kv_a_proj_with_mqa": [144, hidden],
+            "self_attn.kv_a_layernorm": [128], "self_attn.kv_b_proj": [512, 128], "self_attn.o_proj": [hidden, 256]}.items()}
+        if layer == 0:
+            shapes |= mlp(f"{path}.mlp", hidden, 2 * columns)
+            continue
+        shapes |= {f"{path}.mlp.gate.weight": [2, hidden], f"{path}.mlp.gate.e_score_correction_bias": [2]}
+        for part in ("experts.0", "experts.1", "shared_experts"):
+            shapes |= mlp(f"{path}.mlp.{part}", hidden, columns)
+    tensors, end = {}, 0
+    for name, shape in shapes.items():
+        size = 2 * math.prod(shape)
+        tensors[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [end, end + size]}
+        end += size
+    text = json.dumps(tensors).encode()
+    text += b" " * (-len(text) % 8)
+    with open(folder / "model.safetensors", "wb") as out:
+        out.write(len(text).to_bytes(8, "little") + text)
+        out.truncate(8 + len(text) + end)  # zeros that the disk need not store
+    return sum(2 * math.prod(shape) for name, shape in shapes.items() if "_proj" in name and "mlp" in name)
+
+
+def resident(pid):
+    fields = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
+    return 1024 * int(fields["VmRSS"].split()[0])
+
+
+def test_a_rank_that_shares_layers_holds_its_part_of_the_weights(start, demo, tmp_path):
+    """Of what is cut, half is in each rank's memory: lying in the file, or copied out of it, but not both."""
+    cut = zeros(demo, tmp_path / "zeros")
+    taken = {}
+    for name, model in (("little", demo), ("much", tmp_path / "zeros")):
+        ranks = serve(start, model, 2, "--split", "tensor")
+        assert ask(ranks.url(), chat("Hi", max_tokens=8))[0] == 200
+        taken[name] = [resident(process.pid) for process in ranks.processes]
+        ranks.kill()
+    for rank in range(2):
+        part = (taken["much"][rank] - taken["little"][rank]) / cut
+        assert 0.4 < part < 0.62, (rank, part, taken, cut)
+
+
+@pytest.mark.parametrize("extra, what", [(["--exact"], "precision"), (["--layers", "1,3"], "cut of the layers"), (["--split", "tensor"], "split")])
 def test_what_differs_at_the_start_is_named(start, demo, extra, what):
-    ranks = start(2, "run", demo, PROMPT, "--layers", "2,2", extra={1: extra if extra[0] != "--layers" else []})
-    if extra[0] == "--layers":
+    ranks = start(2, "run", demo, PROMPT, "--layers", "2,2", extra={1: extra if extra[0] == "--exact" else []})
+    if extra[0] != "--exact":
         ranks.kill()
         ranks = start(2, "run", demo, PROMPT, extra={0: ["--layers", "2,2"], 1: extra})
     assert all(status != 0 for status in ranks.statuses())
@@ -217,9 +311,18 @@ def test_what_differs_at_the_start_is_named(start, demo, extra, what):
 
 
 def test_flags_for_ranks_need_ranks(run, demo):
-    for flag in (["--layers", "2,2"], ["--step-limit", "5"]):
+    for flag in (["--layers", "2,2"], ["--step-limit", "5"], ["--split", "tensor"], ["--split", "pipeline"]):
         alone = run("run", demo, PROMPT, *flag)
         assert alone.returncode == 2 and flag[0] in alone.stderr, alone.stderr
+
+
+def test_what_shared_layers_cannot_be_is_refused_by_every_rank(start, demo):
+    for size, flags, what in ((2, ["--layers", "2,2"], "--layers: is for --split pipeline"), (5, [], "5 ranks are too many for the heads of")):
+        ranks = start(size, "run", demo, PROMPT, "--split", "tensor", *flags)
+        assert ranks.statuses() == [2] * size, ranks.said
+        for reader in ranks.readers:
+            reader.join(10)
+        assert all(what in "\n".join(said) for said in ranks.said), ranks.said
 
 
 def test_one_model_is_served(start, demo):
@@ -283,24 +386,25 @@ def inject(start, demo, seed, reference):
     chance = random.Random(seed)
     size = chance.choice([2, 3, 4])
     victim, how = chance.randrange(size), chance.choice(["kill", "stop"])
-    ranks = serve(start, demo, size)
+    split = SPLITS[seed % 2]
+    ranks = serve(start, demo, size, "--split", split)
     url = ranks.url()
     body = chat("The quick brown fox jumps over the lazy dog. " * 10, max_tokens=30)
-    if not reference:
-        reference.append(ask(url, body)[1])
-    answers = [Asking(url, body, reference[0]) for _ in range(3)]
+    wanted = reference.setdefault((split, size if split == "tensor" else 0), ask(url, body)[1])
+    answers = [Asking(url, body, wanted) for _ in range(3)]
     time.sleep(chance.uniform(0, 1))
     at = break_rank(ranks, victim, how)
     check_end(ranks, url, victim, how, at, answers if not (victim == 0 and how == "stop") else [])
     ranks.kill()
     for answer in answers:
         answer.join(5)
-        assert answer.wrong is None and answer.failed, (seed, size, victim, how)
+        assert answer.wrong is None and answer.failed, (seed, split, size, victim, how)
 
 
-@pytest.mark.parametrize("victim, how", [(1, "kill"), (1, "stop"), (0, "stop")])
-def test_a_rank_that_is_lost_ends_all(start, demo, victim, how):
-    ranks = serve(start, demo, 3)
+@pytest.mark.parametrize("split, victim, how", [("pipeline", 1, "kill"), ("pipeline", 1, "stop"), ("pipeline", 0, "stop"),
+                                                ("tensor", 1, "kill"), ("tensor", 2, "stop"), ("tensor", 0, "stop")])
+def test_a_rank_that_is_lost_ends_all(start, demo, split, victim, how):
+    ranks = serve(start, demo, 3, "--split", split)
     url = ranks.url()
     body = chat("The quick brown fox jumps over the lazy dog. " * 10, max_tokens=30)
     wanted = ask(url, body)[1]
@@ -354,9 +458,10 @@ def network():
     made.remove()
 
 
-def test_a_network_that_is_lost_ends_all(start, demo, network):
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_network_that_is_lost_ends_all(start, demo, network, split):
     """Nobody says that a connection ended: packets just do not arrive any more."""
-    arguments = ["serve", demo, "--port", "0", "--threads", "1", "--cache-memory", "64MB", "--step-limit", LIMIT]
+    arguments = ["serve", demo, "--split", split, "--port", "0", "--threads", "1", "--cache-memory", "64MB", "--step-limit", LIMIT]
     ranks = start(2, *arguments, addresses=[f"10.213.77.{rank + 1}:{port}" for rank, port in enumerate(ports(2))],
                   within={1: ["ip", "netns", "exec", network.name]})
     url = ranks.url()
@@ -373,7 +478,7 @@ def test_a_network_that_is_lost_ends_all(start, demo, network):
 
 @pytest.mark.skipif("GLIMT_FAULTS" not in os.environ, reason="GLIMT_FAULTS=N injects N faults, about 8 s each")
 def test_faults_at_random_moments(start, demo):
-    reference = []
+    reference = {}
     first = int(os.environ.get("GLIMT_FAULTS_SEED", "0"))
     for seed in range(first, first + int(os.environ["GLIMT_FAULTS"])):
         inject(start, demo, seed, reference)

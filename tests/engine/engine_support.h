@@ -106,8 +106,10 @@ struct ExpectClean {
 using CleanEngine = std::unique_ptr<Engine, ExpectClean>;
 
 inline CleanEngine load_clean(const std::filesystem::path& folder, const EngineOptions& options) {
-  const LocalRanks::Load ranks(folder, {.exact = options.exact});
-  return CleanEngine(Engine::load(folder, options).release());
+  EngineOptions spread = options;
+  spread.ranks.split = test_split();
+  const LocalRanks::Load ranks(folder, {.exact = options.exact, .ranks = spread.ranks});
+  return CleanEngine(Engine::load(folder, spread).release());
 }
 
 inline GenerationRequest request_for(const Tokens& prompt, std::size_t max_tokens = 16) {

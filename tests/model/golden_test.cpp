@@ -52,7 +52,8 @@ class Golden : public testing::TestWithParam<const char*> {
 
   // transformers' model.to(torch.bfloat16) rounds the rotary frequencies too, and the stored numbers have that in them.
   LoadedModel load(const kernels::Ops& ops) const {
-    const LoadOptions options{.exact = true, .ops = &ops, .round_rope_frequencies = name() == "bf16"};
+    LoadOptions options{.exact = true, .ops = &ops, .round_rope_frequencies = name() == "bf16"};
+    options.ranks.split = test_split();
     const LocalRanks::Load ranks(golden_folder(name()), options);
     return load_model(golden_folder(name()), options);
   }

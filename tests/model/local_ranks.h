@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/temporary_folder.h"
 #include "distributed/ranks_support.h"
-#include "model/load_pipeline.h"
+#include "model/load_ranks.h"
 
 #include <gtest/gtest.h>
 
@@ -17,6 +17,12 @@
 #include <vector>
 
 namespace glimt {
+
+// GLIMT_TEST_SPLIT=tensor: how these ranks share the model.
+inline Split test_split() {
+  const char* split = std::getenv("GLIMT_TEST_SPLIT");
+  return split != nullptr && std::string(split) == "tensor" ? Split::tensor : Split::pipeline;
+}
 
 class LocalRanks {
  public:

@@ -11,7 +11,7 @@
 namespace glimt {
 
 // Rank 0's part, once all others have loaded theirs. Throws what load_model throws; invalid_request on another rank.
-LoadedModel load_pipeline(const std::filesystem::path& folder, const LoadOptions& options, Place place);
+LoadedModel load_over_ranks(const std::filesystem::path& folder, const LoadOptions& options, Place place);
 
 // As the environment says. Throws what place_from_environment() throws.
 ProcessRank process_rank();

@@ -1,4 +1,4 @@
-#include "model/pipeline_stage.h"
+#include "model/following_rank.h"
 
 #include "base/error.h"
 #include "kernels/evaluate.h"
@@ -6,16 +6,25 @@
 #include <chrono>
 
 namespace glimt {
+namespace {
 
-PipelineStage::PipelineStage(Config config, Weights& weights, std::shared_ptr<Group> group, const StagePlan& plan)
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+}  // namespace
+
+FollowingRank::FollowingRank(Config config, const kernels::Device& device, std::shared_ptr<Group> group,
+                             LayerStack layers, std::shared_ptr<const GroupSums> sums)
     : config_(std::move(config)),
-      device_(weights.device()),
+      device_(device),
       group_(std::move(group)),
-      layers_(config_, weights, plan.first(group_->rank()), plan.count(group_->rank())) {
+      layers_(std::move(layers)),
+      sums_(std::move(sums)) {
   group_->show([queue = device_.shared_queue()] { return queue->progress(); });
 }
 
-void PipelineStage::follow(std::size_t cache_bytes) {
+void FollowingRank::follow(std::size_t cache_bytes) {
   group_->or_fail([&] {
     MessageWriter ready;
     ready.put(static_cast<std::uint64_t>(cache_bytes));
@@ -26,13 +35,13 @@ void PipelineStage::follow(std::size_t cache_bytes) {
   });
 }
 
-LatentPool& PipelineStage::pool(std::uint64_t id) {
+LatentPool& FollowingRank::pool(std::uint64_t id) {
   const auto found = pools_.find(id);
   if (found == pools_.end()) fail(ErrorKind::internal, "stage", "there is no pool {}", id);
   return found->second;
 }
 
-void PipelineStage::carry_out(MessageReader& plan) {
+void FollowingRank::carry_out(MessageReader& plan) {
   const auto op = plan.get<StageOp>();
   const auto id = plan.get<std::uint64_t>();
   switch (op) {
@@ -57,13 +66,13 @@ void PipelineStage::carry_out(MessageReader& plan) {
   fail(ErrorKind::internal, "stage", "an unknown operation in a plan");
 }
 
-void PipelineStage::send_block(LatentPool& pool, int block) {
+void FollowingRank::send_block(LatentPool& pool, int block) {
   Bytes rows(pool.shape().block_bytes());
   pool.read_block(block, rows);
   group_->send(0, stage_tag(StageTag::block, blocks_++), rows);
 }
 
-void PipelineStage::forward(LatentPool& pool, MessageReader& plan) {
+void FollowingRank::forward(LatentPool& pool, MessageReader& plan) {
   const bool observed = plan.get<bool>();
   MessageWriter seen;
   Observer observe;
@@ -78,19 +87,41 @@ void PipelineStage::forward(LatentPool& pool, MessageReader& plan) {
     pieces.push_back(std::make_shared<const kernels::Step>(get_step(plan)));
   }
   for (const kernels::StepPtr& piece : pieces) {
-    const std::uint64_t tag = stage_tag(StageTag::states, states_++);
-    const std::optional<Bytes> bytes = group_->receive(group_->rank() - 1, tag);
-    if (!bytes) fail(ErrorKind::internal, group_->name(group_->rank() - 1), "has left in the middle of a step");
-    const auto start = std::chrono::steady_clock::now();
-    StageStates states = stage_states(*bytes);
-    states.states = compute(states.states, pool, piece, observe);
-    states.seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-    group_->send(is_last() ? 0 : group_->rank() + 1, tag, to_message(states));
+    if (sums_) {
+      compute_share(pool, piece);
+    } else {
+      compute_stage(pool, piece, observe);
+    }
   }
   if (observed) group_->send(0, stage_tag(StageTag::observed, observed_++), seen.bytes());
 }
 
-mx::array PipelineStage::compute(const mx::array& states, LatentPool& pool, const kernels::StepPtr& piece,
+StageStates FollowingRank::receive_states(int from, std::uint64_t tag) {
+  const std::optional<Bytes> bytes = group_->receive(from, tag);
+  if (!bytes) fail(ErrorKind::internal, group_->name(from), "has left in the middle of a step");
+  return stage_states(*bytes);
+}
+
+void FollowingRank::compute_stage(LatentPool& pool, const kernels::StepPtr& piece, const Observer& observe) {
+  const std::uint64_t tag = stage_tag(StageTag::states, states_++);
+  StageStates states = receive_states(group_->rank() - 1, tag);
+  const auto start = Clock::now();
+  states.states = compute(states.states, pool, piece, observe);
+  states.seconds.push_back(seconds_since(start));
+  group_->send(is_last() ? 0 : group_->rank() + 1, tag, to_message(states));
+}
+
+void FollowingRank::compute_share(LatentPool& pool, const kernels::StepPtr& step) {
+  const StageStates states = receive_states(0, stage_tag(StageTag::states, states_++));
+  const auto start = Clock::now();
+  const double summing = sums_->seconds();
+  static_cast<void>(compute(states.states, pool, step, {}));
+  MessageWriter seconds;
+  seconds.put(seconds_since(start) - (sums_->seconds() - summing));
+  group_->send(0, stage_tag(StageTag::seconds, timed_++), seconds.bytes());
+}
+
+mx::array FollowingRank::compute(const mx::array& states, LatentPool& pool, const kernels::StepPtr& piece,
                                  const Observer& observe) {
   if (states.ndim() != 2 || states.shape(0) != kernels::row_count(*piece) || states.shape(1) != config_.hidden_size) {
     fail(ErrorKind::internal, "stage", "hidden states of another shape than the plan's");

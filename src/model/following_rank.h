@@ -1,10 +1,10 @@
-// The layers of a rank above 0, which does what rank 0's plans say.
+// A rank above 0, which does what rank 0's plans say: a stage of a pipeline, or its share of every layer.
 #pragma once
 
 #include "distributed/group.h"
+#include "model/group_sums.h"
 #include "model/layer_stack.h"
 #include "model/stage_messages.h"
-#include "model/stage_plan.h"
 
 #include <cstdint>
 #include <map>
@@ -13,10 +13,11 @@
 namespace glimt {
 
 // Used by one thread.
-class PipelineStage {
+class FollowingRank {
  public:
-  // Takes the tensors of the group's rank; the caller has set those of the others aside.
-  PipelineStage(Config config, Weights& weights, std::shared_ptr<Group> group, const StagePlan& plan);
+  // `layers`: this rank's. sums: what shared layers sum with; null in a pipeline.
+  FollowingRank(Config config, const kernels::Device& device, std::shared_ptr<Group> group, LayerStack layers,
+                std::shared_ptr<const GroupSums> sums);
 
   // Tells rank 0 how many bytes this rank's cache may have, then follows until rank 0 has left. Throws internal when the
   // group is broken; what breaks here breaks the group.
@@ -25,6 +26,9 @@ class PipelineStage {
  private:
   void carry_out(MessageReader& plan);
   void forward(LatentPool& pool, MessageReader& plan);
+  void compute_stage(LatentPool& pool, const kernels::StepPtr& piece, const Observer& observe);
+  void compute_share(LatentPool& pool, const kernels::StepPtr& step);
+  StageStates receive_states(int from, std::uint64_t tag);
   mx::array compute(const mx::array& states, LatentPool& pool, const kernels::StepPtr& piece, const Observer& observe);
   void send_block(LatentPool& pool, int block);
   LatentPool& pool(std::uint64_t id);
@@ -34,8 +38,9 @@ class PipelineStage {
   kernels::Device device_;
   std::shared_ptr<Group> group_;
   LayerStack layers_;
+  std::shared_ptr<const GroupSums> sums_;
   std::map<std::uint64_t, LatentPool> pools_;  // by the id of rank 0's
-  std::uint64_t plans_ = 0, states_ = 0, blocks_ = 0, observed_ = 0;
+  std::uint64_t plans_ = 0, states_ = 0, blocks_ = 0, observed_ = 0, timed_ = 0;
 };
 
 }  // namespace glimt
