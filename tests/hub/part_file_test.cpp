@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <atomic>
 #include <random>
 #include <thread>
 
@@ -126,6 +127,28 @@ TEST_F(PartFiles, ManyThreadsWriteOne) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(file.finish(), "");
   EXPECT_EQ(read_file(file.path()), content_);
+}
+
+// All threads of a download come by when a part is whole: it must not cost them the time of the hash.
+TEST_F(PartFiles, APartThatEndsDoesNotWaitForTheHash) {
+  constexpr std::uint64_t kLarge = std::uint64_t{1} << 20;
+  content_ = some_content(64 * kLarge);
+  bool waited = true;
+  for (int attempt = 0; waited && attempt < 5; ++attempt) {  // this thread may have to wait for a processor
+    const TemporaryFolder folder;
+    PartFile file(folder.path(), record(), kLarge);
+    for (std::size_t part = 1; part + 1 < file.parts(); ++part) ASSERT_TRUE(write(file, part, kLarge));
+    std::atomic<bool> hashed = false;
+    std::thread first([&] {
+      write(file, 0, kLarge);
+      hashed = true;
+    });
+    while (file.missing(0).first == 0) std::this_thread::yield();
+    EXPECT_EQ(file.finish(), "") << "the last part is missing";
+    waited = hashed;
+    first.join();
+  }
+  EXPECT_FALSE(waited);
 }
 
 TEST_F(PartFiles, SmallFilesHaveGitsIdAndMayBeEmpty) {
