@@ -148,8 +148,16 @@ bool is_removed_name(const std::string& name) {
   fail(ErrorKind::bad_file, path.string(), "cannot {}: {}", what, std::strerror(errno));
 }
 
+// remove_all ends at the first file that cannot be removed. The others are removed all the same, and that one is tried once
+// more.
 void remove_tree(const fs::path& folder) {
-  std::error_code error;
+  std::error_code error, ignored;
+  fs::remove_all(folder, error);
+  if (!error) return;
+  for (fs::directory_iterator it(folder, ignored), end; !ignored && it != end; it.increment(ignored)) {
+    std::error_code stays;
+    fs::remove_all(it->path(), stays);
+  }
   fs::remove_all(folder, error);
   if (error) fail(ErrorKind::bad_file, folder.string(), "cannot remove: {}", error.message());
 }
