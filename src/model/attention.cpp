@@ -123,22 +123,33 @@ mx::array MlaAttention::forward(const mx::array& x, kernels::PagedRows& rows, co
     see(q_proj_ ? "self_attn.q_proj" : "self_attn.q_a_proj", 0, x);
     see("self_attn.kv_a_proj_with_mqa", 0, x);
     if (!q_proj_) see("self_attn.q_b_proj", 0, q_in);
-    show_heads(q, latent, see);
+    kernels::evaluate({values});
+    show_heads(q, mixed_latents(q, latent, rows, step), see);
     see("self_attn.o_proj", 0, values);
   }
   return o_proj_(values);
 }
 
-// A head's unembed_out reads sums of latents, weighted by attention. Which of their channels are large is seen from the
-// latents themselves.
-void MlaAttention::show_heads(const mx::array& q, const mx::array& kv, const InputObserver& see) const {
+// What the heads' unembed_out read, [N, heads · latent]: sums of latents, weighted by attention. The same operation has
+// them, with the identity in that matrix's place; it stores the same rows once more.
+mx::array MlaAttention::mixed_latents(const mx::array& q, const mx::array& kv, kernels::PagedRows& rows,
+                                      const kernels::StepPtr& step) const {
+  const kernels::MlaSizes n(*heads_);
+  auto heads = std::make_shared<kernels::MlaWeights>(*heads_);
+  heads->dense.reset();
+  heads->unembed_out = derived(mx::broadcast_to(mx::eye(n.latent), {n.heads, n.latent, n.latent}), std::nullopt);
+  const mx::array mixed = kernels::mla(device_, q, kv, heads, rows, step);
+  kernels::evaluate({mixed});
+  return mixed;
+}
+
+void MlaAttention::show_heads(const mx::array& q, const mx::array& mixed, const InputObserver& see) const {
   const kernels::MlaSizes sizes(*heads_);
   const int n = q.shape(0), width = sizes.nope + sizes.rope;
-  const mx::array latent = kernels::rms_norm(device_, mx::contiguous(mx::slice(kv, {0, 0}, {n, sizes.latent})),
-                                             heads_->norm, heads_->norm_eps);
   for (int head = 0; head < sizes.heads; ++head) {
+    const int begin = head * sizes.latent;
     see("self_attn.embed_q", head, mx::slice(q, {0, head * width}, {n, head * width + sizes.nope}));
-    see("self_attn.unembed_out", head, latent);
+    see("self_attn.unembed_out", head, mx::slice(mixed, {0, begin}, {n, begin + sizes.latent}));
   }
 }
 

@@ -33,7 +33,9 @@ class MlaAttention {
 
  private:
   MlaAttention(const Config& config, Weights& weights, const std::string& path, const LayerShare& share, Stretch heads);
-  void show_heads(const mx::array& q, const mx::array& kv, const InputObserver& see) const;
+  mx::array mixed_latents(const mx::array& q, const mx::array& kv, kernels::PagedRows& rows,
+                          const kernels::StepPtr& step) const;
+  void show_heads(const mx::array& q, const mx::array& mixed, const InputObserver& see) const;
 
   kernels::Device device_;
   std::optional<Linear> q_proj_, q_a_proj_, q_b_proj_;  // q_proj_, or the other two
