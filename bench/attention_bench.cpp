@@ -24,7 +24,8 @@ struct Case {
   const char* name;
   int queries, keys;
 };
-constexpr Case kCases[] = {{"decode", 1, 256}, {"decode", 1, 4096}, {"verify", 3, 4096}, {"prefill", 256, 4096}};
+constexpr Case kCases[] = {
+    {"decode", 1, 256}, {"decode", 1, 4096}, {"decode", 1, 16384}, {"verify", 3, 4096}, {"prefill", 256, 4096}};
 
 struct Type {
   const char* name;

@@ -455,20 +455,24 @@ TEST(LatentRows, NanInfinityAndZeroStayWhatTheyAre) {
   }
 }
 
-TEST_P(LatentAttention, LongContextInWaves) {
-  const AttentionShape shape{60, 1, 512, 64, 0.05f};
-  constexpr int kKeys = 30000;  // the partial results of all blocks would take 30 MB
+// One query alone, whose blocks are cut into pieces of 8, 4 or 1; and among so many that each has all blocks.
+TEST_P(LatentAttention, LongContextInPiecesOfAnyLength) {
+  constexpr int kKeys = 9000, kHeads = 60, kHead = 7;
   Cache cache(kKeys, 576, GetParam().format, random_);
-  const Queries all(shape, random_);
-  const std::vector<float> out = run(kernel(), all, cache, kKeys);
-  AttentionShape one = shape;
-  one.heads = 1;
-  Queries head(one, random_);
-  head.latent.assign(all.latent.begin() + 7 * 512, all.latent.begin() + 8 * 512);
-  head.pe.assign(all.pe.begin() + 7 * 64, all.pe.begin() + 8 * 64);
-  const std::vector<float> alone = run(kernel(), head, cache, kKeys);
-  EXPECT_TRUE(same_bits(alone, {out.begin() + 7 * 512, out.begin() + 8 * 512}));
-  EXPECT_LE(worst_error(alone, reference(head, cache, kKeys), 512), tolerance());
+  const Queries many({kHeads, 4, 512, 64, 0.05f}, random_);
+  const auto row = kHead * 4 + 3;  // the last query of the head
+  Queries one({1, 1, 512, 64, 0.05f}, random_);
+  one.latent.assign(many.latent.begin() + row * 512, many.latent.begin() + (row + 1) * 512);
+  one.pe.assign(many.pe.begin() + row * 64, many.pe.begin() + (row + 1) * 64);
+
+  cpu::set_threads(1);
+  const std::vector<float> all = run(kernel(), many, cache, kKeys);
+  const std::vector<float> among_many(all.begin() + row * 512, all.begin() + (row + 1) * 512);
+  EXPECT_LE(worst_error(among_many, reference(one, cache, kKeys), 512), tolerance());
+  for (const int threads : {1, 2, 7}) {
+    cpu::set_threads(threads);
+    EXPECT_TRUE(same_bits(run(kernel(), one, cache, kKeys), among_many)) << threads;
+  }
 }
 
 TEST(AttentionKernels, EveryInstructionSetHasAnExactOne) {

@@ -1,8 +1,8 @@
 #include "kernels/cpu/attention.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <limits>
 #include <memory>
 #include <new>
 #include <numbers>
@@ -16,11 +16,9 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;
 
-// How many pieces a thread should get at least, so that none waits long for the last one.
-constexpr std::size_t kPiecesPerThread = 3;
-
-// Partial results that wait to be merged: blocks are computed in waves of about this size.
-constexpr std::size_t kWaveBytes = std::size_t{16} << 20;
+// How many pieces a thread should get at least, so that none waits long for the last one; of a few blocks each, where
+// there are enough blocks.
+constexpr std::size_t kPiecesPerThread = 3, kShortPiecesPerThread = 6;
 
 std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -52,6 +50,42 @@ struct Group {
   int last_key;  // one behind the last key that any of the rows sees
 };
 
+// Merges the partial results of neighbouring ranges of blocks as a binary tree over the blocks' positions does: two ranges
+// of 2^n blocks that begin at a multiple of 2^(n+1) are merged with each other before anything else. So the order is that
+// of the positions alone, wherever the blocks were cut into pieces, and few results are alive at a time.
+template <typename Merge>  // merge(part, state): see AttentionKernel
+class MergeTree {
+ public:
+  explicit MergeTree(Merge merge) : merge_(std::move(merge)) {}
+
+  std::size_t size() const { return stack_.size(); }  // results that are alive
+
+  // The next range, of as many blocks as those before it; the last one may have less.
+  void add(const AttentionState& state) {
+    stack_.push_back({state, 0});
+    while (stack_.size() > 1 && stack_.back().level == stack_[stack_.size() - 2].level) merge_last();
+  }
+  // All of them, merged into the first one.
+  void finish() {
+    while (stack_.size() > 1) merge_last();
+  }
+
+ private:
+  struct Node {
+    AttentionState state;
+    int level;  // log2 of its ranges
+  };
+  void merge_last() {
+    const AttentionState part = stack_.back().state;
+    stack_.pop_back();
+    merge_(part, stack_.back().state);
+    ++stack_.back().level;
+  }
+
+  Merge merge_;
+  std::vector<Node> stack_;
+};
+
 class Attention {
  public:
   Attention(const AttentionShape& shape, std::span<const AttentionSequence> sequences, const AttentionKernel& kernel)
@@ -68,14 +102,15 @@ class Attention {
       run_by_rows();
       return;
     }
-    std::size_t pieces = 0;
-    for (const Group& group : groups_) pieces += blocks_of(group);
-    if (pieces == 0) return;  // no sequence has a query
-    if (pieces < wanted) {
-      const auto split = static_cast<int>((wanted + pieces - 1) / pieces);
+    std::size_t blocks = 0;
+    for (const Group& group : groups_) blocks += blocks_of(group);
+    if (blocks == 0) return;  // no sequence has a query
+    if (blocks < wanted) {
+      const auto split = static_cast<int>((wanted + blocks - 1) / blocks);
       make_groups(std::max(kSmallestGroup, kMaxQueryRows / split));
     }
-    run_by_blocks();
+    const std::size_t most = blocks / (kShortPiecesPerThread * static_cast<std::size_t>(threads()));
+    run_by_blocks(std::bit_floor(std::max<std::size_t>(most, 1)));
   }
 
  private:
@@ -117,14 +152,6 @@ class Attention {
     return {state.max + row, state.sum + row, state.out + static_cast<std::size_t>(row) * out_stride_};
   }
 
-  AttentionState fresh_state(unsigned char* memory, int rows) const {
-    const AttentionState state = state_at(memory, rows);
-    std::fill_n(state.max, rows, std::numeric_limits<float>::lowest());
-    std::fill_n(state.sum, rows, 0.0f);
-    std::fill_n(state.out, static_cast<std::size_t>(rows) * out_stride_, 0.0f);
-    return state;
-  }
-
   // Where row `r` of the group lies among the sequence's queries and results.
   static std::size_t row_of(const Group& group, int r) {
     const AttentionSequence& sequence = *group.sequence;
@@ -143,12 +170,15 @@ class Attention {
     }
   }
 
+  const unsigned char* rows_of_block(const AttentionSequence& sequence, std::size_t index) const {
+    return static_cast<const unsigned char*>(sequence.rows) +
+           static_cast<std::size_t>(sequence.blocks[index]) * kKeyBlock * row_bytes(sequence.format, width_);
+  }
+
   // Rows of the block from `first` on, as the kernels read them.
   AttentionRows block_rows(const AttentionSequence& sequence, std::size_t index, int first, int count) const {
     const std::size_t bytes = row_bytes(sequence.format, width_);
-    const unsigned char* rows =
-        static_cast<const unsigned char*>(sequence.rows) +
-        (static_cast<std::size_t>(sequence.blocks[index]) * kKeyBlock + static_cast<std::size_t>(first)) * bytes;
+    const unsigned char* rows = rows_of_block(sequence, index) + static_cast<std::size_t>(first) * bytes;
     const auto width = static_cast<std::size_t>(width_);
     if (sequence.format != RowType::q8) return {sequence.format, rows, width, width_};
     static thread_local Scratch expanded;
@@ -168,12 +198,42 @@ class Attention {
     const AttentionRows keys = block_rows(sequence, index, start - begin, count);
     AttentionRows values = keys;
     values.width = shape_.latent;
-    kernel_.block({queries, group.rows, visible, keys, values, count, scratch, result});
+    AttentionBlock block{queries, group.rows, visible, keys, values, count, {}, {}, scratch, result};
+    if (index + 1 < blocks_of(group)) {
+      block.next = rows_of_block(sequence, index + 1);
+      block.next_bytes = static_cast<std::size_t>(std::min(kKeyBlock, group.last_key - begin - kKeyBlock)) *
+                         row_bytes(sequence.format, width_);
+    }
+    kernel_.block(block);
   }
 
-  void finish(const Group& group, const AttentionState& state) const {
+  // `count` blocks from `first` on. memory: range_bytes.
+  void attend_range(const Group& group, const void* queries, std::size_t first, std::size_t count,
+                    unsigned char* memory, const AttentionState& result) const {
+    unsigned char* states = memory + aligned(kernel_.scratch_bytes(width_, shape_.latent, group.rows));
+    MergeTree tree([&](const AttentionState& part, const AttentionState& state) {
+      kernel_.merge(group.rows, shape_.latent, part, state);
+    });
+    for (std::size_t block = first; block < first + count; ++block) {
+      const std::size_t place = tree.size();
+      const AttentionState state =
+          place == 0 ? result : state_at(states + (place - 1) * state_bytes(group.rows), group.rows);
+      attend(group, queries, block, memory, state);
+      tree.add(state);
+    }
+    tree.finish();
+  }
+
+  // For the kernel, and for the results that are alive at once behind the first one.
+  std::size_t range_bytes(int rows, std::size_t blocks) const {
+    return aligned(kernel_.scratch_bytes(width_, shape_.latent, rows)) +
+           static_cast<std::size_t>(std::bit_width(blocks)) * state_bytes(rows);
+  }
+
+  // Rows first .. first + count of the group.
+  void finish(const Group& group, const AttentionState& state, int first, int count) const {
     const auto latent = static_cast<std::size_t>(shape_.latent);
-    for (int r = 0; r < group.rows; ++r) {
+    for (int r = first; r < first + count; ++r) {
       const float factor = 1.0f / state.sum[r];
       const float* in = state.out + static_cast<std::size_t>(r) * out_stride_;
       float* out = group.sequence->out + row_of(group, r) * latent;
@@ -185,72 +245,59 @@ class Attention {
   void run_by_rows() const {
     parallel_for(groups_.size(), [&](std::size_t i) {
       const Group& group = groups_[i];
-      const std::size_t query = aligned(kernel_.query_bytes(width_, shape_.latent, group.rows)),
-                        state = state_bytes(group.rows);
+      const std::size_t query = aligned(kernel_.query_bytes(width_, shape_.latent, group.rows));
       static thread_local Scratch buffer;
-      unsigned char* memory = buffer.get(query + 2 * state + kernel_.scratch_bytes(width_, shape_.latent, group.rows));
+      unsigned char* memory = buffer.get(query + state_bytes(group.rows) + range_bytes(group.rows, blocks_of(group)));
+      const AttentionState state = state_at(memory + query, group.rows);
       pack_queries(group, memory);
-      const AttentionState sum = fresh_state(memory + query, group.rows);
-      const AttentionState part = state_at(memory + query + state, group.rows);
-      for (std::size_t block = 0; block < blocks_of(group); ++block) {
-        attend(group, memory, block, memory + query + 2 * state, part);
-        kernel_.merge(group.rows, shape_.latent, part, sum);
-      }
-      finish(group, sum);
+      attend_range(group, memory, 0, blocks_of(group), memory + query + state_bytes(group.rows), state);
+      finish(group, state, 0, group.rows);
     });
   }
 
-  // Each piece is one block of keys for a group.
-  void run_by_blocks() const {
+  // Each piece is some neighbouring blocks of keys for a group: `length` of them, a power of two, or what is left.
+  void run_by_blocks(std::size_t length) const {
     struct Piece {
-      std::size_t group, block;
+      std::size_t group, first, count;
     };
+    std::vector<Piece> pieces;
+    std::vector<std::size_t> first_piece;
     int rows = 0;  // the most
-    for (const Group& group : groups_) rows = std::max(rows, group.rows);
-    const std::size_t query = aligned(kernel_.query_bytes(width_, shape_.latent, rows)), state = state_bytes(rows);
-    static thread_local Scratch buffer, parts;
-    unsigned char* memory = buffer.get(groups_.size() * (query + state));
-    const auto queries_of = [&](std::size_t group) { return memory + group * (query + state); };
-    const auto sum_of = [&](std::size_t group) { return state_at(queries_of(group) + query, groups_[group].rows); };
     for (std::size_t g = 0; g < groups_.size(); ++g) {
-      pack_queries(groups_[g], queries_of(g));
-      fresh_state(queries_of(g) + query, groups_[g].rows);
-    }
-
-    const std::size_t all_states = std::max<std::size_t>(1, state * groups_.size());
-    const std::size_t wave = std::max<std::size_t>(1, kWaveBytes / all_states);
-    unsigned char* part_memory = nullptr;
-    std::size_t last = 0;
-    for (const Group& group : groups_) last = std::max(last, blocks_of(group));
-    for (std::size_t begin = 0; begin < last; begin += wave) {
-      std::vector<Piece> pieces;
-      std::vector<std::size_t> first_piece;
-      for (std::size_t g = 0; g < groups_.size(); ++g) {
-        first_piece.push_back(pieces.size());
-        for (std::size_t b = begin; b < std::min(begin + wave, blocks_of(groups_[g])); ++b) pieces.push_back({g, b});
-      }
       first_piece.push_back(pieces.size());
-      part_memory = parts.get(pieces.size() * state);
-      const auto part_of = [&](std::size_t piece) {
-        return state_at(part_memory + piece * state, groups_[pieces[piece].group].rows);
-      };
-      parallel_for(pieces.size(), [&](std::size_t i) {
-        const Group& group = groups_[pieces[i].group];
-        static thread_local Scratch scratch;
-        attend(group, queries_of(pieces[i].group), pieces[i].block,
-               scratch.get(kernel_.scratch_bytes(width_, shape_.latent, group.rows)), part_of(i));
-      });
-      const auto slices = static_cast<std::size_t>((rows + kMergeRows - 1) / kMergeRows);
-      parallel_for(groups_.size() * slices, [&](std::size_t item) {
-        const std::size_t g = item / slices;
-        const int row = static_cast<int>(item % slices) * kMergeRows,
-                  count = std::min(kMergeRows, groups_[g].rows - row);
-        for (std::size_t i = first_piece[g]; i < first_piece[g + 1] && count > 0; ++i) {
-          kernel_.merge(count, shape_.latent, from_row(part_of(i), row), from_row(sum_of(g), row));
-        }
-      });
+      const std::size_t blocks = blocks_of(groups_[g]);
+      for (std::size_t b = 0; b < blocks; b += length) pieces.push_back({g, b, std::min(length, blocks - b)});
+      rows = std::max(rows, groups_[g].rows);
     }
-    for (std::size_t g = 0; g < groups_.size(); ++g) finish(groups_[g], sum_of(g));
+    first_piece.push_back(pieces.size());
+
+    const std::size_t query = aligned(kernel_.query_bytes(width_, shape_.latent, rows)), state = state_bytes(rows);
+    static thread_local Scratch buffer;
+    unsigned char* queries = buffer.get(groups_.size() * query + pieces.size() * state);
+    unsigned char* states = queries + groups_.size() * query;
+    for (std::size_t g = 0; g < groups_.size(); ++g) pack_queries(groups_[g], queries + g * query);
+    const auto state_of = [&](std::size_t piece) {
+      return state_at(states + piece * state, groups_[pieces[piece].group].rows);
+    };
+    parallel_for(pieces.size(), [&](std::size_t i) {
+      const auto [g, first, count] = pieces[i];
+      static thread_local Scratch scratch;
+      attend_range(groups_[g], queries + g * query, first, count, scratch.get(range_bytes(groups_[g].rows, count)),
+                   state_of(i));
+    });
+
+    const auto slices = static_cast<std::size_t>((rows + kMergeRows - 1) / kMergeRows);
+    parallel_for(groups_.size() * slices, [&](std::size_t item) {
+      const std::size_t g = item / slices;
+      const int row = static_cast<int>(item % slices) * kMergeRows, count = std::min(kMergeRows, groups_[g].rows - row);
+      if (count <= 0) return;
+      MergeTree tree([&](const AttentionState& part, const AttentionState& sum) {
+        kernel_.merge(count, shape_.latent, from_row(part, row), from_row(sum, row));
+      });
+      for (std::size_t i = first_piece[g]; i < first_piece[g + 1]; ++i) tree.add(state_of(i));
+      tree.finish();
+      finish(groups_[g], state_of(first_piece[g]), row, count);
+    });
   }
 
   const AttentionShape& shape_;

@@ -1,10 +1,10 @@
 // Attention of several sequences' queries to their own keys, on all threads, without a score matrix in memory.
 //
 // The keys are cut into blocks at fixed positions. Each block gives every query row a partial softmax (maximum, sum,
-// weighted values), and the partial results are merged in the order of the blocks. Long contexts with few queries are
-// parallel over blocks, many queries are parallel over the queries; both do the same operations in the same order, so
-// the result depends neither on the number of threads nor on the other rows, sequences or the chunk that a query comes
-// in.
+// weighted values), and the partial results are merged as a binary tree over the blocks' positions. Long contexts with
+// few queries are parallel over ranges of blocks, many queries are parallel over the queries; both do the same operations
+// in the same order, so the result depends neither on the number of threads nor on the other rows, sequences or the chunk
+// that a query comes in.
 #pragma once
 
 #include "kernels/cpu/attention_kernel.h"

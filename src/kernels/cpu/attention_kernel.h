@@ -41,8 +41,12 @@ struct AttentionBlock {
   int rows = 0;                   // 1 … kMaxQueryRows
   const int* visible = nullptr;   // [rows]: how many of the block's keys the row sees, 0 … keys
   AttentionRows keys;             // the block's first key
-  AttentionRows values;     // the same position; when values.data == keys.data, values are the keys' first columns
-  int count = 0;            // keys in the block, 1 … kKeyBlock
+  AttentionRows values;  // the same position; when values.data == keys.data, values are the keys' first columns
+  int count = 0;         // keys in the block, 1 … kKeyBlock
+  // What will be read next, or nothing. A kernel may fetch it into the second-level cache meanwhile, evenly, so that the
+  // memory has the time of this whole block for it.
+  const void* next = nullptr;
+  std::size_t next_bytes = 0;
   void* scratch = nullptr;  // scratch_bytes, aligned to 64
   AttentionState result;    // of this block alone; rows that see nothing get max = -FLT_MAX, sum = 0, out = 0
 };

@@ -2,8 +2,9 @@
 //
 // The rows of the cache are bfloat16 already and are read where they lie; queries and weights are rounded to it. For
 // the scores a vector holds eight columns of four query rows, against which eight columns of a key are broadcast. For
-// the weighted values two keys are interleaved, so that a lane holds the same column of both; unpacking leaves the
-// columns out of order, which is put right when a tile of the output is stored.
+// the weighted values two keys are interleaved, so that a lane holds the same column of both, one chunk of columns at a
+// time, which stays in the first-level cache; unpacking leaves the columns out of order, which is put right when a tile
+// of the output is stored.
 #pragma once
 
 #ifndef GLIMT_ISA  // a tool reads this file alone
@@ -19,8 +20,6 @@ namespace bf16 {
 constexpr int kTileKeys = 8;
 constexpr int kPairs = kKeyBlock / 2;
 constexpr int kPairBytes = kChunk * 4;
-// Four cache lines more than the pairs need: chunks would otherwise fall on the same sets of the first-level cache.
-constexpr std::size_t kChunkBytes = size(kPairs) * kPairBytes + 256;
 
 inline __m512bh as_bf16(__m512i v) { return reinterpret_cast<__m512bh>(v); }
 
@@ -28,7 +27,7 @@ inline __m512bh as_bf16(__m512i v) { return reinterpret_cast<__m512bh>(v); }
 struct Scratch {
   float* scores;           // [rows rounded up to whole vectors, kKeyBlock]
   std::uint16_t* weights;  // [rows, kKeyBlock]
-  unsigned char* panel;    // [chunk of columns][kChunkBytes]: [pair of keys][vector of 16 columns]
+  unsigned char* panel;    // [pair of keys][vector of 16 columns] of a chunk of columns
 };
 
 inline Scratch scratch_of(const AttentionBlock& block) {
@@ -42,9 +41,8 @@ std::size_t query_bytes(int key_width, int, int rows) {
   return size(vectors_for(rows)) * size(round_up(key_width, 8) / 8) * sizeof(Vec);
 }
 
-std::size_t scratch_bytes(int, int value_width, int rows) {
-  return scores_floats(rows) * (sizeof(float) + sizeof(std::uint16_t)) +
-         size(round_up(value_width, kChunk) / kChunk) * kChunkBytes;
+std::size_t scratch_bytes(int, int, int rows) {
+  return scores_floats(rows) * (sizeof(float) + sizeof(std::uint16_t)) + size(kPairs * kPairBytes);
 }
 
 inline __m128i to_bf16(const float* eight, float factor) {
@@ -72,35 +70,35 @@ void pack_query(const float* first, int first_width, const float* second, int se
   }
 }
 
-// The eight keys of a tile, and the eight after them, which are fetched into the cache meanwhile. Behind the last key
-// the last one is taken again: no row sees those scores.
+// The eight keys of a tile. Behind the last key the last one is taken again: no row sees those scores.
 struct KeyTile {
   const unsigned char* rows[kTileKeys];
-  const unsigned char* next[kTileKeys];
 };
 
 inline KeyTile tile_at(const AttentionBlock& block, int key) {
   KeyTile tile;
   const int last = block.count - 1;
-  for (int j = 0; j < kTileKeys; ++j) {
-    const int following = key + kTileKeys + j;
-    tile.rows[j] = row_at(block.keys, key + j < last ? key + j : last);
-    tile.next[j] = row_at(block.keys, following < last ? following : last);
-  }
+  for (int j = 0; j < kTileKeys; ++j) tile.rows[j] = row_at(block.keys, key + j < last ? key + j : last);
   return tile;
 }
 
 // N vectors of four query rows against a tile of keys.
 template <int N>
-inline void score_tile(const unsigned char* queries, int steps, const KeyTile& tile, float* scores) {
+inline void score_tile(const unsigned char* queries, int steps, const KeyTile& tile, Ahead& ahead, float* scores) {
   __m512 sum[N][kTileKeys];
   for (int n = 0; n < N; ++n) {
     for (int j = 0; j < kTileKeys; ++j) sum[n][j] = _mm512_setzero_ps();
   }
-  const std::size_t stride = size(steps) * 64;
+  const std::size_t stride = size(steps) * 64, fetch_step = ahead.step;
+  const unsigned char *fetched = ahead.at, *near = tile.rows[0] + size(steps) * 16 * kTileKeys;
+  ahead.at += fetch_step * size(steps);
   for (int step = 0; step < steps; ++step) {
-    // A cache line is four steps of one row: two lines a step bring all eight rows in the same time.
-    for (int j = 0; j < 2; ++j) __builtin_prefetch(tile.next[(step % 4) * 2 + j] + step / 4 * 64);
+    // A step takes 16 bytes of eight rows: two lines a step bring the eight rows that lie behind them.
+    __builtin_prefetch(near);
+    __builtin_prefetch(near + 64);
+    near += 128;
+    fetch_to_second_level(fetched);
+    fetched += fetch_step;
     __m512i q[N];
     for (int n = 0; n < N; ++n) q[n] = _mm512_loadu_si512(queries + size(n) * stride + step * 64);
     for (int j = 0; j < kTileKeys; ++j) {
@@ -127,9 +125,11 @@ inline void score_tile(const unsigned char* queries, int steps, const KeyTile& t
 void score(const AttentionBlock& block, const Scratch& s) {
   const int steps = block.keys.width / 8;
   const unsigned char* queries = static_cast<const unsigned char*>(block.queries);
-  for_tiles<kScoreTile16>(vectors_for(block.rows), [&]<int N>(int first) {
+  const int vectors = vectors_for(block.rows);
+  Ahead ahead(block, size(tiles_for(vectors, kScoreTile16) * tiles_for(block.count, kTileKeys) * steps));
+  for_tiles<kScoreTile16>(vectors, [&]<int N>(int first) {
     for (int key = 0; key < block.count; key += kTileKeys) {
-      score_tile<N>(queries + size(first) * size(steps) * 64, steps, tile_at(block, key),
+      score_tile<N>(queries + size(first) * size(steps) * 64, steps, tile_at(block, key), ahead,
                     s.scores + size(first * kRowsPerVector) * kKeyBlock + key);
     }
   });
@@ -148,36 +148,36 @@ inline Vec rounded(Vec weight) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
 }
 
-// All value columns of two neighbouring keys, interleaved. `second` may be null for zeros.
-inline void pack_pair(const unsigned char* first, const unsigned char* second, int width, unsigned char* panel) {
-  for (int column = 0; column < width; column += kChunk, panel += kChunkBytes) {
-    for (int half = 0; half < 2; ++half) {
-      const int begin = column + half * 32, rest = width - begin;
-      const __mmask32 mask = rest >= 32 ? ~__mmask32{0} : rest > 0 ? (__mmask32{1} << rest) - 1 : 0;
-      const __m512i a = _mm512_maskz_loadu_epi16(mask, first + begin * 2);
-      const __m512i b = second != nullptr ? _mm512_maskz_loadu_epi16(mask, second + begin * 2) : _mm512_setzero_si512();
-      _mm512_store_si512(panel + half * 128, _mm512_unpacklo_epi16(a, b));
-      _mm512_store_si512(panel + half * 128 + 64, _mm512_unpackhi_epi16(a, b));
-    }
+// A chunk of columns of two neighbouring keys, interleaved. `second` may be null for zeros.
+inline void pack_pair(const unsigned char* first, const unsigned char* second, int columns, unsigned char* pair) {
+  for (int half = 0; half < 2; ++half) {
+    const int begin = half * 32, rest = columns - begin;
+    const __mmask32 mask = rest >= 32 ? ~__mmask32{0} : rest > 0 ? (__mmask32{1} << rest) - 1 : 0;
+    const __m512i a = _mm512_maskz_loadu_epi16(mask, first + begin * 2);
+    const __m512i b = second != nullptr ? _mm512_maskz_loadu_epi16(mask, second + begin * 2) : _mm512_setzero_si512();
+    _mm512_store_si512(pair + half * 128, _mm512_unpacklo_epi16(a, b));
+    _mm512_store_si512(pair + half * 128 + 64, _mm512_unpackhi_epi16(a, b));
   }
 }
 
-void pack_values(const AttentionBlock& block, const Scratch& s) {
-  for (int key = 0; key < block.count; key += 2) {
-    pack_pair(row_at(block.values, key), key + 1 < block.count ? row_at(block.values, key + 1) : nullptr,
-              block.values.width, s.panel + size(key / 2) * kPairBytes);
+void pack_chunk(const AttentionBlock& block, int column, unsigned char* panel) {
+  for (int key = 0; key < block.count; key += 2, panel += kPairBytes) {
+    pack_pair(row_at(block.values, key) + column * 2,
+              key + 1 < block.count ? row_at(block.values, key + 1) + column * 2 : nullptr, block.values.width - column,
+              panel);
   }
 }
 
 // M query rows: weights · values for one chunk of columns.
 template <int M>
-inline void value_tile(const std::uint16_t* weights, const unsigned char* panel, int pairs, float* out,
-                       std::size_t out_row) {
+inline void value_tile(const std::uint16_t* weights, const unsigned char* panel, int pairs, const unsigned char* ahead,
+                       std::size_t ahead_step, float* out, std::size_t out_row) {
   __m512 sum[M][4];
   for (int m = 0; m < M; ++m) {
     for (int v = 0; v < 4; ++v) sum[m][v] = _mm512_setzero_ps();
   }
-  for (int pair = 0; pair < pairs; ++pair, panel += kPairBytes) {
+  for (int pair = 0; pair < pairs; ++pair, panel += kPairBytes, ahead += ahead_step) {
+    __builtin_prefetch(ahead);
     __m512i value[4];
     for (int v = 0; v < 4; ++v) value[v] = _mm512_load_si512(panel + v * 64);
     for (int m = 0; m < M; ++m) {
@@ -196,12 +196,22 @@ inline void value_tile(const std::uint16_t* weights, const unsigned char* panel,
   }
 }
 
+// While a chunk is multiplied, each tile of rows fetches a quarter of the next one: the upper or lower line of every
+// second key.
 void weigh_values(const AttentionBlock& block, const Scratch& s) {
-  const std::size_t out_row = out_stride(block.values.width);
-  for (int chunk = 0; chunk * kChunk < block.values.width; ++chunk) {
+  const std::size_t out_row = out_stride(block.values.width), row_bytes = block.values.stride * 2;
+  const auto* values = static_cast<const unsigned char*>(block.values.data);
+  for (int column = 0; column < block.values.width; column += kChunk) {
+    pack_chunk(block, column, s.panel);
+    const bool is_last = column + kChunk >= block.values.width;
+    std::size_t tile = 0;
     for_tiles<kValueRows>(block.rows, [&]<int M>(int row) {
-      value_tile<M>(s.weights + row * kKeyBlock, s.panel + size(chunk) * kChunkBytes, (block.count + 1) / 2,
-                    block.result.out + size(row) * out_row + chunk * kChunk, out_row);
+      const std::size_t odd = tile / 2 % 2 < size(block.count - 1) ? tile / 2 % 2 : 0;
+      const unsigned char* ahead =
+          is_last ? values : values + size(column + kChunk) * 2 + odd * row_bytes + tile % 2 * 64;
+      value_tile<M>(s.weights + row * kKeyBlock, s.panel, (block.count + 1) / 2, ahead, is_last ? 0 : 2 * row_bytes,
+                    block.result.out + size(row) * out_row + column, out_row);
+      ++tile;
     });
   }
 }
@@ -214,7 +224,6 @@ void attend(const AttentionBlock& block) {
     softmax_row(scores, block.visible[row], block.result.max + row, block.result.sum + row, rounded);
     round_weights(scores, s.weights + row * kKeyBlock);
   }
-  pack_values(block, s);
   weigh_values(block, s);
 }
 

@@ -18,6 +18,8 @@ constexpr std::size_t size(int n) { return static_cast<std::size_t>(n); }
 constexpr int round_up(int n, int step) { return (n + step - 1) / step * step; }
 constexpr int vectors_for(int rows) { return (rows + kRowsPerVector - 1) / kRowsPerVector; }
 
+constexpr int tiles_for(int count, int tile) { return (count + tile - 1) / tile; }
+
 // Calls body<N>(first) for tiles of N = kTile of the numbers below `count`, and once more for the rest with a smaller
 // N.
 template <int kTile, typename Body>
@@ -74,6 +76,18 @@ inline void softmax_row(float* scores, int visible, float* max, float* sum, cons
 inline const unsigned char* row_at(const AttentionRows& rows, int key) {
   return static_cast<const unsigned char*>(rows.data) + size(key) * rows.stride * 2;
 }
+
+// What the block will be followed by, a part of it to be fetched in each of `steps` steps.
+struct Ahead {
+  const unsigned char* at;
+  std::size_t step;  // bytes
+
+  Ahead(const AttentionBlock& block, std::size_t steps)
+      : at(static_cast<const unsigned char*>(block.next != nullptr ? block.next : block.keys.data)),
+        step(block.next != nullptr ? (block.next_bytes + steps - 1) / steps : 0) {}
+};
+
+inline void fetch_to_second_level(const unsigned char* at) { __builtin_prefetch(at, 0, 2); }
 
 // Where an instruction set has a faster way to bfloat16 than expand_q8_row, its header defines scaled_bytes and
 // store_halves.
