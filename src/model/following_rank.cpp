@@ -116,6 +116,7 @@ void FollowingRank::compute_share(LatentPool& pool, const kernels::StepPtr& step
   const auto start = Clock::now();
   const double summing = sums_->seconds();
   static_cast<void>(compute(states.states, pool, step, {}));
+  sums_->check();
   MessageWriter seconds;
   seconds.put(seconds_since(start) - (sums_->seconds() - summing));
   group_->send(0, stage_tag(StageTag::seconds, timed_++), seconds.bytes());

@@ -17,8 +17,7 @@ class RankSums {
  public:
   virtual ~RankSums() = default;
 
-  // part [N, hidden] -> the sum over all ranks, of its dtype, evaluated; every rank gets the same bits. Throws internal
-  // if a rank is lost.
+  // part [N, hidden] -> the sum over all ranks, of its dtype; every rank gets the same bits.
   virtual mx::array all_sum(const mx::array& part) const = 0;
 };
 

@@ -73,7 +73,7 @@ struct Part {
     }
     weights.set_aside([&](const std::string& name) { return !has(name); });
     group = std::make_shared<Group>(std::move(place), hello(folder, options), GroupOptions{.ranks = options.ranks});
-    if (split == Split::tensor) share.sums = sums = std::make_shared<const GroupSums>(group);
+    if (split == Split::tensor) share.sums = sums = std::make_shared<const GroupSums>(group, weights.device());
   }
 
   // Whether this rank has the tensor, or a part of it.

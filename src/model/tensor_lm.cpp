@@ -20,6 +20,7 @@ mx::array TensorLm::over_ranks(const mx::array& ids, LatentPool& pool, const ker
   shares_->send(first.h);
   const mx::array hidden = layers().forward(first, pool, step, observe).normed(norm()).norm;
   kernels::evaluate({hidden});
+  sums_->check();
   const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   times.sums += sums_->count() - sums_before;
   times.summing += sums_->seconds() - summing_before;

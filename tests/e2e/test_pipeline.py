@@ -170,6 +170,15 @@ def test_shared_layers_give_the_same_text_in_every_run(run, start, demo):
     assert "139" in ranks.output()
 
 
+def test_shared_layers_compute_the_reference(start):
+    golden = pathlib.Path(__file__).parents[1] / "golden"
+    for case, size in (("mtp", 2), ("no_q_lora", 2), ("bf16_exact_frequencies", 3), ("base_affine4_g32", 2), ("two_dense", 3)):
+        folder = golden / ("bf16" if case.startswith("bf16") else case)
+        ranks = start(size, "compare", folder, golden / case / "golden.safetensors", "--exact", "--split", "tensor")
+        output = ranks.output()
+        assert ranks.statuses() == [0] * size and "logits" in output, (case, output, ranks.said)
+
+
 def test_a_session_moves_between_shared_layers_and_one_process(run, start, demo, tmp_path):
     prompt = "Remember these words. " + "apple river stone cloud " * 40
     arguments = ["run", demo, prompt, "--temperature", "0", "--max-tokens", "8", "--session"]
