@@ -120,7 +120,7 @@ std::unique_ptr<CausalLm> first_stage(Part& part) {
 
 std::unique_ptr<CausalLm> first_share(Part& part) {
   const int layers = part.config.num_hidden_layers;
-  auto model = std::make_unique<TensorLm>(std::move(part.config), part.weights, part.share, part.sums);
+  auto model = std::make_unique<TensorLm>(part.config, part.weights, part.share, part.sums);
   part.weights.finish();
   model->join(std::make_shared<RemoteShares>(part.group, layers));
   return model;

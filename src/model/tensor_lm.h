@@ -14,7 +14,7 @@ namespace glimt {
 class TensorLm : public SpreadLm {
  public:
   // Takes the tensors of rank 0, and of those that are cut its part.
-  TensorLm(Config config, Weights& weights, const LayerShare& share, std::shared_ptr<const GroupSums> sums)
+  TensorLm(const Config& config, Weights& weights, const LayerShare& share, std::shared_ptr<const GroupSums> sums)
       : SpreadLm(config, weights, config.num_hidden_layers, share), sums_(std::move(sums)) {}
 
   // Before everything else.

@@ -102,7 +102,7 @@ std::optional<mx::array> Weights::take_global_scale(const std::string& path, int
   return values;
 }
 
-Weight Weights::prepared(Weight w, std::optional<mx::Dtype> multiplied_with) const {
+Weight Weights::prepared(const Weight& w, std::optional<mx::Dtype> multiplied_with) const {
   const auto prepare = device_.ops().prepare;
   return prepare == nullptr ? w : prepare(w, multiplied_with.value_or(device_.activations()));
 }

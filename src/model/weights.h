@@ -73,7 +73,7 @@ class Weights {
  private:
   Weight take_stored(const std::string& path, int rows, int columns, int count, const MatrixPart& part);
   std::optional<mx::array> take_global_scale(const std::string& path, int count, const MatrixPart& part);
-  Weight prepared(Weight w, std::optional<mx::Dtype> multiplied_with) const;
+  Weight prepared(const Weight& w, std::optional<mx::Dtype> multiplied_with) const;
   void mark_taken(const std::string& name);
   mx::array take(const std::string& name, ArrayOffset offset = ArrayOffset::aligned);
   mx::array take(const std::string& name, ArrayOffset offset, const MatrixPart& part, int columns);
