@@ -32,7 +32,7 @@ constexpr std::size_t kMostSmallFile = std::size_t{256} << 20;
 constexpr auto kNotePause = 1s;
 
 // Changes whenever the same source and options would give other bytes.
-constexpr int kVersion = 2;
+constexpr int kVersion = 3;
 
 // What mlx-lm casts to: the older of the two names of the field, and no other words than these.
 std::optional<Dtype> cast_of(const json::object& config) {
