@@ -37,7 +37,7 @@ std::vector<TokenId> eos_of_generation_config(const std::filesystem::path& folde
   return file.is_object() ? eos_token_ids(file.get_object(), vocab_size, path.string()) : std::vector<TokenId>();
 }
 
-// The weights are in a GPU's memory already, and only mapped in the host's.
+// Beside weights of so many bytes that are to come into memory. On a GPU they are in its memory already.
 std::size_t default_cache_memory(std::size_t weight_bytes) {
   if (!kernels::computes_on_cpu()) {
     const std::size_t free = kernels::gpu_memory().free;
@@ -156,7 +156,8 @@ Engine::Impl::Impl(const std::function<EngineModel()>& make, const EngineOptions
 
 std::unique_ptr<EngineLoop> Engine::Impl::start(const std::function<EngineModel()>& make) {
   EngineModel loaded = make();
-  if (options_.cache_memory == 0) options_.cache_memory = default_cache_memory(loaded.weight_bytes);
+  if (options_.cache_memory == 0)
+    options_.cache_memory = default_cache_memory(loaded.weight_bytes - loaded.copied_bytes);
   auto loop = std::make_unique<EngineLoop>(std::move(loaded.model), options_);
   const PoolShape& shape = loop->shape();
   block_bytes_ = shape.block_bytes();
@@ -327,8 +328,8 @@ std::unique_ptr<Engine> Engine::load(const std::filesystem::path& folder, const 
     for (const TokenId id : eos_of_generation_config(folder, loaded.model->config().vocab_size)) {
       if (std::find(eos.begin(), eos.end(), id) == eos.end()) eos.push_back(id);
     }
-    return EngineModel{std::move(loaded.model), loaded.weight_bytes, std::move(loaded.files), std::move(eos),
-                       checkpoint_fingerprint(folder)};
+    return EngineModel{std::move(loaded.model),        loaded.weight_bytes, std::move(loaded.files), std::move(eos),
+                       checkpoint_fingerprint(folder), loaded.copied_bytes};
   };
   return EngineLoader::start(make, options);
 }

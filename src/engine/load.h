@@ -19,6 +19,7 @@ struct EngineModel {
   std::vector<std::shared_ptr<const MappedFile>> files = {};  // that the weights are in, for the huge pages
   std::vector<TokenId> eos = {};
   std::string fingerprint = {};  // of weights and configuration: a session file is for one of them
+  std::size_t copied_bytes = 0;  // of the weights: in memory of their own by now
 };
 
 class EngineLoader {

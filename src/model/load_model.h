@@ -38,6 +38,7 @@ Config config_for(const std::filesystem::path& folder, const LoadOptions& option
 struct LoadedModel {
   std::unique_ptr<CausalLm> model;
   std::size_t weight_bytes = 0;                          // of the files' tensors; on several machines, of its part
+  std::size_t copied_bytes = 0;                          // of these, in memory of their own by now
   std::vector<std::shared_ptr<const MappedFile>> files;  // that the model reads its weights from; empty on a GPU
 };
 

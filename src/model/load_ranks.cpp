@@ -145,7 +145,7 @@ LoadedModel load_over_ranks(const std::filesystem::path& folder, const LoadOptio
   return part.group->or_fail([&]() -> LoadedModel {
     const NoBufferCache no_cache;
     std::unique_ptr<CausalLm> model = part.split == Split::tensor ? first_share(part) : first_stage(part);
-    return {std::move(model), part.weights.total_bytes(), {}};
+    return {std::move(model), part.weights.total_bytes(), part.weights.copied_bytes(), {}};
   });
 }
 
@@ -162,7 +162,7 @@ void follow(const std::filesystem::path& folder, const LoadOptions& options, Pla
     const NoBufferCache no_cache;
     return following(part);
   });
-  rank.follow(cache_bytes(part.weights.total_bytes()));
+  rank.follow(cache_bytes(part.weights.total_bytes() - part.weights.copied_bytes()));
 }
 
 }  // namespace glimt

@@ -17,7 +17,7 @@ LoadedModel load_over_ranks(const std::filesystem::path& folder, const LoadOptio
 ProcessRank process_rank();
 
 // Loads this rank's part and computes its layers until rank 0 has left. cache_bytes: what the cache may have beside
-// weights of so many bytes. Throws what load_model throws, and internal when the group breaks. REQUIRES a rank above 0.
+// weights of so many bytes that are not in memory yet. Throws what load_model throws, and internal when the group breaks. REQUIRES a rank above 0.
 void follow(const std::filesystem::path& folder, const LoadOptions& options, Place place,
             const std::function<std::size_t(std::size_t weight_bytes)>& cache_bytes);
 

@@ -60,6 +60,8 @@ mx::array Weights::take(const std::string& name, ArrayOffset offset, const Matri
   mark_taken(name);
   mx::array values = array_of_part(*tensor.file, info, axis, static_cast<int>(from), static_cast<int>(to), offset);
   set_aside_bytes_ += info.nbytes - values.nbytes();
+  const std::byte *data = values.data<std::byte>(), *file = tensor.file->map()->data();
+  if (data < file || data >= file + tensor.file->map()->size()) copied_bytes_ += values.nbytes();
   return values;
 }
 

@@ -67,6 +67,7 @@ class Weights {
   void drop(const std::string& prefix) const;
 
   std::size_t total_bytes() const { return folder_.total_bytes() - set_aside_bytes_; }
+  std::size_t copied_bytes() const { return copied_bytes_; }    // of these, in parts that do not lie in their file
   std::vector<std::shared_ptr<const MappedFile>> maps() const;  // of the files, for as long as they are held
   std::size_t tensor_count() const { return folder_.tensors().size(); }
 
@@ -81,7 +82,7 @@ class Weights {
   CheckpointFolder folder_;
   kernels::Device device_;
   std::set<std::string> taken_;
-  std::size_t set_aside_bytes_ = 0;
+  std::size_t set_aside_bytes_ = 0, copied_bytes_ = 0;
 };
 
 }  // namespace glimt

@@ -122,6 +122,8 @@ TEST(TensorParallel, EachRankHasItsPartOfTheWeights) {
     const std::size_t before = mx::get_active_memory();
     const LoadedModel spread = load_shared(2, name, {.ops = &kernels::cpu_ops()});
     EXPECT_EQ(spread.weight_bytes, all - cut + part);
+    EXPECT_GT(spread.copied_bytes, part / 4);
+    EXPECT_LT(spread.copied_bytes, part);
     // Both ranks are in this process: together they have copied each value at most once.
     EXPECT_LE(mx::get_active_memory() - before, cut + small);
   }
