@@ -23,8 +23,10 @@ struct Opening {
   std::uint64_t size;
 };
 
+constexpr const char* kToken = "launch token";
+
 std::vector<Fact> facts_of(const Place& place, const Hello& hello) {
-  std::vector<Fact> facts{{"number of ranks", std::to_string(place.size())}, {"launch token", hello.launch_token}};
+  std::vector<Fact> facts{{"number of ranks", std::to_string(place.size())}, {kToken, hello.launch_token}};
   facts.insert(facts.end(), hello.facts.begin(), hello.facts.end());
   return facts;
 }
@@ -63,8 +65,8 @@ class Meeting {
       Socket socket = Socket::connect(place_.addresses[static_cast<std::size_t>(rank)],
                                       std::min(deadline_, SocketClock::now() + std::chrono::seconds(1)));
       if (!socket.empty()) {
-        send_hello(socket);
-        const int got = read_hello(socket);
+        send_hello(socket, Token::told);
+        const int got = check(read_hello(socket));
         if (got != rank) fail(ErrorKind::internal, place_.name(rank), "says that it is rank {}", got);
         met_[static_cast<std::size_t>(rank)] = std::move(socket);
         return;
@@ -85,8 +87,10 @@ class Meeting {
     for (;;) {
       Socket socket = listener.accept(SocketClock::now() + kRetry);
       if (!socket.empty()) {
-        send_hello(socket);
-        const int rank = read_hello(socket);
+        // Who comes speaks first: nobody learns the token who does not know it.
+        const Received hello = read_hello(socket);
+        send_hello(socket, knows_token(hello) ? Token::told : Token::kept);
+        const int rank = check(hello);
         if (rank <= place_.rank || rank >= place_.size() || !met_[static_cast<std::size_t>(rank)].empty()) {
           fail(ErrorKind::internal, socket.peer(), "says that it is rank {}, which it cannot be", rank);
         }
@@ -97,9 +101,12 @@ class Meeting {
     }
   }
 
-  void send_hello(const Socket& socket) const {
+  enum class Token : std::uint8_t { told, kept };
+  void send_hello(const Socket& socket, Token token) const {
     MessageWriter message;
-    for (const Fact& fact : facts_) message.put(fact.name).put(fact.value);
+    for (const Fact& fact : facts_) {
+      message.put(fact.name).put(fact.name == kToken && token == Token::kept ? std::string() : fact.value);
+    }
     Opening opening = {{}, kProtocol, static_cast<std::uint32_t>(place_.rank), message.bytes().size()};
     std::memcpy(opening.magic, kMagic.data(), kMagic.size());
     const auto goes = until(SocketClock::now() + kHelloTime);
@@ -107,8 +114,12 @@ class Meeting {
     static_cast<void>(socket.send_all(message.bytes(), goes));  // a failure shows when its hello is read
   }
 
-  // Returns the other's rank once everything agrees.
-  int read_hello(const Socket& socket) const {
+  struct Received {
+    Opening opening;
+    std::string who;
+    Bytes facts;  // of another version of the protocol they mean nothing
+  };
+  Received read_hello(const Socket& socket) const {
     const auto goes = until(SocketClock::now() + kHelloTime);
     Opening opening = {};
     const auto got = socket.receive_all(std::as_writable_bytes(std::span(&opening, 1)), goes);
@@ -117,12 +128,30 @@ class Meeting {
       fail(ErrorKind::internal, socket.peer(), "is no rank of this launch, and is connected to {}: the start ends",
            place_.name(place_.rank));
     }
-    const std::string who = fmt::format("rank {} ({})", opening.rank, socket.peer());
-    if (opening.protocol != kProtocol) differ(who, "version of the protocol", kProtocol, opening.protocol);
-    Bytes bytes(opening.size);
-    if (socket.receive_all(bytes, goes) != Socket::Result::done) fail(ErrorKind::internal, who, "has ended the start");
-    compare(who, MessageReader(bytes));
-    return static_cast<int>(opening.rank);
+    Received hello{opening, fmt::format("rank {} ({})", opening.rank, socket.peer()), Bytes(opening.size)};
+    if (socket.receive_all(hello.facts, goes) != Socket::Result::done) {
+      fail(ErrorKind::internal, hello.who, "has ended the start");
+    }
+    return hello;
+  }
+
+  bool knows_token(const Received& hello) const {
+    if (hello.opening.protocol != kProtocol) return false;
+    MessageReader message(hello.facts);
+    for (const Fact& fact : facts_) {
+      if (message.at_end()) return false;
+      const std::string name = message.text(), value = message.text();
+      if (name == kToken) return value == fact.value;
+    }
+    return false;
+  }
+
+  // Returns the other's rank once everything agrees.
+  int check(const Received& hello) const {
+    const std::string& who = hello.who;
+    if (hello.opening.protocol != kProtocol) differ(who, "version of the protocol", kProtocol, hello.opening.protocol);
+    compare(who, MessageReader(hello.facts));
+    return static_cast<int>(hello.opening.rank);
   }
 
   template <typename T>
@@ -136,7 +165,7 @@ class Meeting {
       const std::string name = message.text(), value = message.text();
       if (name != fact.name) differ(who, "list of what is compared", fact.name, name);
       if (value != fact.value) {
-        if (name != "launch token") differ(who, name, fact.value, value);
+        if (name != kToken) differ(who, name, fact.value, value);
         fail(ErrorKind::internal, who, "is of another launch");  // the token is nobody's business
       }
     }

@@ -266,6 +266,37 @@ TEST(Start, RanksOfAnotherLaunchAreRefused) {
   EXPECT_EQ(thrown[0].find("'0'"), std::string::npos) << "the token is secret";
 }
 
+// What a rank of the next launch, or of another version, is told.
+TEST(Start, TheTokenIsToldOnlyToWhoKnowsIt) {
+  const std::vector<Address> addresses = local_addresses(2);
+  for (const std::uint32_t protocol : {1u, 2u}) {
+    std::string told;
+    std::thread other([&] {
+      Socket socket;
+      while (socket.empty()) socket = Socket::connect(addresses[0], Clock::now() + 1s);
+      MessageWriter facts;
+      facts.put(std::string("number of ranks")).put(std::string("2"));
+      facts.put(std::string("launch token")).put(std::string("another"));
+      struct {
+        char magic[8] = {'G', 'L', 'I', 'M', 'T', 'R', 'N', 'K'};
+        std::uint32_t protocol, rank = 1;
+        std::uint64_t size;
+      } opening{.protocol = protocol, .size = facts.bytes().size()};
+      static_cast<void>(
+          socket.send_all(std::as_bytes(std::span(&opening, 1)), facts.bytes(), until(Clock::now() + 1s)));
+      Bytes byte(1);
+      while (socket.receive_all(byte, until(Clock::now() + 5s)) == Socket::Result::done) {
+        told += static_cast<char>(byte[0]);
+      }
+    });
+    EXPECT_ERROR((Group({0, addresses}, {"a secret", {}}, quick())), ErrorKind::internal,
+                 testing::HasSubstr(protocol == 1 ? "is of another launch" : "version of the protocol"));
+    other.join();
+    EXPECT_THAT(told, testing::HasSubstr("launch token"));
+    EXPECT_THAT(told, testing::Not(testing::HasSubstr("a secret")));
+  }
+}
+
 TEST(Start, ARankThatDoesNotComeEndsIt) {
   const std::vector<Address> addresses = local_addresses(2);
   GroupOptions options = quick();
@@ -284,7 +315,7 @@ TEST(Start, AStrangerEndsIt) {
     const Bytes text = bytes_of("GET / HTTP/1.1\r\nHost: somewhere.example\r\n\r\n");
     static_cast<void>(socket.send_all(text, until(Clock::now() + 1s)));
     Bytes answer(1);
-    while (socket.receive_all(answer, until(Clock::now() + 5s)) == Socket::Result::done) continue;
+    EXPECT_NE(socket.receive_all(answer, until(Clock::now() + 5s)), Socket::Result::done) << "it is told something";
   });
   EXPECT_ERROR((Group({0, addresses}, {}, quick())), ErrorKind::internal,
                testing::HasSubstr("is no rank of this launch"));
