@@ -12,6 +12,7 @@ namespace {
 
 // Of weights in an item that is bound by memory: some microseconds' worth, and many items a thread.
 constexpr std::size_t kLeastItemBytes = 32 * 1024, kMostItemBytes = 512 * 1024;
+constexpr std::size_t kMostWidenedBytes = 64 * 1024;  // where codes are widened first: they stay in the cache
 constexpr std::size_t kStreamedItemsPerThread = 16;
 constexpr int kItemRows = 8 * kMostPanelRows;     // weight rows in an item that is not, while there are enough items
 constexpr int kFewItemRows = 2 * kMostPanelRows;  // and otherwise
@@ -51,9 +52,10 @@ class Items {
     parts_.reserve(products.size());
     for (const Product& p : products) {
       if (p.y.empty() || p.w.rows == 0) continue;
-      const bool integers = !exact && is_integer(p.w);
+      const int bits = exact ? 0 : integer_bits(p.w);
+      const bool integers = bits > 0;
       IntegerRows x;
-      if (integers) x = p.x->integers(p.w.group_size, p.w.bits == 4);
+      if (integers) x = p.x->integers(p.w.group_size, bits == 4);
       const int step = integers ? rows_per_item(p, enough ? kItemRows : kFewItemRows, item_bytes) : kFloatItemRows;
       parts_.push_back({&p, x, step, count_});
       count_ += static_cast<std::size_t>((p.w.rows + step - 1) / step);
@@ -88,6 +90,7 @@ class Items {
 
   static int rows_per_item(const Product& p, int many_rows, std::size_t bytes) {
     if (in_tiles(p.y.size())) return many_rows;
+    if (integer_bits(p.w) != p.w.bits) bytes = std::min(bytes, kMostWidenedBytes);
     const auto rows = static_cast<int>(bytes / std::max<std::size_t>(p.w.row_bytes(), 1));
     return std::clamp(rows, kMostPanelRows, 1024) / kMostPanelRows * kMostPanelRows;
   }
@@ -120,13 +123,23 @@ void expand_scales(const Item& item, const Isa& isa, IntegerWeights& weights) {
   weights.biases = biases.data();
 }
 
+// The item's codes as the products take them, in memory that lasts until the thread's next item.
+const unsigned char* widened_codes(const Item& item, int bits, const Isa& isa) {
+  const MatrixView& w = item.product->w;
+  const std::size_t count = static_cast<std::size_t>(item.rows) * static_cast<std::size_t>(w.columns);
+  static thread_local std::vector<unsigned char> codes;
+  codes.resize(std::max(codes.size(), count * static_cast<std::size_t>(bits) / 8));
+  isa.widen_codes(weights_of(item), w.bits, count, codes.data());
+  return codes.data();
+}
+
 void run_integer(const Item& item, const Isa& isa) {
   const MatrixView& w = item.product->w;
   IntegerWeights weights;
-  weights.row_bytes = w.row_bytes();
-  weights.values = weights_of(item);
+  weights.bits = integer_bits(w);
+  weights.row_bytes = static_cast<std::size_t>(w.columns) * static_cast<std::size_t>(weights.bits) / 8;
+  weights.values = weights.bits == w.bits ? weights_of(item) : widened_codes(item, weights.bits, isa);
   weights.columns = w.columns;
-  weights.bits = w.bits;
   weights.group = w.group_size;
   weights.e2m1 = w.format != Format::affine;
   if (isa.reads_bf16_scales && w.format == Format::affine && w.scale_format == Format::bf16 &&

@@ -71,7 +71,7 @@ struct Product {
 };
 
 // All products on the threads of the pool. A row's result does not depend on the other rows, the products or the
-// threads. 4- and 8-bit weights meet activations rounded to 8 bits unless `exact`.
+// threads. Affine weights, mxfp4 and nvfp4 meet activations rounded to 8 bits unless `exact`.
 void multiply(std::span<const Product> products, bool exact);
 
 }  // namespace glimt::cpu

@@ -23,7 +23,7 @@ struct IntegerRows {
   }
 };
 
-// Rows of a weight matrix with 4- or 8-bit values and their scales and biases as floats. Not owned.
+// Rows of a weight matrix with 4- or 8-bit values (integer_bits) and their scales and biases as floats. Not owned.
 struct IntegerWeights {
   const unsigned char* values = nullptr;  // at any address
   std::size_t row_bytes = 0;
@@ -90,8 +90,11 @@ struct Isa {
                        float* sums);
 
   // Scales and biases of row `row` as floats (padded with zeros to a multiple of 16), so that value = scale * code +
-  // bias for the codes that dot_integer sees. REQUIRES a format with 4- or 8-bit integers (is_integer).
+  // bias for the codes that dot_integer sees. REQUIRES integer_bits(w) > 0.
   void (*expand_scales)(const MatrixView& w, int row, float* scales, float* biases);
+
+  // `count` codes of 2 or 3 bits as 4-bit ones, of 5 or 6 bits as bytes. REQUIRES a multiple of 16.
+  void (*widen_codes)(const unsigned char* in, int bits, std::size_t count, unsigned char* out);
 
   // Whether dot_integer takes bf16_scales and bf16_biases.
   bool reads_bf16_scales;
@@ -113,10 +116,12 @@ struct Isa {
   void (*silu_multiply)(float* gate, const float* up, std::size_t n);
 };
 
-// True for the formats that dot_integer takes: affine with 4 or 8 bits, mxfp4, nvfp4.
-constexpr bool is_integer(const MatrixView& w) {
-  return (w.format == Format::affine && (w.bits == 4 || w.bits == 8)) || w.format == Format::mxfp4 ||
-         w.format == Format::nvfp4;
+// Bits of the codes that dot_integer takes for this matrix: as stored, or from widen_codes; 0 if it takes none (floats,
+// mxfp8).
+constexpr int integer_bits(const MatrixView& w) {
+  if (w.format == Format::mxfp4 || w.format == Format::nvfp4) return 4;
+  if (w.format != Format::affine) return 0;
+  return w.bits <= 4 ? 4 : 8;
 }
 
 // The best one for this CPU, or the one that the environment variable GLIMT_CPU_ISA names: scalar, avx2 (with FMA),

@@ -9,12 +9,12 @@
 #include "kernels/cpu/generic/dot_float-inl.h"
 #include "kernels/cpu/generic/quantize-inl.h"
 #include "kernels/cpu/generic/silu-inl.h"
+#include "kernels/cpu/generic/widen-inl.h"
 
 namespace glimt::cpu::GLIMT_ISA {
 
 extern const Isa kTable;
-const Isa kTable = {GLIMT_ISA_NAME, decode_row,       dot,       dot_bf16,        quantize_row,
-                    expand_scales,  kReadsBf16Scales, kTileRows, interleave_rows, dot_integer,
-                    silu_multiply};
+const Isa kTable = {GLIMT_ISA_NAME, decode_row,       dot,       dot_bf16,        quantize_row, expand_scales,
+                    widen_codes,    kReadsBf16Scales, kTileRows, interleave_rows, dot_integer,  silu_multiply};
 
 }  // namespace glimt::cpu::GLIMT_ISA

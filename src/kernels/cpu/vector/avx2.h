@@ -56,6 +56,25 @@ inline void store_halves(std::uint16_t* out, UintVec halves) {  // the lower one
   _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm256_castsi256_si128(packed));
 }
 
+// In each lane of 64 bits kBytes bytes of the ones from p on (generic/widen-inl.h), and anything above them: two lanes
+// from each 16 bytes.
+template <std::size_t kBytes>
+inline WideVec load_fields(const unsigned char* p) {
+  const auto pair = [p](std::size_t i) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 2 * kBytes * i));
+  };
+  constexpr char k = kBytes;
+  const __m256i places = _mm256_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, k, k + 1, k + 2, k + 3, k + 4, k + 5, k + 6, k + 7, 0,
+                                          1, 2, 3, 4, 5, 6, 7, k, k + 1, k + 2, k + 3, k + 4, k + 5, k + 6, k + 7);
+  return reinterpret_cast<WideVec>(
+      _mm256_shuffle_epi8(_mm256_inserti128_si256(_mm256_castsi128_si256(pair(0)), pair(1), 1), places));
+}
+
+template <int kBits>
+std::size_t widen_quickly(const unsigned char*, std::size_t, unsigned char*) {
+  return 0;
+}
+
 // ---- Integer products of 4- and 8-bit weights (generic/dot_*-inl.h)
 
 constexpr bool kReadsBf16Scales = true;

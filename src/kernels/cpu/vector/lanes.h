@@ -34,6 +34,7 @@ namespace {
 using Vec = float __attribute__((vector_size(kLanes * sizeof(float))));
 using IntVec = std::int32_t __attribute__((vector_size(kLanes * sizeof(float))));
 using UintVec = std::uint32_t __attribute__((vector_size(kLanes * sizeof(float))));
+using WideVec = std::uint64_t __attribute__((vector_size(kLanes * sizeof(float))));
 using UnalignedVec = float __attribute__((vector_size(kLanes * sizeof(float)), aligned(1), may_alias));
 using Halves = std::uint16_t __attribute__((vector_size(kLanes * sizeof(std::uint16_t)), aligned(1), may_alias));
 
