@@ -1,11 +1,12 @@
 #include "measure/benchmark.h"
 
-#include "base/error.h"
 #include "base/huge_pages.h"
 #include "base/machine.h"
 #include "base/token.h"
 #include "kernels/kernels.h"
 #include "kernels/process.h"
+#include "measure/benchmark_limits.h"
+#include "measure/statistics.h"
 #include "model/load_model.h"
 
 #include <algorithm>
@@ -113,23 +114,24 @@ BenchmarkResult result_of(const std::string& test, int tokens, const BenchmarkOp
   std::vector<double> seconds = timing.seconds;
   std::sort(seconds.begin(), seconds.end());
   const auto speed = [&](double s) { return tokens * options.parallel / s; };
-  const std::size_t middle = seconds.size() / 2;
-  const double median = seconds.size() % 2 == 1 ? seconds[middle] : (seconds[middle - 1] + seconds[middle]) / 2;
-  return {test,          options.depth,         options.parallel,       is_decode,
-          speed(median), speed(seconds.back()), speed(seconds.front()), timing.kernel_share,
+  return {test,
+          options.depth,
+          options.parallel,
+          is_decode,
+          speed(quantile(seconds, 0.5)),
+          speed(seconds.back()),
+          speed(seconds.front()),
+          timing.kernel_share,
           timing.stages};
 }
 
 void check(const BenchmarkOptions& options) {
-  const auto at_least = [](const char* name, int value, int least) {
-    if (value < least) fail(ErrorKind::invalid_request, "bench", "{} must be at least {}, got {}", name, least, value);
-  };
-  at_least("prompt", options.prompt, 0);
-  at_least("generate", options.generate, 0);
-  at_least("depth", options.depth, 0);
-  at_least("repeat", options.repeat, 1);
-  at_least("chunk", options.chunk, 0);
-  at_least("parallel", options.parallel, 1);
+  check_at_least("prompt", options.prompt, 0);
+  check_at_least("generate", options.generate, 0);
+  check_at_least("depth", options.depth, 0);
+  check_at_least("repeat", options.repeat, 1);
+  check_at_least("chunk", options.chunk, 0);
+  check_at_least("parallel", options.parallel, 1);
 }
 
 }  // namespace
@@ -139,11 +141,8 @@ std::size_t run_benchmark(const std::filesystem::path& folder, const BenchmarkOp
   check(options);
   ask_for_short_turns();
   const LoadedModel loaded = load_model(folder, {.ranks = options.ranks});
-  const std::int64_t longest = std::int64_t{options.depth} + std::max(options.prompt, options.generate);
-  if (longest > loaded.model->max_context_length()) {
-    fail(ErrorKind::invalid_request, "bench", "depth and test need {} tokens of context, the model has {}", longest,
-         loaded.model->max_context_length());
-  }
+  check_context(std::int64_t{options.depth} + std::max(options.prompt, options.generate),
+                loaded.model->max_context_length());
   HugePages huge_pages(options.huge_pages ? loaded.files : std::vector<std::shared_ptr<const MappedFile>>(),
                        HugePages::Unread::fetch);
   huge_pages.wait();

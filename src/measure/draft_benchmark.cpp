@@ -1,8 +1,8 @@
 #include "measure/draft_benchmark.h"
 
-#include "base/error.h"
 #include "base/huge_pages.h"
 #include "engine/load.h"
+#include "measure/benchmark_limits.h"
 #include "measure/chance_lm.h"
 #include "measure/statistics.h"
 #include "model/load_model.h"
@@ -19,12 +19,9 @@ namespace glimt {
 namespace {
 
 void check(const DraftBenchmarkOptions& options) {
-  const auto at_least = [](const char* name, int value, int least) {
-    if (value < least) fail(ErrorKind::invalid_request, "bench", "{} must be at least {}, got {}", name, least, value);
-  };
-  at_least("generate", options.generate, 2);
-  at_least("depth", options.depth, 0);
-  at_least("repeat", options.repeat, 1);
+  check_at_least("generate", options.generate, 2);
+  check_at_least("depth", options.depth, 0);
+  check_at_least("repeat", options.repeat, 1);
   if (!(options.acceptance >= 0 && options.acceptance <= 1)) {
     fail(ErrorKind::invalid_request, "bench", "acceptance must be 0 to 1, got {}", options.acceptance);
   }
@@ -45,11 +42,7 @@ class DraftBench {
                          loaded.weight_bytes};
     };
     engine_ = EngineLoader::start(make, {.parallel = 1, .huge_pages = false, .ranks = options.ranks});
-    const auto context = static_cast<std::int64_t>(engine_->info().context);
-    if (const std::int64_t needed = prompt_tokens() + options.generate; needed > context) {
-      fail(ErrorKind::invalid_request, "bench", "depth and test need {} tokens of context, the model has {}", needed,
-           context);
-    }
+    check_context(prompt_tokens() + options.generate, static_cast<std::int64_t>(engine_->info().context));
     std::mt19937_64 random(0);
     prompt_.resize(static_cast<std::size_t>(prompt_tokens()));
     for (TokenId& token : prompt_) token = static_cast<TokenId>(random() % engine_->info().vocab_size);
@@ -82,11 +75,6 @@ class DraftBench {
   std::vector<TokenId> prompt_;
   std::optional<HugePages> huge_pages_;
 };
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return quantile(values, 0.5);
-}
 
 }  // namespace
 

@@ -38,4 +38,9 @@ double quantile(std::span<const double> sorted, double q) {
   return std::lerp(sorted[below], sorted[above], at - static_cast<double>(below));
 }
 
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return quantile(values, 0.5);
+}
+
 }  // namespace glimt

@@ -41,4 +41,7 @@ class WindowedMean {
 // REQUIRES ascending values, and one at least.
 double quantile(std::span<const double> sorted, double q);
 
+// Of values in any order. REQUIRES one at least.
+double median(std::vector<double> values);
+
 }  // namespace glimt

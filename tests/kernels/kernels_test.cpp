@@ -113,13 +113,14 @@ class KernelsTest : public testing::Test {
 
   // Every table against the plain one: float activations as the definition, 8-bit ones within their error budget.
   // Results have a size of about one.
-  static void expect_same(const std::function<mx::array(const Device&)>& compute, float tolerance = 3e-5f) {
+  static void expect_same(const std::function<mx::array(const Device&)>& compute, float tolerance = 3e-5f,
+                          float rounded = 0.02f) {
     const mx::array wanted = plain(compute);
     for (const Ops* ops : all_ops()) {
       if (ops == &plain_ops()) continue;
       SCOPED_TRACE(ops->name);
       EXPECT_LE(worst(compute(Device(*ops, true)), wanted), tolerance);
-      EXPECT_LE(relative(compute(Device(*ops, false)), wanted), 0.025f) << "8-bit activations";
+      EXPECT_LE(relative(compute(Device(*ops, false)), wanted), rounded) << "8-bit activations";
     }
   }
 
@@ -307,7 +308,8 @@ TEST_F(KernelsTest, ExpertsAreTheirDefinitionForEveryFormat) {
       for (const int tokens : {1, 40}) {
         const mx::array x = random({tokens, 128}, 16), scores = mx::abs(random({tokens, 3}, 17)),
                         indices = picks(tokens, 3, 6, 18);
-        expect_same([&](const Device& d) { return experts(d, x, indices, scores, w); }, 1e-4f);
+        const bool coarse = form.quantization && form.quantization->bits == 2;  // 0.0203 in groups of 128
+        expect_same([&](const Device& d) { return experts(d, x, indices, scores, w); }, 1e-4f, coarse ? 0.025f : 0.02f);
       }
     }
   }

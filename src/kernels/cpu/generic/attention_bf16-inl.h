@@ -206,9 +206,8 @@ void weigh_values(const AttentionBlock& block, const Scratch& s) {
     const bool is_last = column + kChunk >= block.values.width;
     std::size_t tile = 0;
     for_tiles<kValueRows>(block.rows, [&]<int M>(int row) {
-      const std::size_t odd = tile / 2 % 2 < size(block.count - 1) ? tile / 2 % 2 : 0;
       const unsigned char* ahead =
-          is_last ? values : values + size(column + kChunk) * 2 + odd * row_bytes + tile % 2 * 64;
+          is_last ? values : values + size(column + kChunk) * 2 + tile / 2 % 2 * row_bytes + tile % 2 * 64;
       value_tile<M>(s.weights + row * kKeyBlock, s.panel, (block.count + 1) / 2, ahead, is_last ? 0 : 2 * row_bytes,
                     block.result.out + size(row) * out_row + column, out_row);
       ++tile;
