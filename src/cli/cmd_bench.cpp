@@ -22,7 +22,7 @@ namespace {
 struct BenchArguments {
   std::string model;
   BenchmarkOptions options;
-  LoadFlags load;  // of these the device, the threads and the ranks
+  LoadFlags load;  // of these the device, the threads, the form of attention and the ranks
   std::optional<double> acceptance;
   bool json = false;
 };
@@ -104,6 +104,7 @@ void measure_drafts(const std::filesystem::path& folder, const BenchArguments& a
 void run(BenchArguments arguments) {
   if (follow_rank_0(arguments.model, arguments.load)) return;
   arguments.options.ranks = arguments.load.ranks.options();
+  arguments.options.expand_prompts = arguments.load.options.expand_prompts;
   const std::filesystem::path folder = resolve_model(arguments.model);
   if (!arguments.acceptance && arguments.options.prompt == 0 && arguments.options.generate == 0) {
     fail(ErrorKind::invalid_request, "bench", "--prompt 0 and --generate 0 leave nothing to measure");
@@ -147,9 +148,12 @@ void add_bench_command(CLI::App& app) {
       ->check(CLI::Range(1, 1000))
       ->type_name("R")
       ->capture_default_str();
-  command->add_option("--chunk", options.chunk, "Tokens a prefill step (default: 512, on a GPU 2048)")
+  command
+      ->add_option("--chunk", options.chunk,
+                   "Tokens a prefill step (default: 512; 2048 on a GPU or with --expand-prompts)")
       ->check(CLI::Range(1, 1 << 20))
       ->type_name("N");
+  arguments->load.add_expand_prompts(*command);
   command->add_option("--parallel", options.parallel, "Sequences that run together")
       ->check(CLI::Range(1, 256))
       ->type_name("N")
@@ -159,7 +163,7 @@ void add_bench_command(CLI::App& app) {
           "--acceptance", arguments->acceptance,
           "Measure decode alone, with the MTP layer and without, as if its guesses stood with this probability")
       ->check(CLI::Range(0.0, 1.0))
-      ->excludes("--prompt", "--chunk", "--parallel")
+      ->excludes("--prompt", "--chunk", "--parallel", "--expand-prompts")
       ->type_name("P");
   arguments->load.device.add_to(*command);
   command->add_option("--threads", arguments->load.threads, "Threads (default: all)")

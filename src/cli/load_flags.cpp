@@ -52,6 +52,7 @@ void LoadFlags::add_to(CLI::App& command) {
       "--no-huge-pages", [this] { options.huge_pages = false; },
       "Leave the weights in their files; else they are copied if memory allows, for speed");
   command.add_flag("--exact", options.exact, "No approximation that speeds up: for comparisons");
+  add_expand_prompts(command);
   command
       .add_option("--cache-memory", options.cache_memory,
                   "Memory for the cache, e.g. 2GB (default: half of what is free beside the weights)")
@@ -76,6 +77,11 @@ void LoadFlags::add_to(CLI::App& command) {
       ->type_name("HOW");
   command.option_defaults()->group("Options");
   ranks.add_to(command);
+}
+
+void LoadFlags::add_expand_prompts(CLI::App& command) {
+  command.add_flag("--expand-prompts", options.expand_prompts,
+                   "Long prompts faster on a CPU; an answer's last bits then depend on what was cached");
 }
 
 void LoadFlags::set_up_process() const {

@@ -15,6 +15,9 @@ namespace glimt {
 struct LoadFlags {
   void add_to(CLI::App& command);
 
+  // A part of add_to, for commands that have few of them.
+  void add_expand_prompts(CLI::App& command);
+
   // What holds for the whole process: before the first model is loaded.
   void set_up_process() const;
 

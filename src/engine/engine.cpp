@@ -323,7 +323,8 @@ std::unique_ptr<Engine> EngineLoader::start(const std::function<EngineModel()>& 
 
 std::unique_ptr<Engine> Engine::load(const std::filesystem::path& folder, const EngineOptions& options) {
   const auto make = [&] {
-    LoadedModel loaded = load_model(folder, {.exact = options.exact, .ranks = options.ranks});
+    LoadedModel loaded =
+        load_model(folder, {.exact = options.exact, .expand_prompts = options.expand_prompts, .ranks = options.ranks});
     std::vector<TokenId> eos = loaded.model->config().eos_token_id;
     for (const TokenId id : eos_of_generation_config(folder, loaded.model->config().vocab_size)) {
       if (std::find(eos.begin(), eos.end(), id) == eos.end()) eos.push_back(id);
@@ -340,7 +341,7 @@ void Engine::follow(const std::filesystem::path& folder, const EngineOptions& op
   std::optional<Place> place = place_from_environment();
   if (!place) fail(ErrorKind::invalid_request, "MLX_HOSTFILE", "is not set: there is no rank to follow");
   ask_for_short_turns();
-  const LoadOptions load{.exact = options.exact, .ranks = options.ranks};
+  const LoadOptions load{.exact = options.exact, .expand_prompts = options.expand_prompts, .ranks = options.ranks};
   glimt::follow(folder, load, std::move(*place), [&](std::size_t weight_bytes) {
     return options.cache_memory > 0 ? options.cache_memory : default_cache_memory(weight_bytes);
   });

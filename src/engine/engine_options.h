@@ -18,12 +18,13 @@ enum class Speculation {
 
 struct EngineOptions {
   bool exact = false;            // LoadOptions::exact
+  bool expand_prompts = false;   // LoadOptions::expand_prompts
   std::size_t context = 0;       // most tokens of a prompt and its answer; 0: what the model allows
   std::size_t cache_memory = 0;  // bytes for rows; 0: half of the memory that is free beside the weights
   std::optional<kernels::RowType> cache_type = std::nullopt;  // unset: bf16, or f32 when exact
   int parallel = 8;                                           // sequences at once
   int queue = 256;                                            // requests that wait
-  int step_tokens = 512;  // most tokens of a step: chunks of prompts; a GPU's default is 2,048
+  int step_tokens = 512;  // most tokens of a step: chunks of prompts; by default Device::prefill_rows()
   // Most time of a step while a sequence decodes, as far as it can be known; 0: no limit.
   std::chrono::milliseconds step_time{250};
   // Processor time for the masks of one request with a grammar; each token of its answer adds 2 ms.

@@ -18,13 +18,13 @@ namespace {
 
 const Ops& gpu_ops() { return has_cuda_kernels() ? cuda_ops() : plain_ops(); }
 
-const Ops& chosen_ops() {
+const Ops& chosen_ops(MlaForm form) {
   const char* wanted = std::getenv("GLIMT_BACKEND");
-  if (wanted == nullptr || *wanted == '\0') return computes_on_cpu() ? cpu_ops() : gpu_ops();
+  if (wanted == nullptr || *wanted == '\0') return computes_on_cpu() ? cpu_ops(form) : gpu_ops();
   if (std::string_view(wanted) == "mlx") return plain_ops();
   if (std::string_view(wanted) == "cpu") {
     if (!computes_on_cpu()) fail(ErrorKind::invalid_request, "GLIMT_BACKEND", "cpu needs --device cpu");
-    return cpu_ops();
+    return cpu_ops(form);
   }
   fail(ErrorKind::invalid_request, "GLIMT_BACKEND", "must be cpu or mlx, got '{}'", wanted);
 }
@@ -52,7 +52,11 @@ Device::Device(const Ops& ops, bool exact, mx::Dtype activations)
 
 std::vector<const Ops*> all_ops() { return {&plain_ops(), &cpu_ops()}; }
 
-Device Device::choose(bool exact) { return {chosen_ops(), exact}; }
+Device Device::choose(bool exact, bool expand_prompts) {
+  return {chosen_ops(expand_prompts ? MlaForm::automatic : MlaForm::absorbed), exact};
+}
+
+int Device::prefill_rows() const { return ops_->prefill_rows; }
 
 bool computes_on_cpu() { return mx::default_device() == mx::Device::cpu; }
 

@@ -33,10 +33,12 @@ class Device {
   // Our kernels where MLX computes on the CPU, else plain MLX operations on its default device. The environment
   // variable GLIMT_BACKEND (cpu, mlx) overrides. Throws invalid_request for another value of it, unsupported where
   // GLIMT_CPU_ISA names an instruction set that this CPU lacks.
-  static Device choose(bool exact);
+  // expand_prompts: MlaForm::automatic also on the CPU (ops.h).
+  static Device choose(bool exact, bool expand_prompts = false);
 
   const Ops& ops() const { return *ops_; }
   bool exact() const { return exact_; }
+  int prefill_rows() const;  // Ops::prefill_rows
 
   // The dtype of hidden states, and how cache rows are stored unless something else is asked for.
   mx::Dtype activations() const { return activations_; }

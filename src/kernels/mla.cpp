@@ -36,6 +36,11 @@ mx::array mla(const Device& device, const mx::array& q, const mx::array& kv, con
   return device.ops().mla(device, q, kv, w, rows, step);
 }
 
+bool expand_pays(double pairs, int queries, int keys, const MlaSizes& n) {
+  const double projection = static_cast<double>(n.latent) * (n.nope + n.v);
+  return pairs * (n.nope + n.rope + n.v) + keys * projection < pairs * (2 * n.latent + n.rope) + queries * projection;
+}
+
 namespace plain {
 namespace {
 
@@ -118,17 +123,11 @@ mx::array expanded(State& state, const mx::array& q, const mx::array& keys, cons
   return mx::squeeze(results.size() == 1 ? results[0] : mx::concatenate(results, 2), 0);
 }
 
-// Multiply-adds of a head: the absorbed form costs 2 latent + rope a (query, key) pair and projects every query, the
-// expanded one costs nope + rope + v a pair and projects every key.
-bool expand_pays(int queries, int keys, const MlaSizes& n) {
-  const auto pairs = static_cast<double>(queries) * keys;
-  const double projection = static_cast<double>(n.latent) * (n.nope + n.v);
-  return pairs * (n.nope + n.rope + n.v) + keys * projection < pairs * (2 * n.latent + n.rope) + queries * projection;
-}
-
+// All pairs are computed, those that the mask takes out, too.
 template <MlaForm form>
 bool expands(int queries, int keys, const MlaSizes& n) {
-  return form == MlaForm::automatic ? expand_pays(queries, keys, n) : form == MlaForm::expanded;
+  if (form != MlaForm::automatic) return form == MlaForm::expanded;
+  return expand_pays(static_cast<double>(queries) * keys, queries, keys, n);
 }
 
 // A row of each sequence: projected together. q [N, H, 1, nope + rope] -> [N, H · v].

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/kernels.h"
+#include "kernels/mla_form.h"
 
 #include <memory>
 #include <vector>
@@ -18,6 +19,9 @@ struct Ops {
 
   // Whether gate and up of a SwiGLU are read as one matrix (SwiGluWeights::gate_up).
   bool joins_gate_and_up;
+
+  // Rows of a prompt that are computed together unless something else is asked for.
+  int prefill_rows;
 
   // Does once what would be work in every step; `dtype` is that of what the weight is multiplied with. Null where
   // nothing is to do.
@@ -43,7 +47,10 @@ struct Ops {
 
 // Our CPU kernels. Throws unsupported where GLIMT_CPU_ISA names an instruction set that this CPU lacks: a kernel's
 // thread could not report it. The plain definitions: plain_ops.h.
-const Ops& cpu_ops();
+//
+// Latent attention is absorbed, so that a row's bits never depend on the chunk that it comes in. The other forms make
+// keys and values of all heads where a chunk is long: automatic where that is quicker, expanded (for tests) always.
+const Ops& cpu_ops(MlaForm form = MlaForm::absorbed);
 
 // Every table that this machine can run, the plain one first. For tests.
 std::vector<const Ops*> all_ops();

@@ -10,6 +10,7 @@ template <MlaForm form>
 constexpr Ops kPlainOps{.name = "mlx",
                         .takes_stored_weights = false,
                         .joins_gate_and_up = true,
+                        .prefill_rows = 2048,  // a GPU needs many for its experts
                         .prepare = plain::prepared,
                         .prepare_heads = plain::dense_heads,
                         .linear = plain::linear,

@@ -35,8 +35,6 @@ void set_process_device(std::string_view name) {
 
 void set_process_exact() { setenv("MLX_ENABLE_TF32", "0", 1); }
 
-int process_prefill_rows() { return computes_on_cpu() ? 512 : 2048; }
-
 bool process_uses_gpu() { return !computes_on_cpu(); }
 
 std::string process_device() {

@@ -24,9 +24,6 @@ void set_process_device(std::string_view name);
 // product.
 void set_process_exact();
 
-// Rows of a prompt that are computed together unless something else is asked for: a GPU needs more for its experts.
-int process_prefill_rows();
-
 // Whether a GPU computes.
 bool process_uses_gpu();
 

@@ -140,7 +140,7 @@ std::size_t run_benchmark(const std::filesystem::path& folder, const BenchmarkOp
                           const std::function<void(const BenchmarkResult&)>& report) {
   check(options);
   ask_for_short_turns();
-  const LoadedModel loaded = load_model(folder, {.ranks = options.ranks});
+  const LoadedModel loaded = load_model(folder, {.expand_prompts = options.expand_prompts, .ranks = options.ranks});
   check_context(std::int64_t{options.depth} + std::max(options.prompt, options.generate),
                 loaded.model->max_context_length());
   HugePages huge_pages(options.huge_pages ? loaded.files : std::vector<std::shared_ptr<const MappedFile>>(),

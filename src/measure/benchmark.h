@@ -17,9 +17,10 @@ struct BenchmarkOptions {
   int generate = 32;
   int depth = 0;
   int repeat = 3;
-  int chunk = 0;           // tokens a prefill step, of all sequences together; 0: as the engine does
-  int parallel = 1;        // sequences that run together
-  bool huge_pages = true;  // copy the weights into huge pages first, where there is room
+  int chunk = 0;                // tokens a prefill step, of all sequences together; 0: as the engine does
+  int parallel = 1;             // sequences that run together
+  bool huge_pages = true;       // copy the weights into huge pages first, where there is room
+  bool expand_prompts = false;  // LoadOptions::expand_prompts
   RankOptions ranks = {};
 };
 

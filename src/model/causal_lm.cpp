@@ -1,10 +1,8 @@
 #include "model/causal_lm.h"
 
-#include "kernels/process.h"
-
 namespace glimt {
 
-int CausalLm::prefill_rows() const { return kernels::process_prefill_rows(); }
+int CausalLm::prefill_rows() const { return device().prefill_rows(); }
 
 ModelSigns CausalLm::signs() const {
   return {[queue = device().shared_queue()] { return queue->progress(); }, [] { return std::nullopt; }};

@@ -9,8 +9,8 @@
 namespace glimt {
 
 kernels::Device device_for(const LoadOptions& options) {
-  auto device =
-      options.ops != nullptr ? kernels::Device(*options.ops, options.exact) : kernels::Device::choose(options.exact);
+  auto device = options.ops != nullptr ? kernels::Device(*options.ops, options.exact)
+                                       : kernels::Device::choose(options.exact, options.expand_prompts);
   if (options.activations) device = kernels::Device(device.ops(), options.exact, *options.activations);
   return device;
 }

@@ -17,6 +17,10 @@ struct LoadOptions {
   // numbers.
   bool exact = false;
 
+  // Keys and values of all heads for long chunks of prompts: quicker, but a row's last bits then depend on the chunk
+  // that it came in, and so on what the prefix cache held.
+  bool expand_prompts = false;
+
   // The device's operations; null: what Device::choose says.
   const kernels::Ops* ops = nullptr;
 

@@ -91,6 +91,7 @@ struct Part {
                  {"split (--split)", split == Split::tensor ? "tensor" : "pipeline"},
                  {"cut of the layers (--layers)", fmt::format("{}", fmt::join(plan.layers, ","))},
                  {"precision (--exact)", device.exact() ? "exact" : "fast"},
+                 {"form of attention (--expand-prompts)", options.expand_prompts ? "expanded" : "absorbed"},
                  {"rounding of rotary frequencies", options.round_rope_frequencies ? "bfloat16" : "none"},
                  {"size of a hidden state's element", fmt::format("{} bytes", device.activations().size())}}};
     // Every rank routes tokens for itself. With other instructions it may round otherwise, and choose other experts.

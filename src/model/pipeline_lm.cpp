@@ -1,7 +1,5 @@
 #include "model/pipeline_lm.h"
 
-#include "kernels/process.h"
-
 #include <chrono>
 
 namespace glimt {
@@ -19,12 +17,11 @@ void PipelineLm::join(std::shared_ptr<RemoteStages> stages) {
 }
 
 // Each stage works while it has a piece: of two pieces a rank, the stages stand still a third of the time.
-int PipelineLm::prefill_rows() const { return kernels::process_prefill_rows() * 2 * group().size(); }
+int PipelineLm::prefill_rows() const { return device().prefill_rows() * 2 * group().size(); }
 
 mx::array PipelineLm::over_ranks(const mx::array& ids, LatentPool& pool, const kernels::StepPtr& step,
                                  const Observer& observe, StageTimes& times) const {
-  const std::vector<kernels::StepPtr> pieces =
-      observe ? std::vector{step} : cut_step(step, kernels::process_prefill_rows());
+  const std::vector<kernels::StepPtr> pieces = observe ? std::vector{step} : cut_step(step, device().prefill_rows());
   stages_->begin(pool.id(), pieces, static_cast<bool>(observe));
   int first = 0;
   for (const kernels::StepPtr& piece : pieces) {

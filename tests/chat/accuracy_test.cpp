@@ -5,6 +5,7 @@
 #include "base/temporary_folder.h"
 #include "checkpoint/safetensors.h"
 #include "engine/engine.h"
+#include "kernels/ops.h"
 #include "kernels/our_kernels.h"
 #include "model/arrays.h"
 #include "model/load_model.h"
@@ -90,12 +91,17 @@ struct Difference {
   double kl = 0;  // sum over the tokens
 };
 
-Difference compare_paths(const std::filesystem::path& folder, std::optional<kernels::RowType> rows) {
+struct FastPath {
+  std::optional<kernels::RowType> rows = std::nullopt;
+  const kernels::Ops* ops = nullptr;
+};
+
+Difference compare_paths(const std::filesystem::path& folder, const FastPath& path) {
   const auto engine = Engine::load(folder, {.exact = true, .cache_memory = std::size_t{64} << 20});
   const LoadedModel exact = load_model(folder, {.exact = true});
-  const LoadedModel fast = load_model(folder, {.exact = false});
+  const LoadedModel fast = load_model(folder, {.exact = false, .ops = path.ops});
   PoolShape shape = fast.model->cache_shape();
-  if (rows) shape.type = *rows;
+  if (path.rows) shape.type = *path.rows;
   Difference total;
   // Answers of all kinds: the file has the questions of a task one after the other.
   const std::vector<std::vector<TokenId>> all = prompts();
@@ -121,8 +127,8 @@ Difference compare_paths(const std::filesystem::path& folder, std::optional<kern
   return total;
 }
 
-void expect_small_difference(const std::filesystem::path& folder, std::optional<kernels::RowType> rows = std::nullopt) {
-  const Difference d = compare_paths(folder, rows);
+void expect_small_difference(const std::filesystem::path& folder, const FastPath& path = {}) {
+  const Difference d = compare_paths(folder, path);
   const double kl = d.kl / static_cast<double>(d.tokens),
                agreement = static_cast<double>(d.equal) / static_cast<double>(d.tokens);
   std::printf("%zu tokens: KL %.2e nats a token, greedy choice equal on %.2f %%\n", d.tokens, kl, 100 * agreement);
@@ -135,7 +141,16 @@ TEST(Accuracy, AsStored) { expect_small_difference(kDemo); }
 
 TEST(Accuracy, WithAnEightBitCache) {
   if (!has_our_kernels()) GTEST_SKIP() << "only our CPU kernels read rows of 8 bits";
-  expect_small_difference(kDemo, kernels::RowType::q8);
+  expect_small_difference(kDemo, {.rows = kernels::RowType::q8});
+}
+
+// Keys made of 8-bit latents by embed_q, rounded anew.
+TEST(Accuracy, InTheExpandedForm) {
+  if (!has_our_kernels()) GTEST_SKIP() << "a form of our CPU kernels";
+  const TemporaryFolder folder;
+  write_quantized({QuantMode::affine, 4, 64}, folder.path());
+  for (const std::filesystem::path& model : {kDemo, folder.path()})
+    expect_small_difference(model, {.ops = &kernels::cpu_ops(kernels::MlaForm::expanded)});
 }
 
 class QuantizedAccuracy : public testing::TestWithParam<Quantization> {};

@@ -403,6 +403,17 @@ def test_bench_measures_guesses_that_stand_as_often_as_asked(run, demo):
     assert_usage_error(run("bench", demo, "--acceptance", "0.5", "--parallel", "2"), "--parallel")
 
 
+def test_a_long_prompt_in_the_expanded_form(run, demo):
+    text = "Count the words. " + "one two three four five six seven " * 60
+    arguments = ["run", demo, text, "--no-think", "--temperature", "0", "--max-tokens", "24", "--stats"]
+    plain, expanded = run(*arguments), run(*arguments, "--expand-prompts")
+    assert expanded.returncode == 0 and "prompt  491 tokens" in expanded.stderr, expanded
+    assert expanded.stdout == plain.stdout
+    result = run("bench", demo, "--prompt", "600", "--generate", "0", "--repeat", "1", "--expand-prompts", "--json")
+    assert json.loads(result.stdout)["test"] == "pp600"
+    assert_usage_error(run("bench", demo, "--acceptance", "0.5", "--expand-prompts"), "--expand-prompts")
+
+
 def test_bench_that_cannot_be(run, demo):
     assert_usage_error(run("bench", demo, "--prompt", "0", "--generate", "0"), "nothing to measure")
     assert_usage_error(run("bench", demo, "--depth", "100000"), "context")

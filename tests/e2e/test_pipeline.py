@@ -306,10 +306,10 @@ def test_a_rank_that_shares_layers_holds_its_part_of_the_weights(start, demo, tm
         assert 0.4 < part < 0.62, (rank, part, taken, cut)
 
 
-@pytest.mark.parametrize("extra, what", [(["--exact"], "precision"), (["--layers", "1,3"], "cut of the layers"), (["--split", "tensor"], "split")])
+@pytest.mark.parametrize("extra, what", [(["--exact"], "precision"), (["--expand-prompts"], "form of attention"), (["--layers", "1,3"], "cut of the layers"), (["--split", "tensor"], "split")])
 def test_what_differs_at_the_start_is_named(start, demo, extra, what):
-    ranks = start(2, "run", demo, PROMPT, "--layers", "2,2", extra={1: extra if extra[0] == "--exact" else []})
-    if extra[0] != "--exact":
+    ranks = start(2, "run", demo, PROMPT, "--layers", "2,2", extra={1: extra if len(extra) == 1 else []})
+    if len(extra) > 1:
         ranks.kill()
         ranks = start(2, "run", demo, PROMPT, extra={0: ["--layers", "2,2"], 1: extra})
     assert all(status != 0 for status in ranks.statuses())

@@ -117,7 +117,7 @@ std::vector<float> run(const AttentionKernel& kernel, const std::vector<const Qu
                          caches[i]->format, caches[i]->memory.data(), caches[i]->blocks.data(), keys[i]});
     offset += queries[i]->latent.size();
   }
-  cpu::latent_attention({shape.heads, shape.latent, shape.rope, shape.scale}, sequences, kernel);
+  cpu::latent_attention({shape.heads, {shape.latent, shape.rope, shape.latent}, shape.scale}, sequences, kernel);
   return out;
 }
 
@@ -125,7 +125,7 @@ std::vector<float> run(const AttentionKernel& kernel, const Queries& queries, co
   return run(kernel, {&queries}, {&cache}, {keys});
 }
 
-std::vector<double> reference(const Queries& q, Cache& cache, int keys) {
+std::vector<double> reference(const Queries& q, Cache& cache, int keys, Cache& values) {
   const AttentionShape& s = q.shape;
   std::vector<double> out;
   for (int row = 0; row < s.heads * s.queries; ++row) {
@@ -143,14 +143,17 @@ std::vector<double> reference(const Queries& q, Cache& cache, int keys) {
     const double max = *std::max_element(weights.begin(), weights.end());
     double sum = 0;
     for (double& w : weights) sum += w = std::exp(w - max);
-    for (int i = 0; i < s.latent; ++i) {
+    const int width = &values == &cache ? s.latent : values.row_width;
+    for (int i = 0; i < width; ++i) {
       double value = 0;
-      for (int t = 0; t < seen; ++t) value += weights[static_cast<std::size_t>(t)] / sum * double{cache.at(t, i)};
+      for (int t = 0; t < seen; ++t) value += weights[static_cast<std::size_t>(t)] / sum * double{values.at(t, i)};
       out.push_back(value);
     }
   }
   return out;
 }
+
+std::vector<double> reference(const Queries& q, Cache& cache, int keys) { return reference(q, cache, keys, cache); }
 
 // The worst row's |got - wanted| / |wanted|, in the Euclidean norm.
 double worst_error(const std::vector<float>& got, const std::vector<double>& wanted, int width) {
@@ -349,7 +352,7 @@ TEST_P(LatentAttention, SequencesOfDifferentLengthsShareTheirBuffers) {
                          out.data() + part.first * 64, all_shape.queries, GetParam().format, part.cache->memory.data(),
                          part.cache->blocks.data(), part.keys});
   }
-  cpu::latent_attention({3, 64, 16, 0.2f}, sequences, kernel());
+  cpu::latent_attention({3, {64, 16, 64}, 0.2f}, sequences, kernel());
   for (const Part& part : parts) {
     const std::vector<float> alone = run(kernel(), all.part(part.first, part.count), *part.cache, part.keys);
     for (int h = 0; h < 3; ++h) {
@@ -382,8 +385,49 @@ TEST_P(LatentAttention, KeysBeforeTheFirstAreNotRead) {
                                           cache.blocks.data(),
                                           keys,
                                           1};
-    cpu::latent_attention({4, 64, 16, 0.2f}, {&sequence, 1}, kernel());
+    cpu::latent_attention({4, {64, 16, 64}, 0.2f}, {&sequence, 1}, kernel());
     EXPECT_LE(worst_error(out, reference(queries, shifted, keys - 1), 64), tolerance()) << keys;
+  }
+}
+
+// Keys and values in memory of their own, in blocks of the same order: what comes out is the weighted sum of these values.
+TEST_P(LatentAttention, ValuesMayLieApart) {
+  if (GetParam().format == RowType::q8) return;
+  for (const int width : {64, 72, 136}) {  // of the values
+    const AttentionShape shape{2, 5, 64, 16, 0.2f};
+    Cache keys(300, 80, GetParam().format, random_), values(300, width, GetParam().format, random_);
+    values.blocks = keys.blocks;
+    values.update();
+    const Queries queries(shape, random_);
+    std::vector<float> out(static_cast<std::size_t>(2 * 5 * width));
+    const cpu::AttentionSequence sequence{5,
+                                          queries.latent.data(),
+                                          queries.pe.data(),
+                                          out.data(),
+                                          5,
+                                          GetParam().format,
+                                          keys.memory.data(),
+                                          keys.blocks.data(),
+                                          300,
+                                          0,
+                                          values.memory.data()};
+    cpu::latent_attention({2, {64, 16, width}, 0.2f}, {&sequence, 1}, kernel());
+    EXPECT_LE(worst_error(out, reference(queries, keys, 300, values), width), tolerance()) << width;
+  }
+}
+
+TEST(LatentRows, ARowStandsForTheSameValuesWhenItIsRead) {
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(70), got(70);
+  for (float& x : values) x = normal(random);
+  for (const RowType type : {RowType::f32, RowType::bf16, RowType::q8}) {
+    std::vector<float> row(cpu::row_bytes(type, 70) / sizeof(float) + 1);
+    cpu::store_row(type, values.data(), 70, row.data());
+    cpu::load_row(type, row.data(), 70, got.data());
+    const float step = type == RowType::f32 ? 0.0f : type == RowType::bf16 ? 0x1p-8f : 0.6f / 127 * 4;
+    for (std::size_t i = 0; i < 70; ++i)
+      EXPECT_LE(std::abs(got[i] - values[i]), type == RowType::bf16 ? step * std::abs(values[i]) : step);
   }
 }
 

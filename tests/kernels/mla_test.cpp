@@ -89,16 +89,26 @@ float difference(const mx::array& a, const mx::array& b) {
   return mx::sqrt(mx::divide(mx::sum(mx::square(mx::subtract(a, b))), mx::sum(mx::square(b)))).item<float>();
 }
 
-// Parameter: exact arithmetic, or what answers are made with.
-class Mla : public testing::TestWithParam<bool> {
+struct Way {
+  bool exact;  // or what answers are made with
+  MlaForm form;
+};
+
+class Mla : public testing::TestWithParam<Way> {
  protected:
   void TearDown() override { cpu::set_threads(threads_); }
 
-  const Device device_{cpu_ops(), GetParam()};
+  const Device device_{cpu_ops(GetParam().form), GetParam().exact};
   const int threads_ = cpu::threads();
 };
 
-INSTANTIATE_TEST_SUITE_P(All, Mla, testing::Bool(), [](const auto& test) { return test.param ? "Exact" : "Fast"; });
+INSTANTIATE_TEST_SUITE_P(All, Mla,
+                         testing::Values(Way{true, MlaForm::absorbed}, Way{false, MlaForm::absorbed},
+                                         Way{true, MlaForm::expanded}, Way{false, MlaForm::expanded}),
+                         [](const auto& test) {
+                           return std::string(test.param.exact ? "Exact" : "Fast") +
+                                  (test.param.form == MlaForm::expanded ? "Expanded" : "Absorbed");
+                         });
 
 TEST_P(Mla, IsItsDefinitionInBothForms) {
   for (const bool quantized : {false, true}) {
@@ -116,7 +126,7 @@ TEST_P(Mla, IsItsDefinitionInBothForms) {
               const std::vector<Part> part = {{&sequence, from, to, {2, 0, 3}}};
               const mx::array wanted = run(w, plain, part);
               EXPECT_LE(difference(run(w, ours, part), wanted),
-                        GetParam() ? (type == RowType::f32 ? 2e-5f : 5e-3f) : 3e-2f)
+                        GetParam().exact ? (type == RowType::f32 ? 2e-5f : 5e-3f) : 3e-2f)
                   << from << " to " << to << ", " << n.latent << " wide" << (quantized ? ", quantized" : "");
             }
           }
@@ -150,6 +160,25 @@ TEST_P(Mla, ARowIsTheSameInEveryChunkBatchBlockAndThread) {
       }
     }
   }
+}
+
+// A long chunk beside a decoding sequence and a short chunk: each in the form that is cheaper for it, the bits of that
+// form alone.
+TEST(MlaForms, AutomaticExpandsLongChunksOnly) {
+  const Sizes n;
+  const auto w = weights(n, true);
+  const Sequence a(n, 300, 7), b(n, 40, 8), c(n, 30, 9);
+  const auto compute = [&](MlaForm form) {
+    Layer layer(Device(cpu_ops(form), false), RowType::bf16, n.latent + n.rope, 6);
+    run(w, layer, {{&b, 0, 39, {3}}});
+    return run(w, layer, {{&b, 39, 40, {3}}, {&a, 0, 300, {2, 0, 5}}, {&c, 0, 30, {1}}});
+  };
+  const mx::array absorbed = compute(MlaForm::absorbed), expanded = compute(MlaForm::expanded);
+  const mx::array chosen = compute(MlaForm::automatic);
+  EXPECT_FALSE(same(absorbed, expanded));
+  EXPECT_TRUE(same(rows_of(chosen, 1, 301), rows_of(expanded, 1, 301)));
+  for (const auto& [from, to] : {std::pair{0, 1}, {301, 331}})
+    EXPECT_TRUE(same(rows_of(chosen, from, to), rows_of(absorbed, from, to))) << from;
 }
 
 // Two sequences with a common beginning read the same block; neither writes it.

@@ -73,7 +73,8 @@ TEST_P(Golden, PlainMlxComputesTheReferenceInEveryChunking) { expect_all_chunks(
 TEST_P(Golden, BothFormsOfAttentionComputeTheReference) {
   for (const kernels::MlaForm form : {kernels::MlaForm::absorbed, kernels::MlaForm::expanded}) {
     SCOPED_TRACE(form == kernels::MlaForm::absorbed ? "absorbed" : "expanded");
-    expect_golden(*load(kernels::plain_ops(form)).model, name(), 7);
+    for (const kernels::Ops* ops : {&kernels::plain_ops(form), &kernels::cpu_ops(form)})
+      expect_golden(*load(*ops).model, name(), 7);
   }
 }
 

@@ -92,8 +92,8 @@ class Attention {
       : shape_(shape),
         kernel_(kernel),
         sequences_(sequences),
-        width_(shape.latent + shape.rope),
-        out_stride_(kernel.out_stride(shape.latent)) {}
+        width_(shape.widths.keys()),
+        out_stride_(kernel.out_stride(shape.widths.values)) {}
 
   void run() {
     const auto wanted = kPiecesPerThread * static_cast<std::size_t>(threads());
@@ -164,9 +164,9 @@ class Attention {
     const float factor = shape_.scale * std::numbers::log2e_v<float>;
     for (int r = 0; r < group.rows; ++r) {
       const std::size_t row = row_of(group, r);
-      kernel_.pack_query(group.sequence->q_latent + row * static_cast<std::size_t>(shape_.latent), shape_.latent,
-                         group.sequence->q_pe + row * static_cast<std::size_t>(shape_.rope), shape_.rope, factor, r,
-                         group.rows, packed);
+      kernel_.pack_query(group.sequence->q_first + row * static_cast<std::size_t>(shape_.widths.first),
+                         shape_.widths.first, group.sequence->q_pe + row * static_cast<std::size_t>(shape_.widths.rope),
+                         shape_.widths.rope, factor, r, group.rows, packed);
     }
   }
 
@@ -188,6 +188,17 @@ class Attention {
     return {RowType::bf16, out, width, width_};
   }
 
+  // Values of the same rows.
+  AttentionRows block_values(const AttentionSequence& sequence, std::size_t index, int first,
+                             const AttentionRows& keys) const {
+    if (sequence.values == nullptr) return {keys.format, keys.data, keys.stride, shape_.widths.values};
+    const std::size_t row =
+        static_cast<std::size_t>(sequence.blocks[index]) * kKeyBlock + static_cast<std::size_t>(first);
+    const auto* data =
+        static_cast<const unsigned char*>(sequence.values) + row * row_bytes(sequence.format, shape_.widths.values);
+    return {sequence.format, data, static_cast<std::size_t>(shape_.widths.values), shape_.widths.values};
+  }
+
   void attend(const Group& group, const void* queries, std::size_t index, void* scratch,
               const AttentionState& result) const {
     const AttentionSequence& sequence = *group.sequence;
@@ -196,9 +207,8 @@ class Attention {
     int visible[kMaxQueryRows];
     for (int r = 0; r < group.rows; ++r) visible[r] = std::clamp(keys_of(sequence, group.first + r) - start, 0, count);
     const AttentionRows keys = block_rows(sequence, index, start - begin, count);
-    AttentionRows values = keys;
-    values.width = shape_.latent;
-    AttentionBlock block{queries, group.rows, visible, keys, values, count, {}, {}, scratch, result};
+    const AttentionRows values = block_values(sequence, index, start - begin, keys);
+    AttentionBlock block{queries, group.rows, visible, shape_.widths, keys, values, count, {}, {}, scratch, result};
     if (index + 1 < blocks_of(group)) {
       block.next = rows_of_block(sequence, index + 1);
       block.next_bytes = static_cast<std::size_t>(std::min(kKeyBlock, group.last_key - begin - kKeyBlock)) *
@@ -210,9 +220,9 @@ class Attention {
   // `count` blocks from `first` on. memory: range_bytes.
   void attend_range(const Group& group, const void* queries, std::size_t first, std::size_t count,
                     unsigned char* memory, const AttentionState& result) const {
-    unsigned char* states = memory + aligned(kernel_.scratch_bytes(width_, shape_.latent, group.rows));
+    unsigned char* states = memory + aligned(kernel_.scratch_bytes(shape_.widths, group.rows));
     MergeTree tree([&](const AttentionState& part, const AttentionState& state) {
-      kernel_.merge(group.rows, shape_.latent, part, state);
+      kernel_.merge(group.rows, shape_.widths.values, part, state);
     });
     for (std::size_t block = first; block < first + count; ++block) {
       const std::size_t place = tree.size();
@@ -226,18 +236,18 @@ class Attention {
 
   // For the kernel, and for the results that are alive at once behind the first one.
   std::size_t range_bytes(int rows, std::size_t blocks) const {
-    return aligned(kernel_.scratch_bytes(width_, shape_.latent, rows)) +
+    return aligned(kernel_.scratch_bytes(shape_.widths, rows)) +
            static_cast<std::size_t>(std::bit_width(blocks)) * state_bytes(rows);
   }
 
   // Rows first .. first + count of the group.
   void finish(const Group& group, const AttentionState& state, int first, int count) const {
-    const auto latent = static_cast<std::size_t>(shape_.latent);
+    const auto width = static_cast<std::size_t>(shape_.widths.values);
     for (int r = first; r < first + count; ++r) {
       const float factor = 1.0f / state.sum[r];
       const float* in = state.out + static_cast<std::size_t>(r) * out_stride_;
-      float* out = group.sequence->out + row_of(group, r) * latent;
-      for (std::size_t i = 0; i < latent; ++i) out[i] = in[i] * factor;
+      float* out = group.sequence->out + row_of(group, r) * width;
+      for (std::size_t i = 0; i < width; ++i) out[i] = in[i] * factor;
     }
   }
 
@@ -245,7 +255,7 @@ class Attention {
   void run_by_rows() const {
     parallel_for(groups_.size(), [&](std::size_t i) {
       const Group& group = groups_[i];
-      const std::size_t query = aligned(kernel_.query_bytes(width_, shape_.latent, group.rows));
+      const std::size_t query = aligned(kernel_.query_bytes(shape_.widths, group.rows));
       static thread_local Scratch buffer;
       unsigned char* memory = buffer.get(query + state_bytes(group.rows) + range_bytes(group.rows, blocks_of(group)));
       const AttentionState state = state_at(memory + query, group.rows);
@@ -271,7 +281,7 @@ class Attention {
     }
     first_piece.push_back(pieces.size());
 
-    const std::size_t query = aligned(kernel_.query_bytes(width_, shape_.latent, rows)), state = state_bytes(rows);
+    const std::size_t query = aligned(kernel_.query_bytes(shape_.widths, rows)), state = state_bytes(rows);
     static thread_local Scratch buffer;
     unsigned char* queries = buffer.get(groups_.size() * query + pieces.size() * state);
     unsigned char* states = queries + groups_.size() * query;
@@ -292,7 +302,7 @@ class Attention {
       const int row = static_cast<int>(item % slices) * kMergeRows, count = std::min(kMergeRows, groups_[g].rows - row);
       if (count <= 0) return;
       MergeTree tree([&](const AttentionState& part, const AttentionState& sum) {
-        kernel_.merge(count, shape_.latent, from_row(part, row), from_row(sum, row));
+        kernel_.merge(count, shape_.widths.values, from_row(part, row), from_row(sum, row));
       });
       for (std::size_t i = first_piece[g]; i < first_piece[g + 1]; ++i) tree.add(state_of(i));
       tree.finish();

@@ -15,27 +15,27 @@ namespace glimt::cpu {
 
 struct AttentionShape {
   int heads = 0;
-  int latent = 0;   // width of the first part of a query, and of the values: the first `latent` columns of a row
-  int rope = 0;     // width of the second part
+  AttentionWidths widths;
   float scale = 1;  // of the scores
 };
 
 // Not owned. Query i is at position keys - queries + i and sees the keys from first_key up to itself. Key t is row
 // t % kKeyBlock of the block `blocks[t / kKeyBlock]`. REQUIRES keys - queries >= first_key >= 0.
 struct AttentionSequence {
-  int queries = 0;                  // of each head
-  const float* q_latent = nullptr;  // query i of head h at (h · head_stride + i) · latent
-  const float* q_pe = nullptr;      // the same with rope
-  float* out = nullptr;             // the same with latent
-  int head_stride = 0;              // rows from a head to the next
+  int queries = 0;                 // of each head
+  const float* q_first = nullptr;  // query i of head h at (h · head_stride + i) · widths.first
+  const float* q_pe = nullptr;     // the same with rope
+  float* out = nullptr;            // the same with values
+  int head_stride = 0;             // rows from a head to the next
   RowType format = RowType::f32;
-  const void* rows = nullptr;  // block 0: [kKeyBlock] rows of row_bytes(format, latent + rope)
+  const void* rows = nullptr;  // block 0: [kKeyBlock] rows of row_bytes(format, widths.keys())
   const int* blocks = nullptr;
   int keys = 0;
-  int first_key = 0;  // below kKeyBlock
+  int first_key = 0;             // below kKeyBlock
+  const void* values = nullptr;  // the same of row_bytes(format, widths.values), not q8; null: the rows' first columns
 };
 
-// All heads share the keys. Sequences may have different numbers of queries and keys, one format for all.
+// All heads share the keys (and values). Sequences may have different numbers of queries and keys, one format for all.
 void latent_attention(const AttentionShape& shape, std::span<const AttentionSequence> sequences,
                       const AttentionKernel& kernel);
 

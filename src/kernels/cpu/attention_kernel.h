@@ -20,6 +20,13 @@ constexpr int kMaxQueryRows = 60;
 
 using kernels::RowType;  // attention.cpp expands q8 rows, the kernels below see bf16
 
+struct AttentionWidths {
+  int first = 0;   // of the first part of a query or key: latent, or nope
+  int rope = 0;    // of the second part
+  int values = 0;  // `first` where values are the keys' first columns
+  int keys() const { return first + rope; }
+};
+
 // Rows of a matrix in memory; nothing is owned.
 struct AttentionRows {
   RowType format = RowType::f32;
@@ -40,6 +47,7 @@ struct AttentionBlock {
   const void* queries = nullptr;  // from pack_query
   int rows = 0;                   // 1 … kMaxQueryRows
   const int* visible = nullptr;   // [rows]: how many of the block's keys the row sees, 0 … keys
+  AttentionWidths widths;         // as in the queries' query_bytes
   AttentionRows keys;             // the block's first key
   AttentionRows values;  // the same position; when values.data == keys.data, values are the keys' first columns
   int count = 0;         // keys in the block, 1 … kKeyBlock
@@ -61,8 +69,8 @@ struct AttentionKernel {
   // Floats from one row of AttentionState::out to the next.
   std::size_t (*out_stride)(int value_width);
 
-  std::size_t (*query_bytes)(int key_width, int value_width, int rows);
-  std::size_t (*scratch_bytes)(int key_width, int value_width, int rows);
+  std::size_t (*query_bytes)(const AttentionWidths& widths, int rows);
+  std::size_t (*scratch_bytes)(const AttentionWidths& widths, int rows);
 
   // Row `row` of `rows` in the kernel's own layout: `first` and then `second`, times `factor`. All rows from 0 on.
   void (*pack_query)(const float* first, int first_width, const float* second, int second_width, float factor, int row,

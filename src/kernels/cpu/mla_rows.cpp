@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <vector>
 
 namespace glimt::cpu {
 namespace {
@@ -45,6 +46,21 @@ void store_row(RowType format, const float* values, int width, void* row) {
       break;
     case RowType::q8: store_q8(values, width, row); break;
   }
+}
+
+void load_row(RowType format, const void* row, int width, float* values) {
+  if (format == RowType::f32) {
+    std::memcpy(values, row, static_cast<std::size_t>(width) * sizeof(float));
+    return;
+  }
+  std::vector<std::uint16_t> expanded;
+  const auto* halves = static_cast<const std::uint16_t*>(row);
+  if (format == RowType::q8) {
+    expanded.resize(static_cast<std::size_t>(width));
+    expand_q8_row(row, width, expanded.data());
+    halves = expanded.data();
+  }
+  for (int i = 0; i < width; ++i) values[i] = std::bit_cast<float>(static_cast<std::uint32_t>(halves[i]) << 16);
 }
 
 void expand_q8_row(const void* row, int width, std::uint16_t* out) {

@@ -37,11 +37,11 @@ inline Scratch scratch_of(const AttentionBlock& block) {
           weights + scores_floats(block.rows) * sizeof(std::uint16_t)};
 }
 
-std::size_t query_bytes(int key_width, int, int rows) {
-  return size(vectors_for(rows)) * size(round_up(key_width, 8) / 8) * sizeof(Vec);
+std::size_t query_bytes(const AttentionWidths& widths, int rows) {
+  return size(vectors_for(rows)) * size(round_up(widths.keys(), 8) / 8) * sizeof(Vec);
 }
 
-std::size_t scratch_bytes(int, int, int rows) {
+std::size_t scratch_bytes(const AttentionWidths&, int rows) {
   return scores_floats(rows) * (sizeof(float) + sizeof(std::uint16_t)) + size(kPairs * kPairBytes);
 }
 

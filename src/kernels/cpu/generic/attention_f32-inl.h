@@ -39,12 +39,12 @@ inline Scratch scratch_of(const AttentionBlock& block) {
   return {scores, keys, shared ? keys : keys + panel_floats(block.keys.width)};
 }
 
-std::size_t query_bytes(int key_width, int, int rows) {
-  return size(vectors_for(rows)) * size(padded_key_width(key_width) / 4) * sizeof(Vec);
+std::size_t query_bytes(const AttentionWidths& widths, int rows) {
+  return size(vectors_for(rows)) * size(padded_key_width(widths.keys()) / 4) * sizeof(Vec);
 }
 
-std::size_t scratch_bytes(int key_width, int value_width, int rows) {
-  return (scores_floats(rows) + panel_floats(key_width) + panel_floats(value_width)) * sizeof(float);
+std::size_t scratch_bytes(const AttentionWidths& widths, int rows) {
+  return (scores_floats(rows) + panel_floats(widths.keys()) + panel_floats(widths.values)) * sizeof(float);
 }
 
 // packed [vector of rows][column / 4][row in the vector][4]

@@ -1,8 +1,9 @@
 // A block of attention with 16-bit integer dot products (two products a lane, summed in 32 bits): twice the rate of
 // float32 on x86 and closer to it than bfloat16.
 //
-// Each key's latent part and its rope part are scaled to integers of at most `limit` once for all query rows, and so
-// are the queries. `limit` is what 32 bits hold: 4095 for 512 columns. A weight is scaled together with its key's
+// Each key's first part and its rope part are scaled to integers of at most `limit` once for all query rows, and so are
+// the queries; and values, where these are not the keys' first part. `limit` is what 32 bits hold: 4095 for 512
+// columns. A weight is scaled together with its key's
 // scale, for each row and block, such that neither a weight nor the sum over the block can overflow.
 //
 // The order of columns and of keys is that of attention_bf16-inl.h: four lanes of a vector are eight columns of a query
@@ -30,11 +31,11 @@ constexpr std::size_t kPairBytes = size(kChunk) * 4;
 constexpr std::size_t kChunkBytes = size(kKeyBlock / 2) * kPairBytes + 64;
 constexpr int kMostInWeight = 32767;
 
-// Both parts of a row are padded with zeros to whole chunks or vectors.
+// All parts are padded with zeros to whole chunks or vectors.
 struct Widths {
-  int latent, rope;
-  float latent_limit, rope_limit;  // of the integers
-  int all() const { return latent + rope; }
+  int first, rope, values;
+  float first_limit, rope_limit, value_limit;  // of the integers
+  int keys() const { return first + rope; }
 };
 
 // A lane sums the products of a quarter of the columns.
@@ -44,55 +45,68 @@ inline float limit_for(int columns) {
   return limit < kMostInWeight ? limit : kMostInWeight;
 }
 
-inline Widths widths_of(int key_width, int value_width) {
-  const int latent = round_up(value_width, kChunk), rope = round_up(key_width - value_width, kColumns);
-  return {latent, rope, limit_for(latent), rope > 0 ? limit_for(rope) : 1.0f};
+inline Widths widths_of(const AttentionWidths& w) {
+  const int first = round_up(w.first, kChunk), rope = round_up(w.rope, kColumns), values = round_up(w.values, kChunk);
+  return {first, rope, values, limit_for(first), rope > 0 ? limit_for(rope) : 1.0f, limit_for(values)};
 }
 
 struct PackedQueries {
   const std::int16_t* values;  // [vector of rows][column / 8][row in the vector][8]
-  const float* latent_scales;  // [vector of rows][row in the vector][4 times the same]
+  const float* first_scales;   // [vector of rows][row in the vector][4 times the same]
   const float* rope_scales;
 };
 
 inline std::size_t integers_bytes(const Widths& widths, int rows) {
-  return size(vectors_for(rows) * kRowsPerVector) * size(widths.all()) * sizeof(std::int16_t);
+  return size(vectors_for(rows) * kRowsPerVector) * size(widths.keys()) * sizeof(std::int16_t);
 }
 
 inline PackedQueries queries_of(const AttentionBlock& block, const Widths& widths) {
   const void* scales = static_cast<const unsigned char*>(block.queries) + integers_bytes(widths, block.rows);
-  const float* latent_scales = static_cast<const float*>(scales);
-  return {static_cast<const std::int16_t*>(block.queries), latent_scales,
-          latent_scales + vectors_for(block.rows) * kLanes};
+  const float* first_scales = static_cast<const float*>(scales);
+  return {static_cast<const std::int16_t*>(block.queries), first_scales,
+          first_scales + vectors_for(block.rows) * kLanes};
 }
 
 // What lies in AttentionBlock::scratch.
 struct Scratch {
   float* scores;          // [rows rounded up to whole vectors, kKeyBlock]
   std::int16_t* weights;  // the same shape
-  float* key_scales;      // [2][kKeyBlock]: of the latent part, of the rope part
-  std::int16_t* keys;     // [kKeyBlock][widths.all()]
+  float* first_scales;    // [kKeyBlock], of the keys' first part
+  float* rope_scales;     // [kKeyBlock], of their second one
+  float* value_scales;    // [kKeyBlock]; first_scales if values are the keys' first part
+  std::int16_t* keys;     // [kKeyBlock][widths.keys()]
+  std::int16_t* pair;     // [2][widths.values]: two values, if they are not
   unsigned char* values;  // [chunk of columns][kChunkBytes]: [pair of keys][vector]
 };
+
+inline bool values_are_keys(const AttentionBlock& block) { return block.values.data == block.keys.data; }
 
 inline Scratch scratch_of(const AttentionBlock& block, const Widths& widths) {
   const std::size_t rows = scores_floats(block.rows);
   float* scores = static_cast<float*>(block.scratch);
   std::int16_t* weights = reinterpret_cast<std::int16_t*>(scores + rows);
-  float* key_scales = reinterpret_cast<float*>(weights + rows);
-  std::int16_t* keys = reinterpret_cast<std::int16_t*>(key_scales + 2 * kKeyBlock);
-  return {scores, weights, key_scales, keys,
-          reinterpret_cast<unsigned char*>(keys + size(kKeyBlock) * size(widths.all()))};
+  float* scales = reinterpret_cast<float*>(weights + rows);
+  std::int16_t* keys = reinterpret_cast<std::int16_t*>(scales + 3 * kKeyBlock);
+  std::int16_t* pair = keys + size(kKeyBlock) * size(widths.keys());
+  return {scores,
+          weights,
+          scales,
+          scales + kKeyBlock,
+          values_are_keys(block) ? scales : scales + 2 * kKeyBlock,
+          keys,
+          pair,
+          reinterpret_cast<unsigned char*>(pair + 2 * widths.values)};
 }
 
-std::size_t query_bytes(int key_width, int value_width, int rows) {
-  return integers_bytes(widths_of(key_width, value_width), rows) + 2 * size(vectors_for(rows)) * sizeof(Vec);
+std::size_t query_bytes(const AttentionWidths& w, int rows) {
+  return integers_bytes(widths_of(w), rows) + 2 * size(vectors_for(rows)) * sizeof(Vec);
 }
 
-std::size_t scratch_bytes(int key_width, int value_width, int rows) {
-  const Widths widths = widths_of(key_width, value_width);
-  return scores_floats(rows) * (sizeof(float) + sizeof(std::int16_t)) + 2 * kKeyBlock * sizeof(float) +
-         size(kKeyBlock) * size(widths.all()) * sizeof(std::int16_t) + size(widths.latent / kChunk) * kChunkBytes;
+std::size_t scratch_bytes(const AttentionWidths& w, int rows) {
+  const Widths widths = widths_of(w);
+  return scores_floats(rows) * (sizeof(float) + sizeof(std::int16_t)) + 3 * kKeyBlock * sizeof(float) +
+         (size(kKeyBlock) * size(widths.keys()) + 2 * size(widths.values)) * sizeof(std::int16_t) +
+         size(widths.values / kChunk) * kChunkBytes;
 }
 
 // Ints of one part of a query, eight columns at a time `step` integers apart; its scale is returned, NaN if a value
@@ -122,23 +136,23 @@ float pack_part(const float* x, int width, int padded, float limit, float factor
 
 void pack_query(const float* first, int first_width, const float* second, int second_width, float factor, int row,
                 int rows, void* packed) {
-  const Widths widths = widths_of(first_width + second_width, first_width);
+  const Widths widths = widths_of({first_width, second_width, first_width});
   const int lane = row % kRowsPerVector, step = kRowsPerVector * 8;
-  std::int16_t* base = static_cast<std::int16_t*>(packed) + size(row - lane) * size(widths.all()) + lane * 8;
+  std::int16_t* base = static_cast<std::int16_t*>(packed) + size(row - lane) * size(widths.keys()) + lane * 8;
   void* scales = static_cast<unsigned char*>(packed) + integers_bytes(widths, rows);
-  float* latent_scales = static_cast<float*>(scales) + row * 4;
-  float* rope_scales = latent_scales + vectors_for(rows) * kLanes;
-  const float latent_scale = pack_part(first, first_width, widths.latent, widths.latent_limit, factor, base, step);
+  float* first_scales = static_cast<float*>(scales) + row * 4;
+  float* rope_scales = first_scales + vectors_for(rows) * kLanes;
+  const float first_scale = pack_part(first, first_width, widths.first, widths.first_limit, factor, base, step);
   const float rope_scale = pack_part(second, second_width, widths.rope, widths.rope_limit, factor,
-                                     base + size(widths.latent) * kRowsPerVector, step);
+                                     base + size(widths.first) * kRowsPerVector, step);
   for (int i = 0; i < 4; ++i) {
-    latent_scales[i] = latent_scale;
+    first_scales[i] = first_scale;
     rope_scales[i] = rope_scale;
   }
   if (row != rows - 1) return;
   for (int empty = 1; lane + empty < kRowsPerVector; ++empty) {
-    for (int i = 0; i < widths.all(); ++i) base[empty * 8 + i / 8 * step + i % 8] = 0;
-    for (int i = 0; i < 4; ++i) latent_scales[empty * 4 + i] = rope_scales[empty * 4 + i] = 0.0f;
+    for (int i = 0; i < widths.keys(); ++i) base[empty * 8 + i / 8 * step + i % 8] = 0;
+    for (int i = 0; i < 4; ++i) first_scales[empty * 4 + i] = rope_scales[empty * 4 + i] = 0.0f;
   }
 }
 
@@ -166,23 +180,39 @@ inline float quantize_part(const unsigned char* row, int width, int padded, floa
 }
 
 inline void quantize_key(const AttentionBlock& block, const Widths& widths, const Scratch& s, int key) {
-  const int latent = block.values.width;
+  const int first = block.widths.first;
   const unsigned char* row = row_at(block.keys, key);
-  std::int16_t* out = s.keys + size(key) * size(widths.all());
-  s.key_scales[key] = quantize_part(row, latent, widths.latent, widths.latent_limit, out);
-  s.key_scales[kKeyBlock + key] =
-      quantize_part(row + latent * 2, block.keys.width - latent, widths.rope, widths.rope_limit, out + widths.latent);
+  std::int16_t* out = s.keys + size(key) * size(widths.keys());
+  s.first_scales[key] = quantize_part(row, first, widths.first, widths.first_limit, out);
+  s.rope_scales[key] =
+      quantize_part(row + first * 2, block.widths.rope, widths.rope, widths.rope_limit, out + widths.first);
 }
 
 inline void zero_key(const Widths& widths, const Scratch& s, int key) {
-  std::int16_t* out = s.keys + size(key) * size(widths.all());
-  for (int i = 0; i < widths.all(); ++i) out[i] = 0;
+  std::int16_t* out = s.keys + size(key) * size(widths.keys());
+  for (int i = 0; i < widths.keys(); ++i) out[i] = 0;
 }
 
-inline void interleave_keys(const Widths& widths, const Scratch& s, int key) {
-  const std::int16_t *first = s.keys + size(key) * size(widths.all()), *second = first + widths.all();
+// Where the integers of the key's value are.
+inline std::int16_t* value_at(const AttentionBlock& block, const Widths& widths, const Scratch& s, int key) {
+  return values_are_keys(block) ? s.keys + size(key) * size(widths.keys()) : s.pair + key % 2 * widths.values;
+}
+
+// Values that are not the keys' first part; zeros behind the last one.
+inline void quantize_value(const AttentionBlock& block, const Widths& widths, const Scratch& s, int key) {
+  std::int16_t* out = value_at(block, widths, s, key);
+  if (key < block.count) {
+    s.value_scales[key] =
+        quantize_part(row_at(block.values, key), block.widths.values, widths.values, widths.value_limit, out);
+  } else {
+    for (int i = 0; i < widths.values; ++i) out[i] = 0;
+  }
+}
+
+inline void interleave_values(const AttentionBlock& block, const Widths& widths, const Scratch& s, int key) {
+  const std::int16_t *first = value_at(block, widths, s, key), *second = value_at(block, widths, s, key + 1);
   unsigned char* pair = s.values + size(key / 2) * kPairBytes;
-  for (int column = 0; column < widths.latent; column += kChunk, pair += kChunkBytes) {
+  for (int column = 0; column < widths.values; column += kChunk, pair += kChunkBytes) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; v += 2) {
       const Ints a = load_ints(first + column + v * kLanes), b = load_ints(second + column + v * kLanes);
@@ -192,8 +222,8 @@ inline void interleave_keys(const Widths& widths, const Scratch& s, int key) {
   }
 }
 
-// A tile of keys as integers, once in rows for the scores and once with the latents of neighbours interleaved. Zeros
-// behind the last key.
+// A tile of keys as integers in rows for the scores, and their values with those of neighbours interleaved. Zeros behind
+// the last key.
 void quantize_tile(const AttentionBlock& block, const Widths& widths, const Scratch& s, int key) {
   for (int k = key; k < key + kTileKeys; ++k) {
     if (k < block.count) {
@@ -201,7 +231,8 @@ void quantize_tile(const AttentionBlock& block, const Widths& widths, const Scra
     } else {
       zero_key(widths, s, k);
     }
-    if (k % 2 == 1) interleave_keys(widths, s, k - 1);
+    if (!values_are_keys(block)) quantize_value(block, widths, s, k);
+    if (k % 2 == 1) interleave_values(block, widths, s, k - 1);
   }
 }
 
@@ -244,29 +275,29 @@ inline Vec quad_of(const IntVec* sum) {
 template <int N>
 inline void score_tile(const PackedQueries& q, const Widths& widths, int first, int key, Ahead& ahead,
                        const Scratch& s) {
-  const std::int16_t* queries = q.values + size(first * kRowsPerVector) * size(widths.all());
-  const std::size_t query_stride = size(kRowsPerVector) * size(widths.all()), key_stride = size(widths.all());
+  const std::int16_t* queries = q.values + size(first * kRowsPerVector) * size(widths.keys());
+  const std::size_t query_stride = size(kRowsPerVector) * size(widths.keys()), key_stride = size(widths.keys());
   const std::int16_t* keys = s.keys + size(key) * key_stride;
   IntVec sum[N][kTileKeys];
   Vec scores[N][kTileKeys / 4];
-  multiply_tile<N>(queries, query_stride, keys, key_stride, widths.latent, ahead, sum);
+  multiply_tile<N>(queries, query_stride, keys, key_stride, widths.first, ahead, sum);
 #pragma GCC unroll 4
   for (int n = 0; n < N; ++n) {
 #pragma GCC unroll 2
     for (int j = 0; j < kTileKeys; j += 4) {
-      scores[n][j / 4] =
-          quad_of(sum[n] + j) * (load(q.latent_scales + (first + n) * kLanes) * broadcast_quad(s.key_scales + key + j));
+      scores[n][j / 4] = quad_of(sum[n] + j) *
+                         (load(q.first_scales + (first + n) * kLanes) * broadcast_quad(s.first_scales + key + j));
     }
   }
   if (widths.rope > 0) {
-    multiply_tile<N>(queries + size(widths.latent) * kRowsPerVector, query_stride, keys + widths.latent, key_stride,
+    multiply_tile<N>(queries + size(widths.first) * kRowsPerVector, query_stride, keys + widths.first, key_stride,
                      widths.rope, ahead, sum);
 #pragma GCC unroll 4
     for (int n = 0; n < N; ++n) {
 #pragma GCC unroll 2
       for (int j = 0; j < kTileKeys; j += 4) {
-        scores[n][j / 4] += quad_of(sum[n] + j) * (load(q.rope_scales + (first + n) * kLanes) *
-                                                   broadcast_quad(s.key_scales + kKeyBlock + key + j));
+        scores[n][j / 4] += quad_of(sum[n] + j) *
+                            (load(q.rope_scales + (first + n) * kLanes) * broadcast_quad(s.rope_scales + key + j));
       }
     }
   }
@@ -285,10 +316,11 @@ inline void score_tile(const PackedQueries& q, const Widths& widths, int first, 
 // A few keys are made integers and meet all query rows before the next few, which are fetched meanwhile, evenly so that
 // the memory has the whole time for it.
 void score(const AttentionBlock& block, const Widths& widths, const PackedQueries& q, const Scratch& s) {
-  for (int key = block.count; key < kKeyBlock; ++key) s.key_scales[key] = s.key_scales[kKeyBlock + key] = 0.0f;
+  for (int key = block.count; key < kKeyBlock; ++key)
+    s.first_scales[key] = s.rope_scales[key] = s.value_scales[key] = 0.0f;
   const int vectors = vectors_for(block.rows), tiles = (vectors + kScoreTile16 - 1) / kScoreTile16;
   const std::size_t tile_bytes = kTileKeys * block.keys.stride * 2 / size(tiles);
-  Ahead ahead{nullptr, tile_bytes / size(widths.all() / 8)};
+  Ahead ahead{nullptr, tile_bytes / size(widths.keys() / 8)};
   for (int begin = 0; begin < block.count; begin += kFewKeys) {
     const int end = begin + kFewKeys < block.count ? begin + kFewKeys : block.count;
     for (int key = begin; key < end; key += kTileKeys) quantize_tile(block, widths, s, key);
@@ -299,12 +331,12 @@ void score(const AttentionBlock& block, const Widths& widths, const PackedQuerie
   }
 }
 
-// The weights of a row, each times its key's scale, as integers; returned is what one of them is worth.
-float quantize_weights(float* weights, const float* key_scales, float most_in_sum, int count, std::int16_t* out) {
+// The weights of a row, each times its value's scale, as integers; returned is what one of them is worth.
+float quantize_weights(float* weights, const float* value_scales, float most_in_sum, int count, std::int16_t* out) {
   Vec max = {}, total = {};
   for (int i = 0; i < kKeyBlock; i += kLanes) {
     if (i >= count) break;
-    const Vec scaled = load(weights + i) * load(key_scales + i);
+    const Vec scaled = load(weights + i) * load(value_scales + i);
     store(weights + i, scaled);
     max = scaled > max ? scaled : max;
     total += scaled;
@@ -350,7 +382,7 @@ inline void value_tile(const std::int16_t* weights, const float* units, const un
 
 void weigh_values(const AttentionBlock& block, const Widths& widths, const float* units, const Scratch& s) {
   const std::size_t out_row = out_stride(block.values.width);
-  for (int chunk = 0; chunk * kChunk < widths.latent; ++chunk) {
+  for (int chunk = 0; chunk * kChunk < widths.values; ++chunk) {
     for_tiles<kValueRows>(block.rows, [&]<int M>(int row) {
       value_tile<M>(s.weights + row * kKeyBlock, units + row, s.values + size(chunk) * kChunkBytes,
                     (block.count + 1) / 2, block.result.out + size(row) * out_row + chunk * kChunk, out_row);
@@ -359,16 +391,16 @@ void weigh_values(const AttentionBlock& block, const Widths& widths, const float
 }
 
 void attend(const AttentionBlock& block) {
-  const Widths widths = widths_of(block.keys.width, block.values.width);
+  const Widths widths = widths_of(block.widths);
   const Scratch s = scratch_of(block, widths);
   score(block, widths, queries_of(block, widths), s);
   float units[kMaxQueryRows];
-  const float most_in_sum = 2147483000.0f / widths.latent_limit - kKeyBlock;
+  const float most_in_sum = 2147483000.0f / widths.value_limit - kKeyBlock;
   for (int row = 0; row < block.rows; ++row) {
     float* scores = s.scores + row * kKeyBlock;
     softmax_row(scores, block.visible[row], block.result.max + row, block.result.sum + row,
                 [](Vec weight) { return weight; });
-    units[row] = quantize_weights(scores, s.key_scales, most_in_sum, block.count, s.weights + row * kKeyBlock);
+    units[row] = quantize_weights(scores, s.value_scales, most_in_sum, block.count, s.weights + row * kKeyBlock);
   }
   weigh_values(block, widths, units, s);
 }
