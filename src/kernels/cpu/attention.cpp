@@ -1,6 +1,7 @@
 #include "kernels/cpu/attention.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <memory>
@@ -115,7 +116,6 @@ class Attention {
 
  private:
   static constexpr int kSmallestGroup = 4;
-  static constexpr int kMergeRows = 4;
 
   static std::size_t blocks_of(const Group& group) {
     return static_cast<std::size_t>((group.last_key + kKeyBlock - 1) / kKeyBlock);
@@ -146,10 +146,6 @@ class Attention {
     float* out = reinterpret_cast<float*>(memory);
     float* max = out + static_cast<std::size_t>(rows) * out_stride_;
     return {max, max + rows, out};
-  }
-
-  AttentionState from_row(const AttentionState& state, int row) const {
-    return {state.max + row, state.sum + row, state.out + static_cast<std::size_t>(row) * out_stride_};
   }
 
   // Where row `r` of the group lies among the sequence's queries and results.
@@ -240,10 +236,9 @@ class Attention {
            static_cast<std::size_t>(std::bit_width(blocks)) * state_bytes(rows);
   }
 
-  // Rows first .. first + count of the group.
-  void finish(const Group& group, const AttentionState& state, int first, int count) const {
+  void finish(const Group& group, const AttentionState& state) const {
     const auto width = static_cast<std::size_t>(shape_.widths.values);
-    for (int r = first; r < first + count; ++r) {
+    for (int r = 0; r < group.rows; ++r) {
       const float factor = 1.0f / state.sum[r];
       const float* in = state.out + static_cast<std::size_t>(r) * out_stride_;
       float* out = group.sequence->out + row_of(group, r) * width;
@@ -261,18 +256,19 @@ class Attention {
       const AttentionState state = state_at(memory + query, group.rows);
       pack_queries(group, memory);
       attend_range(group, memory, 0, blocks_of(group), memory + query + state_bytes(group.rows), state);
-      finish(group, state, 0, group.rows);
+      finish(group, state);
     });
   }
 
-  // Each piece is some neighbouring blocks of keys for a group: `length` of them, a power of two, or what is left.
+  // Each piece is some neighbouring blocks of keys for a group: `length` of them, a power of two, or what is left. Pieces
+  // are merged as MergeTree merges them, by the thread that has finished the second one of two.
   void run_by_blocks(std::size_t length) const {
     struct Piece {
       std::size_t group, first, count;
     };
     std::vector<Piece> pieces;
-    std::vector<std::size_t> first_piece;
-    int rows = 0;  // the most
+    std::vector<std::size_t> first_piece;  // of each group, and one behind the last one
+    int rows = 0;                          // the most
     for (std::size_t g = 0; g < groups_.size(); ++g) {
       first_piece.push_back(pieces.size());
       const std::size_t blocks = blocks_of(groups_[g]);
@@ -289,24 +285,24 @@ class Attention {
     const auto state_of = [&](std::size_t piece) {
       return state_at(states + piece * state, groups_[pieces[piece].group].rows);
     };
+    // Of two neighbouring ranges of pieces, by the first piece of the right one: whether one of them is merged in itself.
+    std::vector<std::atomic<bool>> one_is_there(pieces.size());
     parallel_for(pieces.size(), [&](std::size_t i) {
       const auto [g, first, count] = pieces[i];
+      const Group& group = groups_[g];
       static thread_local Scratch scratch;
-      attend_range(groups_[g], queries + g * query, first, count, scratch.get(range_bytes(groups_[g].rows, count)),
-                   state_of(i));
-    });
+      attend_range(group, queries + g * query, first, count, scratch.get(range_bytes(group.rows, count)), state_of(i));
 
-    const auto slices = static_cast<std::size_t>((rows + kMergeRows - 1) / kMergeRows);
-    parallel_for(groups_.size() * slices, [&](std::size_t item) {
-      const std::size_t g = item / slices;
-      const int row = static_cast<int>(item % slices) * kMergeRows, count = std::min(kMergeRows, groups_[g].rows - row);
-      if (count <= 0) return;
-      MergeTree tree([&](const AttentionState& part, const AttentionState& sum) {
-        kernel_.merge(count, shape_.widths.values, from_row(part, row), from_row(sum, row));
-      });
-      for (std::size_t i = first_piece[g]; i < first_piece[g + 1]; ++i) tree.add(state_of(i));
-      tree.finish();
-      finish(groups_[g], state_of(first_piece[g]), row, count);
+      const std::size_t begin = first_piece[g], end = first_piece[g + 1];
+      std::size_t left = i - begin;  // of the range that is merged, of `size` pieces
+      for (std::size_t size = 1; begin + size < end; size *= 2) {
+        left -= left / size % 2 * size;
+        const std::size_t right = begin + left + size;
+        if (right >= end) continue;  // nothing is at the range's right
+        if (!one_is_there[right].exchange(true, std::memory_order_acq_rel)) return;
+        kernel_.merge(group.rows, shape_.widths.values, state_of(right), state_of(begin + left));
+      }
+      finish(group, state_of(begin));
     });
   }
 
