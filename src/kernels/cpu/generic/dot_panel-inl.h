@@ -203,8 +203,6 @@ inline void prefetch_panel(const unsigned char* rows, std::size_t bytes) {
   for (std::size_t at = 0; at < bytes; at += 64) __builtin_prefetch(rows + at, 0, 2);
 }
 
-constexpr int kTilesAtOnce = 16;  // of 24 KiB each where rows have 2048 columns
-
 template <int Bits, bool E2m1, bool Bf16, int Group>
 inline void many_rows(const IntegerWeights& w, int rows_w, const IntegerRows& x, int rows_x, float* const* y,
                       void* scratch) {
@@ -212,24 +210,16 @@ inline void many_rows(const IntegerWeights& w, int rows_w, const IntegerRows& x,
   const std::size_t panel_bytes = kGroupLanes * w.row_bytes;
   const int tiles = tile_count(rows_x, kTileRows);
   prefetch_panel(w.values, panel_bytes);
-  // Some tiles, which stay in the second-level cache, meet all panels before the next tiles.
-  int begin = 0;  // the first row of these
-  for (int first_tile = 0; first_tile < tiles; first_tile += kTilesAtOnce) {
-    const int last_tile = first_tile + kTilesAtOnce < tiles ? first_tile + kTilesAtOnce : tiles;
-    int row = begin;
-    for (int first = 0; first < rows_w; first += kGroupLanes) {
-      const int rows = rows_w - first < kGroupLanes ? rows_w - first : kGroupLanes;
-      pack<Bf16>(w, first, rows, panel);
-      const unsigned char* ahead = w.values + static_cast<std::size_t>(first) * w.row_bytes + panel_bytes;
-      row = begin;
-      for (int t = first_tile; t < last_tile; ++t) {
-        const int height = tile_height(rows_x, tiles, t);
-        panel_tile<Bits, E2m1, Group, kTileRows>(height, panel, w, first, rows, x.from(static_cast<std::size_t>(row)),
-                                                 y + row, t == first_tile ? ahead : panel.words);
-        row += height;
-      }
+  for (int first = 0; first < rows_w; first += kGroupLanes) {
+    const int rows = rows_w - first < kGroupLanes ? rows_w - first : kGroupLanes;
+    pack<Bf16>(w, first, rows, panel);
+    const unsigned char* ahead = w.values + static_cast<std::size_t>(first) * w.row_bytes + panel_bytes;
+    for (int t = 0, c = 0; t < tiles; ++t) {
+      const int height = tile_height(rows_x, tiles, t);
+      panel_tile<Bits, E2m1, Group, kTileRows>(height, panel, w, first, rows, x.from(static_cast<std::size_t>(c)),
+                                               y + c, t == 0 ? ahead : panel.words);
+      c += height;
     }
-    begin = row;
   }
 }
 
