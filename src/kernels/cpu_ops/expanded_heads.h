@@ -1,9 +1,9 @@
 // Latent attention in its expanded form, for a long chunk of one sequence: each head's keys and values are made from the
 // cached latents first. A pair of query and key costs nope + rope + v multiply-adds a head instead of 2 latent + rope.
 //
-// Keys and values are rounded to bfloat16 unless the cache holds more or everything is exact, latents to 8 bits where they meet
-// quantized weights. One head is computed behind the other: they share the memory, about 1 KiB for each key besides the
-// latents.
+// Keys and values are rounded to bfloat16 unless the cache holds more or everything is exact, latents to 8 bits where
+// they meet quantized weights. The heads are computed one after the other and share the memory for their keys and values:
+// some 1 KiB a key, and 3.5 KiB for the latents.
 #pragma once
 
 #include "kernels/cpu/buffer.h"
