@@ -101,6 +101,7 @@ void ExpandedHeads::read_rows(const std::function<const void*(int)>& row_at) {
   for (int first = 0; first < keys_; first += kPieceKeys) {
     const int count = std::min(kPieceKeys, keys_ - first);
     std::vector<const float*> latents;
+    latents.reserve(size(count));
     for (int i = 0; i < count; ++i) latents.push_back(rows_.data() + size(first + i) * size(width));
     pieces_.push_back({first, count, cpu::Activations(std::move(latents), {size(count)}, n_.latent)});
   }
