@@ -181,6 +181,22 @@ TEST(MlaForms, AutomaticExpandsLongChunksOnly) {
     EXPECT_TRUE(same(rows_of(chosen, from, to), rows_of(absorbed, from, to))) << from;
 }
 
+// More keys than are expanded at once, a block of rope columns of their own for each.
+TEST(MlaForms, ExpandedInSeveralPiecesIsTheDefinition) {
+  const Sizes n{2, 32, 32, 16, 32};
+  const auto w = weights(n, true);
+  const Sequence sequence(n, 2200, 7);
+  std::vector<int> blocks(blocks_for(2200));
+  std::iota(blocks.rbegin(), blocks.rend(), 0);
+  Layer plain(Device(plain_ops(MlaForm::absorbed), true), RowType::f32, n.latent + n.rope, 18);
+  Layer ours(Device(cpu_ops(MlaForm::expanded), true), RowType::f32, n.latent + n.rope, 18);
+  for (const auto& [from, to] : {std::pair{0, 2100}, {2100, 2200}}) {
+    const std::vector<Part> part = {{&sequence, from, to, blocks}};
+    const mx::array wanted = run(w, plain, part);
+    EXPECT_LE(difference(run(w, ours, part), wanted), 2e-5f) << from;
+  }
+}
+
 // Two sequences with a common beginning read the same block; neither writes it.
 TEST_P(Mla, SequencesShareTheBlocksOfACommonBeginning) {
   const Sizes n;
