@@ -124,8 +124,7 @@ mx::array expanded(State& state, const mx::array& q, const mx::array& keys, cons
 }
 
 // All pairs are computed, those that the mask takes out, too.
-template <MlaForm form>
-bool expands(int queries, int keys, const MlaSizes& n) {
+bool expands(MlaForm form, int queries, int keys, const MlaSizes& n) {
   if (form != MlaForm::automatic) return form == MlaForm::expanded;
   return expand_pays(static_cast<double>(queries) * keys, queries, keys, n);
 }
@@ -168,10 +167,10 @@ DenseHeads dense_heads(const MlaWeights& w, mx::Dtype dtype) {
           periods(w.rotary), whole};
 }
 
-template <MlaForm form>
 mx::array attend(const Device& device, const mx::array& queries, const MlaWeights& w, const DenseHeads& heads,
                  const ArrayRows& rows, const StepPtr& of) {
   const MlaSizes n(w);
+  const MlaForm form = device.ops().mla_form;
   State& state = device.plain_state();
   const StepArrays& step = state.step(of);
   std::vector<mx::array> keys;
@@ -185,7 +184,7 @@ mx::array attend(const Device& device, const mx::array& queries, const MlaWeight
   for (std::size_t i = 0; i < of->size(); ++i) {
     const int length = (*of)[i].length;
     const mx::array own = mx::swapaxes(mx::squeeze(rows_of(queries, first, first + length), 2), 0, 1);
-    const mx::array values = expands<form>(length, keys[i].shape(0), n) ? expanded(state, own, keys[i], heads)
+    const mx::array values = expands(form, length, keys[i].shape(0), n) ? expanded(state, own, keys[i], heads)
                                                                         : absorbed(state, own, keys[i], heads);
     results.push_back(mx::reshape(mx::swapaxes(values, 0, 1), {length, n.heads * n.v}));
     first += length;
@@ -193,24 +192,14 @@ mx::array attend(const Device& device, const mx::array& queries, const MlaWeight
   return results.size() == 1 ? results[0] : mx::concatenate(results, 0);
 }
 
-template <MlaForm form>
 mx::array mla(const Device& device, const mx::array& q, const mx::array& kv, const MlaPtr& w, PagedRows& paged,
               const StepPtr& of) {
   const DenseHeads heads = w->dense ? *w->dense : dense_heads(*w, q.dtype());
   const StepArrays& step = device.plain_state().step(of);
   auto& rows = as_kind<ArrayRows>(paged);
   store(device, kv, *w, heads, step, rows);
-  return attend<form>(device, rotated_queries(q, *w, heads, step), *w, heads, rows, of);
+  return attend(device, rotated_queries(q, *w, heads, step), *w, heads, rows, of);
 }
-
-template mx::array attend<MlaForm::automatic>(const Device&, const mx::array&, const MlaWeights&, const DenseHeads&,
-                                              const ArrayRows&, const StepPtr&);
-template mx::array mla<MlaForm::automatic>(const Device&, const mx::array&, const mx::array&, const MlaPtr&, PagedRows&,
-                                           const StepPtr&);
-template mx::array mla<MlaForm::absorbed>(const Device&, const mx::array&, const mx::array&, const MlaPtr&, PagedRows&,
-                                          const StepPtr&);
-template mx::array mla<MlaForm::expanded>(const Device&, const mx::array&, const mx::array&, const MlaPtr&, PagedRows&,
-                                          const StepPtr&);
 
 }  // namespace plain
 }  // namespace glimt::kernels

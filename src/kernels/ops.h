@@ -20,6 +20,9 @@ struct Ops {
   // Whether gate and up of a SwiGLU are read as one matrix (SwiGluWeights::gate_up).
   bool joins_gate_and_up;
 
+  // How `mla` goes through kv_b_proj.
+  MlaForm mla_form;
+
   // Rows of a prompt that are computed together unless something else is asked for.
   int prefill_rows;
 

@@ -4,7 +4,6 @@
 
 #include "kernels/array_rows.h"
 #include "kernels/kernels.h"
-#include "kernels/plain_ops.h"
 
 #include <memory>
 #include <vector>
@@ -32,12 +31,10 @@ SumAndNorm add_rms_norm(const Device& device, const mx::array& x, const mx::arra
                         float eps);
 
 // The second half of `mla`: queries [N, H, 1, nope + rope], turned to their positions, attend to the cache rows, the new
-// ones among them.
-template <MlaForm form>
+// ones among them, in the form of the device's table.
 mx::array attend(const Device& device, const mx::array& queries, const MlaWeights& w, const DenseHeads& heads,
                  const ArrayRows& rows, const StepPtr& step);
 
-template <MlaForm form>
 mx::array mla(const Device& device, const mx::array& q, const mx::array& kv, const MlaPtr& w, PagedRows& rows,
               const StepPtr& step);
 

@@ -10,6 +10,7 @@ template <MlaForm form>
 constexpr Ops kPlainOps{.name = "mlx",
                         .takes_stored_weights = false,
                         .joins_gate_and_up = true,
+                        .mla_form = form,
                         .prefill_rows = 2048,  // a GPU needs many for its experts
                         .prepare = plain::prepared,
                         .prepare_heads = plain::dense_heads,
@@ -20,7 +21,7 @@ constexpr Ops kPlainOps{.name = "mlx",
                         .route = plain::route,
                         .rms_norm = plain::rms_norm,
                         .add_rms_norm = plain::add_rms_norm,
-                        .mla = plain::mla<form>,
+                        .mla = plain::mla,
                         .make_rows = plain::make_rows};
 
 }  // namespace

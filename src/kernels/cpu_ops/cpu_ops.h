@@ -3,7 +3,6 @@
 #pragma once
 
 #include "kernels/kernels.h"
-#include "kernels/mla_form.h"
 
 #include <memory>
 #include <vector>
@@ -19,7 +18,6 @@ Routing route(const Device& device, const mx::array& logits, const RouterBias& b
 mx::array rms_norm(const Device& device, const mx::array& x, const mx::array& weight, float eps);
 SumAndNorm add_rms_norm(const Device& device, const mx::array& x, const mx::array& y, const mx::array& weight,
                         float eps);
-template <MlaForm form>
 mx::array mla(const Device& device, const mx::array& q, const mx::array& kv, const MlaPtr& w, PagedRows& rows,
               const StepPtr& step);
 

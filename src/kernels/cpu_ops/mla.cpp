@@ -11,6 +11,7 @@
 #include "kernels/cpu_ops/host_rows.h"
 #include "kernels/cpu_ops/primitive.h"
 #include "kernels/cpu_ops/views.h"
+#include "kernels/ops.h"
 
 #include <cmath>
 
@@ -198,9 +199,8 @@ class MlaStep {
 
 class LatentAttention : public CpuPrimitive {
  public:
-  LatentAttention(Device device, mx::Shape shape, MlaForm form, MlaPtr w, Rows rows, StepPtr step)
+  LatentAttention(Device device, mx::Shape shape, MlaPtr w, Rows rows, StepPtr step)
       : CpuPrimitive(std::move(device), std::move(shape)),
-        form_(form),
         w_(std::move(w)),
         rows_(std::move(rows)),
         step_(std::move(step)) {}
@@ -208,7 +208,7 @@ class LatentAttention : public CpuPrimitive {
   void eval_cpu(const std::vector<mx::array>& inputs, mx::array& out) override {
     allocate(out);
     dispatch(stream(), out,
-             [w = w_, rows = rows_, step = step_, form = form_, exact = exact(), q = inputs[0].data<float>(),
+             [w = w_, rows = rows_, step = step_, form = ops().mla_form, exact = exact(), q = inputs[0].data<float>(),
               kv = inputs[1].data<float>(),
               y = out.data<float>()] { MlaStep(*w, rows, *step, form, exact, q, kv, y).run(); });
   }
@@ -216,7 +216,6 @@ class LatentAttention : public CpuPrimitive {
   const char* name() const override { return "GlimtMla"; }
 
  private:
-  MlaForm form_;
   MlaPtr w_;
   Rows rows_;
   StepPtr step_;
@@ -224,20 +223,12 @@ class LatentAttention : public CpuPrimitive {
 
 }  // namespace
 
-template <MlaForm form>
 mx::array mla(const Device& device, const mx::array& q, const mx::array& kv, const MlaPtr& w, PagedRows& paged,
               const StepPtr& step) {
   const Sizes n(*w);
   const Rows rows{paged.type(), paged.width(), as_kind<HostRows>(paged).memory()};
   return make_node<LatentAttention>(device, mx::Shape{q.shape(0), n.heads * n.v},
-                                    {contiguous_f32(q), contiguous_f32(kv)}, form, w, rows, step);
+                                    {contiguous_f32(q), contiguous_f32(kv)}, w, rows, step);
 }
-
-template mx::array mla<MlaForm::automatic>(const Device&, const mx::array&, const mx::array&, const MlaPtr&, PagedRows&,
-                                           const StepPtr&);
-template mx::array mla<MlaForm::absorbed>(const Device&, const mx::array&, const mx::array&, const MlaPtr&, PagedRows&,
-                                          const StepPtr&);
-template mx::array mla<MlaForm::expanded>(const Device&, const mx::array&, const mx::array&, const MlaPtr&, PagedRows&,
-                                          const StepPtr&);
 
 }  // namespace glimt::kernels::on_cpu

@@ -15,6 +15,7 @@ template <MlaForm form>
 constexpr Ops kCpuOps{.name = "cpu",
                       .takes_stored_weights = true,
                       .joins_gate_and_up = false,
+                      .mla_form = form,
                       .prefill_rows = form == MlaForm::absorbed ? 512 : 2048,  // keys are expanded once a chunk
                       .prepare = nullptr,
                       .prepare_heads = nullptr,
@@ -25,7 +26,7 @@ constexpr Ops kCpuOps{.name = "cpu",
                       .route = on_cpu::route,
                       .rms_norm = on_cpu::rms_norm,
                       .add_rms_norm = on_cpu::add_rms_norm,
-                      .mla = on_cpu::mla<form>,
+                      .mla = on_cpu::mla,
                       .make_rows = make_rows};
 
 }  // namespace

@@ -64,6 +64,7 @@ class CpuOperation : public RowMajorOutputs {
   }
 
   bool exact() const { return device_.exact(); }
+  const Ops& ops() const { return device_.ops(); }
 
  private:
   Device device_;

@@ -172,10 +172,10 @@ mx::array mla(const Device& device, const mx::array& q, const mx::array& kv, con
   plain::State& state = device.plain_state();
   const plain::StepArrays& arrays = state.step(step);
   if (!fits_store(q, kv, *w, rows) || !is_ordered(arrays)) {
-    return plain::mla<MlaForm::automatic>(device, q, kv, w, paged, step);
+    return plain::mla(device, q, kv, w, paged, step);
   }
   const mx::array turned = store(q, kv, *w, arrays, state.turns(step, w->dense->key_periods), rows);
-  return plain::attend<MlaForm::automatic>(device, turned, *w, *w->dense, rows, step);
+  return plain::attend(device, turned, *w, *w->dense, rows, step);
 }
 
 }  // namespace cuda
