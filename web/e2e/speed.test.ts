@@ -139,6 +139,7 @@ describe.skipIf(!chromiumPath)('the page', () => {
   it('scrolls smoothly through 1,000 messages', async () => {
     const { context, page, faults } = await watched(browser, url);
     await page.goto(url);
+    await page.getByRole('textbox', { name: 'Message' }).waitFor(); // the program starts behind the first frame; a key before it is lost
     const nodes = Array.from({ length: 1000 }, (_, i) => ({ id: `n${i}`, parent: i ? `n${i - 1}` : null, role: i % 2 ? 'assistant' : 'user', created: i, content: `${i}: ${PARAGRAPH.repeat(i % 2 ? 4 : 1)}${i % 10 === 1 ? '\n\n```js\nlet a = 1;\n```' : ''}` }));
     await page.keyboard.press('Alt+,');
     await page.getByRole('tab', { name: 'Data' }).click();
