@@ -182,14 +182,20 @@ std::vector<SequenceStep> EngineLoop::carry_out(const Plan& plan) {
 
 void EngineLoop::admit(Sequence& s) {
   s.started();
-  if (s.embeds()) return cache_.admit_anew(s.rows);
   try {
-    cache_.admit(s.rows, s.request().name_space, s.tokens());
+    if (s.embeds()) {
+      cache_.admit_anew(s.rows);
+    } else {
+      cache_.admit(s.rows, s.request().name_space, s.tokens());
+    }
+    const auto reused = static_cast<std::size_t>(s.rows.computed);
+    totals_.reused_tokens += reused;
+    if (s.stats().generated_tokens > 0) return;  // it was preempted
+    s.stats().reused_tokens = reused;
+    s.tell_progress(reused);  // it waits no longer, though its first step may take long
   } catch (...) {
-    return fail(s, std::current_exception());
+    fail(s, std::current_exception());
   }
-  if (s.stats().generated_tokens == 0) s.stats().reused_tokens = static_cast<std::size_t>(s.rows.computed);
-  totals_.reused_tokens += static_cast<std::uint64_t>(s.rows.computed);
 }
 
 void EngineLoop::add_step(const Plan::Work& part, bool prefill, std::vector<SequenceStep>& steps) {
@@ -299,9 +305,8 @@ void EngineLoop::take_tokens(SequenceStep& step, std::span<Choice> choices) {
     totals_.prompt_tokens += static_cast<std::uint64_t>(count);
   }
   if (s.stats().generated_tokens == 0) {
-    const std::size_t total = s.request().prompt.size();
     const bool done = step.samples && !step.waits;
-    s.events().push(PrefillProgress{done ? total : static_cast<std::size_t>(s.rows.computed), total});
+    s.tell_progress(done ? s.request().prompt.size() : static_cast<std::size_t>(s.rows.computed));
   }
   if (step.embeds && (step.ended = s.prompt_left() == 0)) s.take_embedding();
   if (step.waits || step.embeds) return;

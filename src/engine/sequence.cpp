@@ -137,6 +137,8 @@ void Sequence::started() {
   stats_.queue_seconds = seconds_between(submitted_, started_);
 }
 
+void Sequence::tell_progress(std::size_t computed) { events_->push(PrefillProgress{computed, request_.prompt.size()}); }
+
 void Sequence::finish(FinishReason reason) noexcept {
   const bool cancelled = reason == FinishReason::cancelled;
   if (cancelled) embedding_.clear();

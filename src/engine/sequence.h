@@ -76,6 +76,7 @@ class Sequence {
   FinishReason reason() const { return reason_; }
 
   void started();  // its first turn begins
+  void tell_progress(std::size_t computed);  // tokens of the prompt; may throw bad_alloc
   void finish(FinishReason reason) noexcept;
   void fail(std::exception_ptr error) noexcept;
 

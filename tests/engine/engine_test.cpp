@@ -44,10 +44,33 @@ TEST_F(EngineTest, PrefillReportsItsProgress) {
           [&](std::size_t done, std::size_t total) { return seen.emplace_back(done, total), true; },
           [](const TokenEvent&) { return true; });
   // A reader that is late may miss some of it, never the last.
-  const std::vector<std::pair<std::size_t, std::size_t>> all{{10, 33}, {20, 33}, {30, 33}, {33, 33}};
+  const std::vector<std::pair<std::size_t, std::size_t>> all{{0, 33}, {10, 33}, {20, 33}, {30, 33}, {33, 33}};
   ASSERT_FALSE(seen.empty());
   EXPECT_EQ(seen.back(), all.back());
   EXPECT_TRUE(std::includes(all.begin(), all.end(), seen.begin(), seen.end()));
+}
+
+// Not only when its first step is done, which may take long. The reader reads on the engine's thread here and misses
+// nothing; both requests wait behind another until it listens.
+TEST_F(EngineTest, ProgressIsToldFromTheFirstTurnOn) {
+  auto engine = load("base", {.parallel = 1, .step_tokens = 20});
+  const auto before = engine->submit(request_for(golden_row("base", "input_ids", 1), 0));
+  using Told = std::vector<std::size_t>;
+  Told cold, warm;
+  const auto listen = [&](Told& told) {
+    auto stream = engine->submit(request_for(prompt_, 1));
+    stream->on_event([&told, queue = stream.get()] {
+      while (const auto event = queue->poll())
+        if (const auto* progress = std::get_if<PrefillProgress>(&*event)) told.push_back(progress->done);
+    });
+    return stream;
+  };
+  const auto first = listen(cold), second = listen(warm);
+  before->cancel();
+  while (!first->ended() || !second->ended()) std::this_thread::yield();
+  engine.reset();  // nothing calls a reader any more
+  EXPECT_THAT(cold, ElementsAre(0u, 20u, 33u));
+  EXPECT_THAT(warm, ElementsAre(32u, 33u)) << "what is known already is not to be read";
 }
 
 // Conversations that share a beginning with what the caches hold, each followed by the same on a cold generator.
