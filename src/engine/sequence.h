@@ -75,7 +75,7 @@ class Sequence {
   TokenId last_chosen() const { return last_chosen_; }  // also an end token, which is not among tokens()
   FinishReason reason() const { return reason_; }
 
-  void started();  // its first turn begins
+  void started();                            // its first turn begins
   void tell_progress(std::size_t computed);  // tokens of the prompt; may throw bad_alloc
   void finish(FinishReason reason) noexcept;
   void fail(std::exception_ptr error) noexcept;

@@ -9,7 +9,7 @@ namespace glimt::cpu {
 namespace {
 
 // Addresses that may not be read.
-Stretch at(std::uintptr_t address, std::size_t bytes = 4096) {
+MemoryRange at(std::uintptr_t address, std::size_t bytes = 4096) {
   return {reinterpret_cast<const unsigned char*>(address << 12), bytes};  // NOLINT(performance-no-int-to-ptr)
 }
 
@@ -26,7 +26,7 @@ TEST(ReadOrder, ARoundIsForeseenAndItsLengths) {
   ReadOrder order;
   for (int round = 0; round < 5; ++round) {
     for (std::uintptr_t i = 1; i <= 100; ++i) {
-      const Stretch next = order.after(at(i, i));
+      const MemoryRange next = order.after(at(i, i));
       if (round < 3) continue;
       EXPECT_EQ(next.at, at(i % 100 + 1).at);
       EXPECT_EQ(next.bytes, i % 100 + 1);
@@ -63,7 +63,7 @@ TEST(ReadOrder, MoreThanItRemembersIsNoError) {
   ReadOrder order;
   for (int round = 0; round < 3; ++round) {
     for (std::uintptr_t i = 1; i <= 50000; ++i) {
-      const Stretch next = order.after(at(i));
+      const MemoryRange next = order.after(at(i));
       EXPECT_TRUE(next.at == nullptr || next.at == at(i % 50000 + 1).at);
     }
   }

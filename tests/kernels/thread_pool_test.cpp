@@ -124,7 +124,7 @@ TEST_F(ThreadPool, LoopsThatSayWhatTheyReadCallEveryItemOnceAndSayItForEachRange
               EXPECT_EQ(first, covered);
               EXPECT_LT(first, last);
               covered = last;
-              return Stretch{memory.data() + first * 64, (last - first) * 64};
+              return MemoryRange{memory.data() + first * 64, (last - first) * 64};
             });
         EXPECT_EQ(covered, items);
         for (const std::atomic<int>& calls_of : calls) ASSERT_EQ(calls_of.load(), 1);

@@ -73,7 +73,7 @@ class Items {
   }
 
   // The weights that items first .. last begin with; nothing if they are not bound by memory.
-  Stretch stretch(std::size_t first, std::size_t last) const {
+  MemoryRange first_reads(std::size_t first, std::size_t last) const {
     const Item from = at(first), to = at(last - 1);
     if (in_tiles(from.product->y.size())) return {};
     const int end = to.product == from.product ? to.first_row + to.rows : from.product->w.rows;
@@ -280,7 +280,8 @@ void multiply(std::span<const Product> products, bool exact) {
     }
   };
   if (macs > kSerialMacs) {
-    parallel_for(items.count(), run, [&](std::size_t first, std::size_t last) { return items.stretch(first, last); });
+    parallel_for(items.count(), run,
+                 [&](std::size_t first, std::size_t last) { return items.first_reads(first, last); });
   } else {
     parallel_for_if(false, items.count(), run);
   }

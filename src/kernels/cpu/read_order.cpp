@@ -10,7 +10,7 @@ ReadOrder::Entry& ReadOrder::entry(const unsigned char* at) {
   return entries_[static_cast<std::size_t>(address * 0x9E3779B97F4A7C15u >> (64 - 13))];  // Knuth's multiplicative hash
 }
 
-void ReadOrder::learn(const unsigned char* at, Stretch next) {
+void ReadOrder::learn(const unsigned char* at, MemoryRange next) {
   Entry& known = entry(at);
   if (known.at == at && known.next.at == next.at) {
     known.certainty = std::min(known.certainty + 1, 3);
@@ -21,12 +21,12 @@ void ReadOrder::learn(const unsigned char* at, Stretch next) {
   }
 }
 
-Stretch ReadOrder::after(Stretch now) {
+MemoryRange ReadOrder::after(MemoryRange now) {
   if (now.at == nullptr) return {};
   if (last_ != nullptr && last_ != now.at) learn(last_, now);
   last_ = now.at;
   const Entry& known = entry(now.at);
-  return known.at == now.at && known.certainty > 0 ? known.next : Stretch{};
+  return known.at == now.at && known.certainty > 0 ? known.next : MemoryRange{};
 }
 
 }  // namespace glimt::cpu

@@ -32,7 +32,7 @@ void pause() {
 class FetchAhead {
  public:
   // The range's items read `now`; if nothing is known, what was foreseen before stays.
-  void begin(Stretch now) {
+  void begin(MemoryRange now) {
     if (now.at == nullptr) return;
     next_ = order_.after(now);
     fetched_ = 0;
@@ -56,7 +56,7 @@ class FetchAhead {
   static constexpr std::size_t kPiece = 1024;
 
   ReadOrder order_;
-  Stretch next_;
+  MemoryRange next_;
   std::size_t fetched_ = 0;
   std::size_t most_ = part_of_cache();
 };
@@ -84,7 +84,7 @@ struct Job {
   struct alignas(64) Range {
     std::atomic<std::size_t> next{0};
     std::size_t end = 0;
-    Stretch reads;
+    MemoryRange reads;
   };
 
   explicit Job(std::size_t threads) : ranges(threads) {}
@@ -96,7 +96,7 @@ struct Job {
       const std::size_t first = loop.count * t / ranges.size(), end = loop.count * (t + 1) / ranges.size();
       ranges[t].next.store(first, std::memory_order_relaxed);
       ranges[t].end = end;
-      ranges[t].reads = loop.reads != nullptr && first < end ? loop.reads(loop.reads_with, first, end) : Stretch{};
+      ranges[t].reads = loop.reads != nullptr && first < end ? loop.reads(loop.reads_with, first, end) : MemoryRange{};
     }
   }
 
@@ -148,7 +148,7 @@ class Pool {
       signal_.fetch_add(1);
       if (sleepers_.load() > 0) signal_.notify_all();
     }
-    const Stretch reads = job_->ranges[0].reads;
+    const MemoryRange reads = job_->ranges[0].reads;
     job_->work(0);
     if (workers_.empty()) return;
     ahead_.begin(reads);
@@ -187,7 +187,7 @@ class Pool {
       }
       seen = signal_.load(std::memory_order_acquire);
       if (enter()) {
-        const Stretch reads = job_->ranges[thread].reads;
+        const MemoryRange reads = job_->ranges[thread].reads;
         job_->work(thread);
         leave();
         ahead.begin(reads);

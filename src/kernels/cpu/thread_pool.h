@@ -18,7 +18,7 @@ namespace glimt::cpu {
 template <typename Body>
 void parallel_for(std::size_t count, const Body& body);
 
-// The same for items that read much memory: reads(first, last) is the Stretch that a thread reads first whose range is
+// The same for items that read much memory: reads(first, last) is the MemoryRange that a thread reads first whose range is
 // the items first .. last.
 template <typename Body, typename Reads>
 void parallel_for(std::size_t count, const Body& body, const Reads& reads);
@@ -42,7 +42,7 @@ void set_threads(int count);
 
 namespace detail {
 using ItemFunction = void (*)(const void* body, std::size_t item);
-using ReadsFunction = Stretch (*)(const void* reads, std::size_t first, std::size_t last);
+using ReadsFunction = MemoryRange (*)(const void* reads, std::size_t first, std::size_t last);
 struct Loop {
   std::size_t count;
   ItemFunction item;
