@@ -28,21 +28,24 @@ struct Scratch {
   float* scores;           // [rows rounded up to whole vectors, kKeyBlock]
   std::uint16_t* weights;  // [rows, kKeyBlock]
   unsigned char* panel;    // [pair of keys][vector of 16 columns] of a chunk of columns
+  unsigned char* keys;     // [kTileKeys] rows
 };
 
 inline Scratch scratch_of(const AttentionBlock& block) {
   unsigned char* base = static_cast<unsigned char*>(block.scratch);
   unsigned char* weights = base + scores_floats(block.rows) * sizeof(float);
   return {reinterpret_cast<float*>(base), reinterpret_cast<std::uint16_t*>(weights),
-          weights + scores_floats(block.rows) * sizeof(std::uint16_t)};
+          weights + scores_floats(block.rows) * sizeof(std::uint16_t),
+          weights + scores_floats(block.rows) * sizeof(std::uint16_t) + size(kPairs * kPairBytes)};
 }
 
 std::size_t query_bytes(const AttentionWidths& widths, int rows) {
   return size(vectors_for(rows)) * size(round_up(widths.keys(), 8) / 8) * sizeof(Vec);
 }
 
-std::size_t scratch_bytes(const AttentionWidths&, int rows) {
-  return scores_floats(rows) * (sizeof(float) + sizeof(std::uint16_t)) + size(kPairs * kPairBytes);
+std::size_t scratch_bytes(const AttentionWidths& widths, int rows) {
+  return scores_floats(rows) * (sizeof(float) + sizeof(std::uint16_t)) + size(kPairs * kPairBytes) +
+         size(kTileKeys * widths.keys() * 2);
 }
 
 inline __m128i to_bf16(const float* eight, float factor) {
@@ -70,17 +73,54 @@ void pack_query(const float* first, int first_width, const float* second, int se
   }
 }
 
-// The eight keys of a tile. Behind the last key the last one is taken again: no row sees those scores.
+// The eight keys of a tile.
 struct KeyTile {
-  const unsigned char* rows[kTileKeys];
+  const unsigned char* rows;
+  std::size_t stride;  // bytes
 };
 
-inline KeyTile tile_at(const AttentionBlock& block, int key) {
-  KeyTile tile;
-  const int last = block.count - 1;
-  for (int j = 0; j < kTileKeys; ++j) tile.rows[j] = row_at(block.keys, key + j < last ? key + j : last);
-  return tile;
+// Behind the last key of a block there may be no memory: the last tile's keys are copied then. No row sees the scores of
+// what follows them.
+inline KeyTile tile_at(const AttentionBlock& block, int key, unsigned char* copy) {
+  const std::size_t stride = block.keys.stride * 2;
+  const unsigned char* rows = row_at(block.keys, key);
+  if (key + kTileKeys <= block.count) return {rows, stride};
+  const std::size_t bytes = size(block.keys.width) * 2;
+  for (int j = 0; j < block.count - key; ++j) __builtin_memcpy(copy + size(j) * bytes, rows + size(j) * stride, bytes);
+  return {copy, bytes};
 }
+
+// What is fetched into the second-level cache during the scores, evenly: the block's values if they lie apart, then what
+// will follow the block.
+class Ahead {
+ public:
+  Ahead(const AttentionBlock& block, std::size_t steps)
+      : next_(static_cast<const unsigned char*>(block.next != nullptr ? block.next : block.keys.data)) {
+    std::size_t bytes = block.next != nullptr ? block.next_bytes : 0;
+    if (block.values.data != block.keys.data) {
+      values_ = static_cast<const unsigned char*>(block.values.data);
+      left_ = size(block.count) * block.values.stride * 2;
+      bytes += left_;
+    }
+    step_ = (bytes + steps - 1) / steps;
+  }
+
+  std::size_t step() const { return step_; }  // bytes
+
+  // Where the next `steps` steps fetch.
+  const unsigned char* take(std::size_t steps) {
+    const std::size_t bytes = steps * step_;
+    const unsigned char*& from = left_ > 0 ? values_ : next_;
+    left_ -= left_ < bytes ? left_ : bytes;
+    const unsigned char* at = from;
+    from += bytes;
+    return at;
+  }
+
+ private:
+  const unsigned char *values_ = nullptr, *next_;
+  std::size_t left_ = 0, step_;  // bytes of values
+};
 
 // N vectors of four query rows against a tile of keys.
 template <int N>
@@ -89,23 +129,27 @@ inline void score_tile(const unsigned char* queries, int steps, const KeyTile& t
   for (int n = 0; n < N; ++n) {
     for (int j = 0; j < kTileKeys; ++j) sum[n][j] = _mm512_setzero_ps();
   }
-  const std::size_t stride = size(steps) * 64, fetch_step = ahead.step;
-  const unsigned char *fetched = ahead.at, *near = tile.rows[0] + size(steps) * 16 * kTileKeys;
-  ahead.at += fetch_step * size(steps);
+  const std::size_t stride = size(steps) * 64, fetch_step = ahead.step();
+  const unsigned char *fetched = ahead.take(size(steps)), *near = tile.rows + size(steps) * 16 * kTileKeys;
+  const unsigned char* keys = tile.rows;
   for (int step = 0; step < steps; ++step) {
     // A step takes 16 bytes of eight rows: two lines a step bring the eight rows that lie behind them.
     __builtin_prefetch(near);
     __builtin_prefetch(near + 64);
     near += 128;
-    fetch_to_second_level(fetched);
+    __builtin_prefetch(fetched, 0, 2);
     fetched += fetch_step;
     __m512i q[N];
-    for (int n = 0; n < N; ++n) q[n] = _mm512_loadu_si512(queries + size(n) * stride + step * 64);
+    // Addresses are made anew in each step, from few pointers and distances: all of them do not fit into registers.
+    __asm__("" : "+r"(queries), "+r"(keys));
+    for (int n = 0; n < N; ++n) q[n] = _mm512_loadu_si512(queries + size(n) * stride);
+    queries += 64;
     for (int j = 0; j < kTileKeys; ++j) {
       const __m512i k =
-          _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(tile.rows[j] + step * 16)));
+          _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(keys + size(j) * tile.stride)));
       for (int n = 0; n < N; ++n) sum[n][j] = _mm512_dpbf16_ps(sum[n][j], as_bf16(q[n]), as_bf16(k));
     }
+    keys += 16;
   }
 #pragma GCC unroll 8
   for (int n = 0; n < N; ++n) {
@@ -129,7 +173,7 @@ void score(const AttentionBlock& block, const Scratch& s) {
   Ahead ahead(block, size(tiles_for(vectors, kScoreTile16) * tiles_for(block.count, kTileKeys) * steps));
   for_tiles<kScoreTile16>(vectors, [&]<int N>(int first) {
     for (int key = 0; key < block.count; key += kTileKeys) {
-      score_tile<N>(queries + size(first) * size(steps) * 64, steps, tile_at(block, key), ahead,
+      score_tile<N>(queries + size(first) * size(steps) * 64, steps, tile_at(block, key, s.keys), ahead,
                     s.scores + size(first * kRowsPerVector) * kKeyBlock + key);
     }
   });

@@ -77,18 +77,6 @@ inline const unsigned char* row_at(const AttentionRows& rows, int key) {
   return static_cast<const unsigned char*>(rows.data) + size(key) * rows.stride * 2;
 }
 
-// What the block will be followed by, a part of it to be fetched in each of `steps` steps.
-struct Ahead {
-  const unsigned char* at;
-  std::size_t step;  // bytes
-
-  Ahead(const AttentionBlock& block, std::size_t steps)
-      : at(static_cast<const unsigned char*>(block.next != nullptr ? block.next : block.keys.data)),
-        step(block.next != nullptr ? (block.next_bytes + steps - 1) / steps : 0) {}
-};
-
-inline void fetch_to_second_level(const unsigned char* at) { __builtin_prefetch(at, 0, 2); }
-
 // Where an instruction set has a faster way to bfloat16 than expand_q8_row, its header defines scaled_bytes and
 // store_halves.
 #if defined(__AVX2__)
