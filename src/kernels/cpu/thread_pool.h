@@ -18,8 +18,8 @@ namespace glimt::cpu {
 template <typename Body>
 void parallel_for(std::size_t count, const Body& body);
 
-// The same for items that read much memory: reads(first, last) is the MemoryRange that a thread reads first whose range is
-// the items first .. last.
+// The same for items that read much memory: reads(first, last) is the MemoryRange that a thread reads first whose range
+// is the items first .. last.
 template <typename Body, typename Reads>
 void parallel_for(std::size_t count, const Body& body, const Reads& reads);
 

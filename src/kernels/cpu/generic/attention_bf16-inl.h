@@ -34,9 +34,9 @@ struct Scratch {
 inline Scratch scratch_of(const AttentionBlock& block) {
   unsigned char* base = static_cast<unsigned char*>(block.scratch);
   unsigned char* weights = base + scores_floats(block.rows) * sizeof(float);
-  return {reinterpret_cast<float*>(base), reinterpret_cast<std::uint16_t*>(weights),
-          weights + scores_floats(block.rows) * sizeof(std::uint16_t),
-          weights + scores_floats(block.rows) * sizeof(std::uint16_t) + size(kPairs * kPairBytes)};
+  unsigned char* panel = weights + scores_floats(block.rows) * sizeof(std::uint16_t);
+  return {reinterpret_cast<float*>(base), reinterpret_cast<std::uint16_t*>(weights), panel,
+          panel + size(kPairs * kPairBytes)};
 }
 
 std::size_t query_bytes(const AttentionWidths& widths, int rows) {
